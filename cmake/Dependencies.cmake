@@ -1,0 +1,27 @@
+# Everything comes from Debian 12 packages; scripts/install-deps lists them.
+find_package(Threads REQUIRED)   # Before gRPC: its targets name Threads::Threads.
+find_package(Protobuf REQUIRED)  # Module mode: Debian ships no protobuf-config.cmake.
+find_package(gRPC CONFIG REQUIRED)
+find_package(Boost 1.81 REQUIRED CONFIG COMPONENTS headers)
+find_package(absl CONFIG REQUIRED)
+find_package(OpenSSL REQUIRED)
+find_package(SQLite3 REQUIRED)
+find_package(CLI11 CONFIG REQUIRED)
+find_package(yaml-cpp CONFIG REQUIRED)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(CARES REQUIRED IMPORTED_TARGET libcares)
+pkg_check_modules(IDN2 REQUIRED IMPORTED_TARGET libidn2)
+if(BUILD_TESTING)
+  find_package(GTest CONFIG REQUIRED)
+endif()
+
+# Asio and Boost.JSON are compiled once, here, not in every file that includes them.
+file(WRITE ${CMAKE_BINARY_DIR}/boost_asio.cc "#include <boost/asio/impl/src.hpp>\n#include <boost/asio/ssl/impl/src.hpp>\n")
+file(WRITE ${CMAKE_BINARY_DIR}/boost_json.cc "#include <boost/json/src.hpp>\n")
+add_library(fetchd_boost_asio STATIC ${CMAKE_BINARY_DIR}/boost_asio.cc)
+target_link_libraries(fetchd_boost_asio PUBLIC Boost::headers OpenSSL::SSL Threads::Threads)
+target_compile_definitions(fetchd_boost_asio PUBLIC
+  BOOST_ASIO_NO_DEPRECATED BOOST_ASIO_NO_TS_EXECUTORS BOOST_ASIO_DISABLE_BOOST_COROUTINE
+  BOOST_ASIO_SEPARATE_COMPILATION)
+add_library(fetchd_boost_json STATIC ${CMAKE_BINARY_DIR}/boost_json.cc)
+target_link_libraries(fetchd_boost_json PUBLIC Boost::headers)
