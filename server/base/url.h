@@ -1,0 +1,74 @@
+// The one URL parser: policy, pool key, request line, Host, SNI and logs all read this object.
+#pragma once
+
+#include <boost/asio/ip/address.hpp>
+#include <compare>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/status.h"
+
+namespace fetchd {
+
+/// Scheme, host and port: what credentials and connections belong to (RFC 6454). All canonical.
+struct Origin {
+  std::string scheme;  ///< "http" or "https".
+  std::string host;    ///< Lower case, IDNA A-labels, no trailing dot; an IPv6 address without brackets.
+  std::uint16_t port = 0;
+  friend auto operator<=>(const Origin&, const Origin&) = default;
+  std::string ToString() const;  ///< "https://example.org:8443"; the default port is left out.
+};
+
+/// How an IPv4 literal may be written.
+enum class Ipv4Forms {
+  kCanonical,  ///< Dotted-quad decimal only; 127.1, 0x7f.1, 017700000001, 2130706433 are refused.
+  kWhatwg,     ///< Any form that the WHATWG URL Standard reads as IPv4; the result is canonical.
+};
+
+struct UrlOptions {
+  Ipv4Forms ipv4_forms = Ipv4Forms::kCanonical;
+};
+
+/// An absolute http or https URL, canonical and immutable. WHATWG host rules; stricter where being lenient only
+/// helps an attacker: no trimming, no control, space, backslash or non-ASCII bytes outside the host, no
+/// userinfo, no zone ids, bad ports refused, at most 8,192 bytes. The fragment is dropped.
+class Url {
+ public:
+  /// INVALID_ARGUMENT with a message that says what is wrong and what to write instead. The message never
+  /// repeats userinfo or query.
+  static absl::StatusOr<Url> Parse(std::string_view text, UrlOptions options = {});
+  /// A Location against this URL (RFC 3986 5.2): absolute, scheme-relative, path-absolute, relative, query.
+  /// As Parse, but non-ASCII bytes of path and query are percent-encoded: servers do send them raw.
+  absl::StatusOr<Url> Resolve(std::string_view reference, UrlOptions options = {}) const;
+
+  const Origin& origin() const { return origin_; }
+  const std::string& scheme() const { return origin_.scheme; }
+  const std::string& host() const { return origin_.host; }
+  std::uint16_t port() const { return origin_.port; }
+  bool is_https() const { return origin_.scheme == "https"; }
+  /// Set when the host is an IP literal.
+  const std::optional<boost::asio::ip::address>& address() const { return address_; }
+  /// Path and query, at least "/": the request-target in origin-form (RFC 9112 3.2.1).
+  const std::string& target() const { return target_; }
+  std::string_view path() const;
+  std::string_view query() const;  ///< Without '?'; empty when there is none.
+  /// The last path segment, percent-decoded, safe as a file name; "index" when there is none.
+  std::string basename() const;
+  /// Host header value: brackets for IPv6, port only when it is not the scheme's default.
+  std::string host_header() const;
+  std::string ToString() const;
+  /// For logs and errors: scheme, host, port and path; a query is replaced by "?[redacted]".
+  std::string Redacted() const;
+
+  friend bool operator==(const Url&, const Url&) = default;
+
+ private:
+  Url() = default;
+  Origin origin_;
+  std::optional<boost::asio::ip::address> address_;
+  std::string target_;
+};
+
+}  // namespace fetchd
