@@ -1,0 +1,90 @@
+// May this URL, may this address be contacted, and if not, why. Pure.
+#pragma once
+
+#include <boost/asio/ip/tcp.hpp>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/status.h"
+#include "base/url.h"
+
+namespace fetchd::egress {
+
+enum class Verdict {
+  kAllowed,        ///< Global unicast on an allowed port.
+  kAllowedByRule,  ///< A configured allow rule admits it.
+  kLoopback,
+  kLinkLocal,
+  kPrivate,
+  kCarrierNat,
+  kMulticast,
+  kUnspecified,
+  kReserved,    ///< Documentation, benchmarking, future use, and IPv6 outside 2000::/3.
+  kEmbedsIpv4,  ///< An IPv6 form that carries a denied IPv4 address (6to4, Teredo, ISATAP, NAT64,
+                ///< compatible).
+  kCloudMetadata,  ///< 168.63.129.16 and its kind: public addresses that are a platform's own.
+  kPort,
+  kHostName,  ///< localhost, *.internal, single labels and the like, before DNS.
+};
+const char* VerdictName(Verdict verdict);  ///< "LOOPBACK": the stable reason in ErrorInfo metadata.
+
+struct Judgement {
+  Verdict verdict = Verdict::kAllowed;
+  std::string rule;  ///< What decided: "127.0.0.0/8", "port 25", "*.internal", "egress.allow[0]
+                     ///< 127.0.0.1/32".
+  bool allowed() const {
+    return verdict == Verdict::kAllowed || verdict == Verdict::kAllowedByRule;
+  }
+};
+
+struct PolicyConfig {
+  /// Exceptions to the denials. Each is
+  ///  * an address rule: "10.0.0.0/8", "127.0.0.1" (= /32), "127.0.0.1/32:8080", "fd00::/8",
+  ///  "[::1]/128:8080". It admits
+  ///    the addresses, on that port or, without one, on every port. It does not admit IPv6 forms
+  ///    that embed such an address (6to4, NAT64, ...), except IPv4-mapped, which is the same
+  ///    address.
+  ///  * a host rule: "mirror.internal", "*.corp.example" (subdomains only), "mirror.internal:9000".
+  ///  It admits the name
+  ///    before DNS, on that port or, without one, on every port. The addresses that DNS then gives
+  ///    are judged like any other: a name never opens a private address by itself; that takes an
+  ///    address rule as well.
+  /// An address rule for loopback also admits the names localhost and *.localhost before DNS.
+  std::vector<std::string> allow;
+  /// Ports open to global addresses.
+  std::vector<std::uint16_t> ports = {80, 443, 8080, 8443};
+};
+
+/// Immutable; shared by all shards as shared_ptr<const Policy>.
+class Policy {
+ public:
+  /// INVALID_ARGUMENT naming the rule that does not parse.
+  static absl::StatusOr<std::shared_ptr<const Policy>> Create(PolicyConfig config);
+
+  /// Before DNS: host name and port; an IP literal is judged fully. Allowed for a name means
+  /// "resolve it and ask JudgeAddress". A port is refused here only when no address rule could
+  /// admit it either.
+  Judgement JudgeUrl(const Url& url) const;
+  /// After DNS, for the address as resolved (connect to Unwrap() of it), on every hop. `host` is
+  /// the name it came from (Url::host()): a host rule for it opens its port, never its address.
+  Judgement JudgeAddress(const boost::asio::ip::address& address, std::uint16_t port,
+                         std::string_view host = {}) const;
+
+ private:
+  struct Rules;
+  explicit Policy(std::shared_ptr<const Rules> rules) : rules_(std::move(rules)) {}
+  std::shared_ptr<const Rules> rules_;
+};
+
+/// PERMISSION_DENIED with ErrorInfo TARGET_NOT_ALLOWED {verdict, rule, host, port}. Never the
+/// resolved address.
+absl::Status DeniedError(const Judgement& judgement, const Origin& origin);
+
+/// The IPv4 form to judge and to connect to when `address` is IPv4-mapped or well-known NAT64
+/// (64:ff9b::/96): else itself.
+boost::asio::ip::address Unwrap(const boost::asio::ip::address& address);
+
+}  // namespace fetchd::egress
