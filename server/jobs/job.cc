@@ -1,0 +1,53 @@
+#include "jobs/job.h"
+
+#include <array>
+#include <utility>
+
+namespace fetchd::jobs {
+namespace {
+
+constexpr auto kStateNames = std::to_array<std::pair<State, const char*>>({
+    {State::kQueued, "QUEUED"},
+    {State::kRunning, "RUNNING"},
+    {State::kWaiting, "WAITING"},
+    {State::kInterrupted, "INTERRUPTED"},
+    {State::kSucceeded, "SUCCEEDED"},
+    {State::kFailed, "FAILED"},
+    {State::kCancelled, "CANCELLED"},
+});
+
+}  // namespace
+
+const char* StateName(State state) {
+  for (const auto& [value, name] : kStateNames) {
+    if (value == state) return name;
+  }
+  return "UNKNOWN";
+}
+
+std::optional<State> ParseState(std::string_view name) {
+  for (const auto& [value, text] : kStateNames) {
+    if (name == text) return value;
+  }
+  return std::nullopt;
+}
+
+bool IsTerminal(State state) {
+  return state == State::kSucceeded || state == State::kFailed || state == State::kCancelled;
+}
+
+const char* AttemptOutcomeName(AttemptOutcome outcome) {
+  switch (outcome) {
+    case AttemptOutcome::kSucceeded:
+      return "SUCCEEDED";
+    case AttemptOutcome::kFailed:
+      return "FAILED";
+    case AttemptOutcome::kInterrupted:
+      return "INTERRUPTED";
+    case AttemptOutcome::kCancelled:
+      return "CANCELLED";
+  }
+  return "UNKNOWN";
+}
+
+}  // namespace fetchd::jobs

@@ -1,0 +1,151 @@
+// A fetch job as the house knows it. Pure values.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/digest.h"
+#include "base/ids.h"
+#include "base/retry_policy.h"
+#include "base/secret.h"
+#include "base/status.h"
+#include "base/time.h"
+
+namespace fetchd::jobs {
+
+struct RequestHeader {
+  std::string name;
+  Secret value;  ///< Any header may carry a credential: none is ever printed.
+  friend bool operator==(const RequestHeader&, const RequestHeader&) = default;
+};
+
+struct BasicCredentials {
+  std::string username;
+  Secret password;
+  friend bool operator==(const BasicCredentials&, const BasicCredentials&) = default;
+};
+struct BearerCredentials {
+  Secret token;
+  friend bool operator==(const BearerCredentials&, const BearerCredentials&) = default;
+};
+using Credentials = std::variant<std::monostate, BasicCredentials, BearerCredentials>;
+
+/// Overrides of the server's defaults; absent = default.
+struct TimeoutOverrides {
+  std::optional<Duration> dns, connect, tls, first_byte, read_idle, total;
+  friend bool operator==(const TimeoutOverrides&, const TimeoutOverrides&) = default;
+};
+struct RetryOverrides {
+  std::optional<int> max_attempts;
+  std::optional<Duration> base_delay, max_delay;
+  friend bool operator==(const RetryOverrides&, const RetryOverrides&) = default;
+};
+
+enum class Method { kGet, kHead };
+
+/// What to fetch and what it must be. Validated at the edge (fetch/validate.h) before it gets here.
+struct FetchSpec {
+  std::vector<std::string> urls;  ///< First = primary; an attempt that fails goes on to the next, round.
+  Method method = Method::kGet;
+  std::vector<RequestHeader> headers;
+  Credentials credentials;
+  std::vector<Digest> digests;  ///< All must match; at most one an algorithm.
+  std::optional<std::uint64_t> expected_size;
+  std::optional<std::uint64_t> max_bytes;
+  TimeoutOverrides timeouts;
+  RetryOverrides retry;
+  std::optional<int> max_redirects;
+  std::string tls_profile;
+  friend bool operator==(const FetchSpec&, const FetchSpec&) = default;
+};
+
+enum class Overwrite { kAlways, kNever, kIfDifferent };
+
+enum class State { kQueued, kRunning, kWaiting, kInterrupted, kSucceeded, kFailed, kCancelled };
+const char* StateName(State state);  ///< "QUEUED"
+std::optional<State> ParseState(std::string_view name);
+bool IsTerminal(State state);
+
+/// From where a later attempt may go on. `bytes` of the body are durable in the sink.
+struct Checkpoint {
+  std::uint64_t bytes = 0;
+  std::string url;            ///< Which of the urls they came from.
+  std::string etag;           ///< Strong ETag; empty = none.
+  std::string last_modified;  ///< HTTP-date, only when strong (RFC 9110 8.8.2.2); empty = none.
+  std::optional<std::uint64_t> total_bytes;
+  friend bool operator==(const Checkpoint&, const Checkpoint&) = default;
+};
+
+/// One hop of one attempt: what it waited for and what it met.
+struct HopRecord {
+  std::string url;  ///< Redacted.
+  Duration pool_wait{}, dns{}, connect{}, tls{}, first_byte{};
+  bool dns_cached = false, reused = false, redialled = false, tls_resumed = false;
+  std::string tls_description;
+  struct Address {
+    std::string address, outcome;
+    Duration took{};
+  };
+  std::vector<Address> addresses;
+  int http_status = 0;
+};
+
+enum class AttemptOutcome { kSucceeded, kFailed, kInterrupted, kCancelled };
+const char* AttemptOutcomeName(AttemptOutcome outcome);
+
+/// Kept for every attempt from the start; ended attempts only.
+struct AttemptRecord {
+  int number = 0;  ///< From 1. An interrupted attempt keeps its number for the one that goes on.
+  WallTime started_at{};
+  Duration took{};
+  Duration transfer_permit_wait{}, buffer_wait{};
+  AttemptOutcome outcome = AttemptOutcome::kFailed;
+  std::uint64_t resumed_from_bytes = 0;
+  std::uint64_t received_bytes = 0;  ///< By this attempt alone.
+  bool restarted = false;            ///< The origin did not go on where we asked: the body began anew.
+  std::vector<HopRecord> hops;
+  absl::Status status;               ///< OK when it succeeded.
+  std::string failed_phase;          ///< PhaseName, empty when it succeeded.
+  std::string decision;              ///< One sentence: what was decided next, and why.
+  std::optional<Duration> retry_delay;
+};
+
+struct Result {
+  std::string final_url;  ///< Redacted of userinfo; the query is kept.
+  int http_status = 0;
+  std::vector<std::pair<std::string, std::string>> headers;  ///< Response headers; Set-Cookie left out.
+  std::uint64_t size_bytes = 0;
+  std::vector<Digest> digests;  ///< sha256 always, and each algorithm that was expected.
+  std::string etag;
+  std::string destination;  ///< Resolved, absolute: "file:///srv/files/a/b".
+};
+
+struct Job {
+  JobId id;
+  FetchSpec spec;
+  std::string destination;  ///< As resolved at creation: placeholders filled in.
+  std::string destination_template;  ///< As asked for: placeholders unfilled. Empty = same as `destination`.
+  Overwrite overwrite = Overwrite::kAlways;
+  int priority = 0;         ///< -100..100; higher first.
+  std::map<std::string, std::string> labels;
+  std::string request_id;   ///< Empty = none.
+  WallTime created_at{};
+  WallTime updated_at{};
+  WallTime deadline_at{};   ///< created_at + 24 h unless asked otherwise; a retry renews it.
+  WallTime ready_at{};      ///< Not before this; set by creation and by retries.
+  std::optional<WallTime> started_at, finished_at;
+  std::optional<WallTime> retried_at;  ///< Of the last RetryRequested: deadline_at counts from it instead of created_at.
+
+  State state = State::kQueued;
+  int attempt = 0;          ///< Attempts begun and not interrupted.
+  std::int64_t fence = 0;   ///< Grows with each claim; a worker with an older one is refused.
+  Checkpoint checkpoint;
+  absl::Status error;       ///< Of the last attempt while WAITING, of the job when FAILED or CANCELLED.
+  std::optional<Result> result;
+};
+
+}  // namespace fetchd::jobs

@@ -1,0 +1,138 @@
+#include "jobs/state_machine.h"
+
+#include "base/strings.h"
+
+namespace fetchd::jobs {
+namespace {
+
+bool IsClaimable(State state) {
+  return state == State::kQueued || state == State::kWaiting || state == State::kInterrupted;
+}
+
+absl::Status NotAdmitted(const Job& job, const char* change, const char* hint) {
+  return absl::FailedPreconditionError(
+      Concat("job ", job.id.str(), " is ", StateName(job.state), " and cannot be ", change, hint));
+}
+
+// Applies one change. An overload either returns an error and leaves the job alone, or applies all
+// of the change.
+class Applier {
+ public:
+  Applier(WallTime now, Job& job) : now_(now), job_(job) {}
+
+  absl::Status operator()(const Claimed&) {
+    if (!IsClaimable(job_.state)) return NotAdmitted(job_, "claimed", "");
+    job_.attempt += 1;
+    job_.fence += 1;
+    if (!job_.started_at) job_.started_at = now_;
+    return MoveTo(State::kRunning);
+  }
+
+  absl::Status operator()(const CheckpointTaken& change) {
+    RETURN_IF_ERROR(CheckHeld());
+    job_.checkpoint = change.checkpoint;
+    return MoveTo(State::kRunning);
+  }
+
+  absl::Status operator()(const AttemptFailed& change) {
+    RETURN_IF_ERROR(CheckHeld());
+    job_.checkpoint = change.checkpoint;
+    job_.error = change.record.status;
+    job_.ready_at = change.retry_at;
+    return MoveTo(State::kWaiting);
+  }
+
+  absl::Status operator()(const Interrupted& change) {
+    RETURN_IF_ERROR(CheckHeld());
+    job_.checkpoint = change.checkpoint;
+    return Interrupt();
+  }
+
+  absl::Status operator()(const Succeeded& change) {
+    RETURN_IF_ERROR(CheckHeld());
+    job_.result = change.result;
+    job_.error = absl::OkStatus();
+    return End(State::kSucceeded);
+  }
+
+  absl::Status operator()(const GaveUp& change) {
+    RETURN_IF_ERROR(CheckHeld());
+    job_.error = change.record.status;
+    return End(State::kFailed);
+  }
+
+  absl::Status operator()(const CancelRequested&) {
+    if (job_.state == State::kCancelled) return absl::OkStatus();
+    if (IsTerminal(job_.state)) return NotAdmitted(job_, "cancelled", ": it has ended");
+    job_.error = absl::CancelledError("cancelled on request");
+    return End(State::kCancelled);
+  }
+
+  absl::Status operator()(const RetryRequested&) {
+    if (job_.state != State::kFailed && job_.state != State::kCancelled) {
+      return NotAdmitted(job_, "retried", ": only a FAILED or CANCELLED job can");
+    }
+    job_.deadline_at = now_ + (job_.deadline_at - job_.retried_at.value_or(job_.created_at));
+    job_.retried_at = now_;
+    job_.ready_at = now_;
+    job_.attempt = 0;
+    job_.error = absl::OkStatus();
+    job_.started_at.reset();
+    job_.finished_at.reset();
+    return MoveTo(State::kQueued);
+  }
+
+  absl::Status operator()(const Recovered&) {
+    if (job_.state != State::kRunning) return NotAdmitted(job_, "recovered", "");
+    return Interrupt();
+  }
+
+ private:
+  // A worker's change needs the claim, and only a RUNNING job has one.
+  absl::Status CheckHeld() const {
+    if (job_.state == State::kRunning) return absl::OkStatus();
+    return absl::AbortedError(Concat("the claim on job ", job_.id.str(), " is lost: the job is ",
+                                     StateName(job_.state), " now"));
+  }
+
+  absl::Status Interrupt() {
+    job_.attempt -= 1;
+    return MoveTo(State::kInterrupted);
+  }
+
+  absl::Status End(State state) {
+    job_.finished_at = now_;
+    return MoveTo(state);
+  }
+
+  absl::Status MoveTo(State state) {
+    job_.state = state;
+    job_.updated_at = now_;
+    return absl::OkStatus();
+  }
+
+  WallTime now_;
+  Job& job_;
+};
+
+struct RecordFinder {
+  const AttemptRecord* operator()(const auto& change) const {
+    if constexpr (requires { change.record; }) {
+      return &change.record;
+    } else {
+      return nullptr;
+    }
+  }
+};
+
+}  // namespace
+
+absl::Status Apply(const Change& change, WallTime now, Job& job) {
+  return std::visit(Applier(now, job), change);
+}
+
+bool MovesState(const Change& change) { return !std::holds_alternative<CheckpointTaken>(change); }
+
+const AttemptRecord* RecordOf(const Change& change) { return std::visit(RecordFinder(), change); }
+
+}  // namespace fetchd::jobs

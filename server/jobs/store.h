@@ -1,0 +1,91 @@
+// Where jobs live. Each method is a transaction.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/task.h"
+#include "jobs/job.h"
+#include "jobs/state_machine.h"
+
+namespace fetchd::jobs {
+
+/// A worker's right to a RUNNING job. The store refuses changes with an older fence, so a worker that slept cannot overwrite
+/// its heir.
+struct Claim {
+  Job job;
+  std::int64_t fence = 0;
+};
+
+struct CreateOutcome {
+  Job job;
+  bool created = false;  ///< false: an earlier job with this request_id and the same content.
+};
+
+struct JobFilter {
+  std::vector<JobId> ids;       ///< Empty = all.
+  std::vector<State> states;    ///< Empty = all.
+  std::map<std::string, std::string> labels;  ///< All must match.
+  std::string origin;           ///< "https://host:port" of urls[0]; empty = all.
+  std::optional<WallTime> created_after, created_before;
+};
+
+struct JobPage {
+  std::vector<Job> jobs;  ///< Newest first.
+  std::string next_page_token;  ///< Empty = the last page. Pages are stable while jobs are created and change.
+};
+
+/// A state change, in commit order. `sequence` is the resume token's number; it never repeats and only grows.
+struct JobEvent {
+  std::int64_t sequence = 0;
+  WallTime at{};
+  State state = State::kQueued;
+  bool deleted = false;
+  Job job;  ///< As it is now, which may be later than `state`. Only the id when deleted.
+};
+
+struct StoreStats {
+  std::map<State, std::uint64_t> jobs;
+  std::uint64_t commits = 0, changes = 0;  ///< changes / commits = how many share one fsync.
+};
+
+/// SQLite on one node, PostgreSQL for a fleet; both pass tests/support/store_conformance.h. Thread-safe: call from any shard;
+/// completes there. A change is durable when its call completes.
+/// Errors: NOT_FOUND; ABORTED (lost claim: stop working on it); FAILED_PRECONDITION (the state does not admit it);
+/// ALREADY_EXISTS (request_id with other content); RESOURCE_EXHAUSTED (disk full); UNAVAILABLE (same call again);
+/// DATA_LOSS (the file is damaged).
+class Store {
+ public:
+  virtual ~Store() = default;
+  virtual Task<absl::StatusOr<CreateOutcome>> Create(Job job) = 0;
+  virtual Task<absl::StatusOr<Job>> Get(JobId id) = 0;
+  virtual Task<absl::StatusOr<std::vector<AttemptRecord>>> Attempts(JobId id) = 0;
+  virtual Task<absl::StatusOr<JobPage>> List(JobFilter filter, int page_size,
+                                             std::string page_token) = 0;
+  /// Applies Claimed to up to `limit` ready jobs: ready_at <= now, by priority, then oldest first.
+  virtual Task<absl::StatusOr<std::vector<Claim>>> ClaimReady(int limit) = 0;
+  /// When the next job becomes ready; nullopt when none waits.
+  virtual Task<absl::StatusOr<std::optional<WallTime>>> NextReadyAt() = 0;
+  /// A worker's change.
+  virtual Task<absl::StatusOr<Job>> Update(JobId id, std::int64_t fence, Change change) = 0;
+  /// A caller's change.
+  virtual Task<absl::StatusOr<Job>> Update(JobId id, Change change) = 0;
+  /// Ended jobs only (FAILED_PRECONDITION else). Their request_id is free again.
+  virtual Task<absl::Status> Delete(JobId id) = 0;
+  /// At start, before anything is claimed: applies Recovered to every RUNNING job. Returns how many.
+  virtual Task<absl::StatusOr<std::uint64_t>> Recover() = 0;
+
+  /// Events with sequence > after that match the filter, oldest first. OUT_OF_RANGE when `after` is beyond the newest.
+  virtual Task<absl::StatusOr<std::vector<JobEvent>>> EventsAfter(std::int64_t after, JobFilter filter,
+                                                                  int limit) = 0;
+  virtual std::int64_t LastSequence() const = 0;
+  /// Calls back after each commit that made events, on a thread of the store; it must not block. Returns an id.
+  virtual std::uint64_t OnEvents(std::function<void()> callback) = 0;
+  virtual void RemoveListener(std::uint64_t id) = 0;  ///< The callback is not running, nor called again, once this returns.
+  virtual Task<absl::StatusOr<StoreStats>> Stats() = 0;
+};
+
+}  // namespace fetchd::jobs

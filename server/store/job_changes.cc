@@ -1,0 +1,122 @@
+#include "store/job_changes.h"
+
+#include <utility>
+
+#include "base/strings.h"
+
+namespace fetchd::store {
+namespace {
+
+using jobs::Job;
+using jobs::State;
+
+absl::Status RequestIdReused(const Job& job, const std::string& earlier_id) {
+  return WithReason(
+      absl::AlreadyExistsError(
+          Concat("request_id \"", job.request_id, "\" was used for job ", earlier_id,
+                 " with other content; use a new request_id, or send the same request again")),
+      {"REQUEST_ID_REUSED", {{"request_id", job.request_id}, {"job", "jobs/" + earlier_id}}});
+}
+
+absl::Status RecordEvent(Transaction& transaction, const Job& job, WallTime now) {
+  ASSIGN_OR_RETURN(const std::int64_t sequence, transaction.jobs.AddEvent(job, now));
+  transaction.effects.Event(sequence);
+  return absl::OkStatus();
+}
+
+// Applies `change` to `job` and writes what it did.
+absl::Status ApplyAndSave(Transaction& transaction, const jobs::Change& change, WallTime now,
+                          Job& job) {
+  const State before = job.state;
+  RETURN_IF_ERROR(jobs::Apply(change, now, job));
+  const bool moved = job.state != before;
+  // Cancelling what is cancelled: nothing to write.
+  if (!moved && jobs::MovesState(change)) return absl::OkStatus();
+  RETURN_IF_ERROR(transaction.jobs.Save(job));
+  if (const jobs::AttemptRecord* record = jobs::RecordOf(change)) {
+    RETURN_IF_ERROR(transaction.jobs.AddAttempt(job.id.str(), *record));
+  }
+  transaction.effects.Changed();
+  if (!moved) return absl::OkStatus();
+  transaction.effects.Count(before, -1);
+  transaction.effects.Count(job.state, 1);
+  return RecordEvent(transaction, job, now);
+}
+
+}  // namespace
+
+absl::StatusOr<jobs::CreateOutcome> CreateJob(Transaction& transaction, const Job& job,
+                                              const std::string& fingerprint) {
+  JobTable& table = transaction.jobs;
+  if (!job.request_id.empty()) {
+    ASSIGN_OR_RETURN(const auto earlier, table.FindRequest(job.request_id));
+    if (earlier && earlier->fingerprint != fingerprint) return RequestIdReused(job, earlier->id);
+    if (earlier) {
+      ASSIGN_OR_RETURN(Job existing, table.Load(earlier->id));
+      return jobs::CreateOutcome{std::move(existing), false};
+    }
+  }
+  ASSIGN_OR_RETURN(const bool taken, table.Exists(job.id.str()));
+  if (taken) {
+    return WithReason(absl::AlreadyExistsError(Concat("there is a job ", job.id.str(), " already")),
+                      {"JOB_ID_TAKEN", {{"job", job.id.name()}}});
+  }
+  RETURN_IF_ERROR(table.Insert(job, fingerprint));
+  RETURN_IF_ERROR(RecordEvent(transaction, job, job.updated_at));
+  transaction.effects.Count(job.state, 1);
+  transaction.effects.Changed();
+  return jobs::CreateOutcome{job, true};
+}
+
+absl::StatusOr<Job> ChangeJob(Transaction& transaction, const JobId& id,
+                              std::optional<std::int64_t> fence, const jobs::Change& change,
+                              WallTime now) {
+  absl::StatusOr<Job> job = transaction.jobs.Load(id.str());
+  if (fence && absl::IsNotFound(job.status())) {
+    return absl::AbortedError(Concat("the claim on job ", id.str(), " is lost: it was deleted"));
+  }
+  RETURN_IF_ERROR(job.status());
+  if (fence && *fence != job->fence) {
+    return absl::AbortedError(Concat("the claim on job ", id.str(), " is lost: fence ", *fence,
+                                     " is not the newest, ", job->fence));
+  }
+  RETURN_IF_ERROR(ApplyAndSave(transaction, change, now, *job));
+  return job;
+}
+
+absl::StatusOr<std::vector<jobs::Claim>> ClaimJobs(Transaction& transaction, int limit,
+                                                   WallTime now) {
+  ASSIGN_OR_RETURN(std::vector<Job> ready, transaction.jobs.Ready(now, limit));
+  std::vector<jobs::Claim> claims;
+  claims.reserve(ready.size());
+  for (Job& job : ready) {
+    RETURN_IF_ERROR(ApplyAndSave(transaction, jobs::Claimed(), now, job));
+    const std::int64_t fence = job.fence;
+    claims.push_back({std::move(job), fence});
+  }
+  return claims;
+}
+
+absl::StatusOr<std::uint64_t> RecoverJobs(Transaction& transaction, WallTime now) {
+  ASSIGN_OR_RETURN(const std::vector<std::string> ids, transaction.jobs.IdsIn(State::kRunning));
+  for (const std::string& id : ids) {
+    ASSIGN_OR_RETURN(Job job, transaction.jobs.Load(id));
+    RETURN_IF_ERROR(ApplyAndSave(transaction, jobs::Recovered(), now, job));
+  }
+  return ids.size();
+}
+
+absl::StatusOr<JobId> DeleteJob(Transaction& transaction, const JobId& id, WallTime now) {
+  ASSIGN_OR_RETURN(const Job job, transaction.jobs.Load(id.str()));
+  if (!jobs::IsTerminal(job.state)) {
+    return absl::FailedPreconditionError(Concat("job ", id.str(), " is ", StateName(job.state),
+                                                " and cannot be deleted: cancel it first"));
+  }
+  ASSIGN_OR_RETURN(const std::int64_t sequence, transaction.jobs.Delete(job, now));
+  transaction.effects.Event(sequence);
+  transaction.effects.Count(job.state, -1);
+  transaction.effects.Changed();
+  return id;
+}
+
+}  // namespace fetchd::store

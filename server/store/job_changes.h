@@ -1,0 +1,30 @@
+// What each change does to the rows, inside the writer's transaction.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "jobs/store.h"
+#include "store/writer.h"
+
+namespace fetchd::store {
+
+// Errors are those of jobs::Store. `now` is taken by the caller, on its own thread.
+
+/// `fingerprint` tells whether an earlier job with this request id was asked for with the same
+/// content.
+absl::StatusOr<jobs::CreateOutcome> CreateJob(Transaction& transaction, const jobs::Job& job,
+                                              const std::string& fingerprint);
+/// With `fence`, a worker's change: ABORTED when the job is gone or was claimed anew.
+absl::StatusOr<jobs::Job> ChangeJob(Transaction& transaction, const JobId& id,
+                                    std::optional<std::int64_t> fence, const jobs::Change& change,
+                                    WallTime now);
+absl::StatusOr<std::vector<jobs::Claim>> ClaimJobs(Transaction& transaction, int limit,
+                                                   WallTime now);
+absl::StatusOr<std::uint64_t> RecoverJobs(Transaction& transaction, WallTime now);
+/// The value is the id: a change that returns a Status has no room for a result.
+absl::StatusOr<JobId> DeleteJob(Transaction& transaction, const JobId& id, WallTime now);
+
+}  // namespace fetchd::store

@@ -1,0 +1,214 @@
+#include "store/job_queries.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/strings.h"
+#include "store/json.h"
+
+namespace fetchd::store {
+namespace {
+
+using jobs::JobEvent;
+using jobs::JobFilter;
+using jobs::JobPage;
+
+constexpr int kDefaultPageSize = 50;
+constexpr int kMaxPageSize = 1000;
+constexpr int kMaxEvents = 10000;
+constexpr std::string_view kTokenVersion = "v1";
+
+// A statement that grows with the filter; each term brings its parameters.
+struct Statement {
+  std::string sql;
+  std::vector<Value> parameters;
+
+  void Add(std::string_view term, std::initializer_list<Value> values) {
+    sql += term;
+    parameters.insert(parameters.end(), values);
+  }
+};
+
+std::int64_t Nanoseconds(WallTime time) {
+  return std::chrono::duration_cast<Duration>(time.time_since_epoch()).count();
+}
+
+// Lists as one JSON parameter, so that their length does not change the statement.
+std::string IdList(const JobFilter& filter) {
+  json::array ids;
+  for (const JobId& id : filter.ids) ids.emplace_back(View(id.str()));
+  return json::serialize(ids);
+}
+std::string StateList(const JobFilter& filter) {
+  json::array states;
+  for (const jobs::State state : filter.states) states.emplace_back(jobs::StateName(state));
+  return json::serialize(states);
+}
+
+// Equal for equal filters: binds a page token to the filter that it belongs to.
+std::string FilterDigest(const JobFilter& filter) {
+  json::object labels;
+  for (const auto& [key, value] : filter.labels) labels[View(key)] = View(value);
+  json::array content{View(IdList(filter)), View(StateList(filter)), std::move(labels),
+                      View(filter.origin)};
+  for (const auto& time : {filter.created_after, filter.created_before}) {
+    content.push_back(time ? json::value(Nanoseconds(*time)) : json::value());
+  }
+  const std::string text = json::serialize(content);
+  Digester digester({DigestAlgorithm::kSha256});
+  digester.Update(std::as_bytes(std::span(text)));
+  return digester.Finish().at(0).ToHex().substr(0, 16);
+}
+
+std::string MakeToken(const JobFilter& filter, const std::string& last_id) {
+  return Base64Encode(Concat(kTokenVersion, ':', FilterDigest(filter), ':', last_id));
+}
+
+// The id after which the page begins.
+absl::StatusOr<std::string> ReadToken(const JobFilter& filter, const std::string& token) {
+  const absl::Status invalid = WithField(
+      absl::InvalidArgumentError(
+          "page_token is not one that a list with this filter returned; begin again without it"),
+      {"page_token", "not returned by a list with this filter"});
+  const auto text = Base64Decode(token);
+  const std::string prefix = Concat(kTokenVersion, ':', FilterDigest(filter), ':');
+  if (!text || !text->starts_with(prefix)) return invalid;
+  const auto id = JobId::Parse(std::string_view(*text).substr(prefix.size()));
+  if (!id.ok()) return invalid;
+  return id->str();
+}
+
+// With one state its index gives the order; with several, a walk down the ids beats sorting them
+// all.
+void AddStates(const JobFilter& filter, Statement& statement) {
+  if (filter.states.size() == 1) {
+    statement.Add(" AND j.state = ?", {jobs::StateName(filter.states[0])});
+  } else if (!filter.states.empty()) {
+    statement.Add(" AND +j.state IN (SELECT value FROM json_each(?))", {StateList(filter)});
+  }
+}
+
+Statement ListStatement(const JobFilter& filter, const std::string& before_id, int rows) {
+  Statement statement;
+  // The first label leads, by its index; the others are looked up.
+  auto label = filter.labels.begin();
+  const bool by_label = label != filter.labels.end();
+  const std::string id = by_label ? "l.job_id" : "j.id";
+  statement.sql = "SELECT " FETCHD_STORE_JOB_COLUMNS " FROM ";
+  if (by_label) {
+    statement.sql += "labels AS l CROSS JOIN jobs AS j ON j.id = l.job_id";
+    statement.Add(" WHERE l.key = ? AND l.value = ?", {label->first, label->second});
+    ++label;
+  } else {
+    statement.sql += "jobs AS j WHERE 1";
+  }
+  for (; label != filter.labels.end(); ++label) {
+    statement.Add(
+        " AND EXISTS (SELECT 1 FROM labels WHERE job_id = j.id AND key = ? AND value = ?)",
+        {label->first, label->second});
+  }
+  if (!before_id.empty()) statement.Add(Concat(" AND ", id, " < ?"), {before_id});
+  if (!filter.ids.empty()) {
+    statement.Add(Concat(" AND ", id, " IN (SELECT value FROM json_each(?))"), {IdList(filter)});
+  }
+  AddStates(filter, statement);
+  if (!filter.origin.empty()) statement.Add(" AND j.origin = ?", {filter.origin});
+  if (filter.created_after) {
+    statement.Add(" AND j.created_at > ?", {Nanoseconds(*filter.created_after)});
+  }
+  if (filter.created_before) {
+    statement.Add(" AND j.created_at < ?", {Nanoseconds(*filter.created_before)});
+  }
+  statement.Add(Concat(" ORDER BY ", id, " DESC LIMIT ?"), {std::int64_t{rows}});
+  return statement;
+}
+
+Statement EventStatement(std::int64_t after, const JobFilter& filter, int limit) {
+  Statement statement;
+  statement.sql = "SELECT e.sequence, e.at, e.state, e.deleted, e.job_id, " FETCHD_STORE_JOB_COLUMNS
+                  " FROM events AS e LEFT JOIN jobs AS j ON j.id = e.job_id"
+                  " WHERE (e.deleted OR j.id IS NOT NULL)";
+  statement.Add(" AND e.sequence > ?", {after});
+  if (!filter.ids.empty()) {
+    statement.Add(" AND e.job_id IN (SELECT value FROM json_each(?))", {IdList(filter)});
+  }
+  if (!filter.states.empty()) {
+    statement.Add(" AND e.state IN (SELECT value FROM json_each(?))", {StateList(filter)});
+  }
+  for (const auto& [key, value] : filter.labels) {
+    statement.Add(
+        " AND EXISTS (SELECT 1 FROM json_each(coalesce(j.labels, e.labels)) AS l"
+        " WHERE l.key = ? AND l.value = ?)",
+        {key, value});
+  }
+  if (!filter.origin.empty()) {
+    statement.Add(" AND coalesce(j.origin, e.origin) = ?", {filter.origin});
+  }
+  if (filter.created_after) {
+    statement.Add(" AND coalesce(j.created_at, e.created_at) > ?",
+                  {Nanoseconds(*filter.created_after)});
+  }
+  if (filter.created_before) {
+    statement.Add(" AND coalesce(j.created_at, e.created_at) < ?",
+                  {Nanoseconds(*filter.created_before)});
+  }
+  statement.Add(" ORDER BY e.sequence LIMIT ?", {std::int64_t{limit}});
+  return statement;
+}
+
+absl::StatusOr<JobEvent> ReadEvent(const Query& row, const JobTable& table) {
+  constexpr int kFirstJobColumn = 5;
+  JobEvent event;
+  event.sequence = row.Int(0);
+  event.at = row.Time(1);
+  const auto state = jobs::ParseState(row.Text(2));
+  if (!state) return absl::DataLossError("a stored event has an unknown state");
+  event.state = *state;
+  event.deleted = row.Int(3) != 0;
+  if (event.deleted) {
+    ASSIGN_OR_RETURN(event.job.id, JobId::Parse(row.Text(4)));
+  } else {
+    ASSIGN_OR_RETURN(event.job, table.ReadJob(row, kFirstJobColumn));
+  }
+  return event;
+}
+
+}  // namespace
+
+absl::StatusOr<JobPage> ListJobs(Database& database, const JobTable& table, const JobFilter& filter,
+                                 int page_size, const std::string& page_token) {
+  const int size = page_size <= 0 ? kDefaultPageSize : std::min(page_size, kMaxPageSize);
+  std::string before_id;
+  if (!page_token.empty()) {
+    ASSIGN_OR_RETURN(before_id, ReadToken(filter, page_token));
+  }
+  const Statement statement = ListStatement(filter, before_id, size + 1);
+  Query query(database, statement.sql, statement.parameters);
+  JobPage page;
+  while (true) {
+    ASSIGN_OR_RETURN(const bool found, query.Step());
+    if (!found) return page;
+    if (static_cast<int>(page.jobs.size()) == size) {
+      page.next_page_token = MakeToken(filter, page.jobs.back().id.str());
+      return page;
+    }
+    ASSIGN_OR_RETURN(jobs::Job job, table.ReadJob(query));
+    page.jobs.push_back(std::move(job));
+  }
+}
+
+absl::StatusOr<std::vector<JobEvent>> ListEvents(Database& database, const JobTable& table,
+                                                 std::int64_t after, const JobFilter& filter,
+                                                 int limit) {
+  const Statement statement = EventStatement(after, filter, std::clamp(limit, 1, kMaxEvents));
+  Query query(database, statement.sql, statement.parameters);
+  std::vector<JobEvent> events;
+  while (true) {
+    ASSIGN_OR_RETURN(const bool found, query.Step());
+    if (!found) return events;
+    ASSIGN_OR_RETURN(JobEvent event, ReadEvent(query, table));
+    events.push_back(std::move(event));
+  }
+}
+
+}  // namespace fetchd::store

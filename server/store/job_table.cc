@@ -1,0 +1,263 @@
+#include "store/job_table.h"
+
+#include <limits>
+#include <utility>
+
+#include "base/strings.h"
+#include "base/url.h"
+#include "store/record_codec.h"
+#include "store/spec_codec.h"
+
+namespace fetchd::store {
+namespace {
+
+using jobs::Job;
+using jobs::State;
+
+// Places in FETCHD_STORE_JOB_COLUMNS.
+enum Column {
+  kId,
+  kState,
+  kPriority,
+  kReadyAt,
+  kCreatedAt,
+  kUpdatedAt,
+  kDeadlineAt,
+  kRetriedAt,
+  kStartedAt,
+  kFinishedAt,
+  kAttempt,
+  kFence,
+  kDestination,
+  kDestinationTemplate,
+  kOverwrite,
+  kRequestId,
+  kLabels,
+  kSpec,
+  kSealed,
+  kCheckpoint,
+  kError,
+  kResult,
+};
+
+// Above every priority.
+constexpr std::int64_t kNoPriority = std::numeric_limits<std::int64_t>::max();
+
+absl::StatusOr<JobId> ReadId(const std::string& text) {
+  absl::StatusOr<JobId> id = JobId::Parse(text);
+  if (!id.ok()) return absl::DataLossError(Concat("a stored job has the malformed id ", text));
+  return id;
+}
+
+absl::StatusOr<State> ReadState(const std::string& text) {
+  const auto state = jobs::ParseState(text);
+  if (!state) return absl::DataLossError(Concat("a stored job has the unknown state ", text));
+  return *state;
+}
+
+std::optional<std::string> NullWhenEmpty(std::string text) {
+  if (text.empty()) return std::nullopt;
+  return text;
+}
+
+absl::Status ReadTimes(const Query& row, int first, Job& job) {
+  job.ready_at = row.Time(first + kReadyAt);
+  job.created_at = row.Time(first + kCreatedAt);
+  job.updated_at = row.Time(first + kUpdatedAt);
+  job.deadline_at = row.Time(first + kDeadlineAt);
+  job.retried_at = row.OptionalTime(first + kRetriedAt);
+  job.started_at = row.OptionalTime(first + kStartedAt);
+  job.finished_at = row.OptionalTime(first + kFinishedAt);
+  return absl::OkStatus();
+}
+
+absl::Status ReadOutcome(const Query& row, int first, Job& job) {
+  ASSIGN_OR_RETURN(job.checkpoint, DecodeCheckpoint(row.Text(first + kCheckpoint)));
+  RETURN_IF_ERROR(DecodeStatus(row.Text(first + kError), job.error));
+  if (row.IsNull(first + kResult)) return absl::OkStatus();
+  ASSIGN_OR_RETURN(job.result, DecodeResult(row.Text(first + kResult)));
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+std::string OriginOf(const jobs::FetchSpec& spec) {
+  if (spec.urls.empty()) return std::string();
+  const auto url = Url::Parse(spec.urls[0], UrlOptions{.ipv4_forms = Ipv4Forms::kWhatwg});
+  return url.ok() ? url->origin().ToString() : std::string();
+}
+
+absl::StatusOr<Job> JobTable::ReadJob(const Query& row, int first) const {
+  Job job;
+  ASSIGN_OR_RETURN(job.id, ReadId(row.Text(first + kId)));
+  ASSIGN_OR_RETURN(job.state, ReadState(row.Text(first + kState)));
+  RETURN_IF_ERROR(ReadTimes(row, first, job));
+  job.priority = static_cast<int>(row.Int(first + kPriority));
+  job.attempt = static_cast<int>(row.Int(first + kAttempt));
+  job.fence = row.Int(first + kFence);
+  job.destination = row.Text(first + kDestination);
+  job.destination_template = row.Text(first + kDestinationTemplate);
+  ASSIGN_OR_RETURN(job.overwrite, ParseOverwrite(row.Text(first + kOverwrite)));
+  job.request_id = row.Text(first + kRequestId);
+  ASSIGN_OR_RETURN(job.labels, DecodeLabels(row.Text(first + kLabels)));
+  std::string secrets;
+  if (!row.IsNull(first + kSealed)) {
+    ASSIGN_OR_RETURN(secrets, sealer_.Open(row.Text(first + kSealed), job.id.str()));
+  }
+  ASSIGN_OR_RETURN(job.spec, DecodeSpec(row.Text(first + kSpec), secrets));
+  RETURN_IF_ERROR(ReadOutcome(row, first, job));
+  return job;
+}
+
+absl::StatusOr<Job> JobTable::Load(const std::string& id) {
+  Query query(db_, "SELECT " FETCHD_STORE_JOB_COLUMNS " FROM jobs AS j WHERE j.id = ?1", id);
+  ASSIGN_OR_RETURN(const bool found, query.Step());
+  if (!found) return absl::NotFoundError(Concat("there is no job ", id));
+  return ReadJob(query);
+}
+
+absl::StatusOr<std::vector<jobs::AttemptRecord>> JobTable::Attempts(const std::string& id) {
+  Query query(db_, "SELECT record FROM attempts WHERE job_id = ?1 ORDER BY ordinal", id);
+  std::vector<jobs::AttemptRecord> records;
+  while (true) {
+    ASSIGN_OR_RETURN(const bool found, query.Step());
+    if (!found) return records;
+    ASSIGN_OR_RETURN(jobs::AttemptRecord record, DecodeAttempt(query.Text(0)));
+    records.push_back(std::move(record));
+  }
+}
+
+absl::StatusOr<std::optional<std::int64_t>> JobTable::NextPriority(std::int64_t below) {
+  Query query(db_, kNextPriority, below);
+  ASSIGN_OR_RETURN(const bool found, query.Step());
+  if (!found) return std::nullopt;
+  return query.Int(0);
+}
+
+absl::StatusOr<std::vector<Job>> JobTable::Ready(WallTime now, int limit) {
+  std::vector<Job> ready;
+  std::int64_t below = kNoPriority;
+  while (static_cast<int>(ready.size()) < limit) {
+    ASSIGN_OR_RETURN(const std::optional<std::int64_t> priority, NextPriority(below));
+    if (!priority) break;
+    Query query(db_, kReadyJobs, *priority, now, limit - static_cast<int>(ready.size()));
+    while (true) {
+      ASSIGN_OR_RETURN(const bool found, query.Step());
+      if (!found) break;
+      ASSIGN_OR_RETURN(Job job, ReadJob(query));
+      ready.push_back(std::move(job));
+    }
+    below = *priority;
+  }
+  return ready;
+}
+
+absl::StatusOr<std::optional<WallTime>> JobTable::NextReadyAt() {
+  std::optional<WallTime> next;
+  std::int64_t below = kNoPriority;
+  while (true) {
+    ASSIGN_OR_RETURN(const std::optional<std::int64_t> priority, NextPriority(below));
+    if (!priority) return next;
+    Query query(db_, kFirstReadyAt, *priority);
+    ASSIGN_OR_RETURN(const bool found, query.Step());
+    if (found && (!next || query.Time(0) < *next)) next = query.Time(0);
+    below = *priority;
+  }
+}
+
+absl::StatusOr<std::vector<std::string>> JobTable::IdsIn(State state) {
+  Query query(db_, "SELECT id FROM jobs WHERE state = ?1 ORDER BY id", jobs::StateName(state));
+  std::vector<std::string> ids;
+  while (true) {
+    ASSIGN_OR_RETURN(const bool found, query.Step());
+    if (!found) return ids;
+    ids.push_back(query.Text(0));
+  }
+}
+
+absl::StatusOr<std::optional<JobTable::Earlier>> JobTable::FindRequest(
+    const std::string& request_id) {
+  Query query(db_, "SELECT id, fingerprint FROM jobs WHERE request_id = ?1", request_id);
+  ASSIGN_OR_RETURN(const bool found, query.Step());
+  if (!found) return std::nullopt;
+  return Earlier{query.Text(0), query.Text(1)};
+}
+
+absl::StatusOr<bool> JobTable::Exists(const std::string& id) {
+  Query query(db_, "SELECT 1 FROM jobs WHERE id = ?1", id);
+  return query.Step();
+}
+
+absl::Status JobTable::Insert(const Job& job, const std::string& fingerprint) {
+  std::optional<std::string> sealed;
+  if (const std::string secrets = EncodeSecrets(job.spec); !secrets.empty()) {
+    ASSIGN_OR_RETURN(sealed, sealer_.Seal(secrets, job.id.str()));
+  }
+  const auto sealed_blob = sealed ? std::optional(Blob{*sealed}) : std::nullopt;
+  const auto key_id = sealed ? std::optional(sealer_.key_id()) : std::nullopt;
+  const auto result = job.result ? std::optional(EncodeResult(*job.result)) : std::nullopt;
+  Query query(
+      db_,
+      "INSERT INTO jobs (id, state, priority, ready_at, created_at, updated_at, deadline_at,"
+      " retried_at, started_at, finished_at, attempt, fence, origin, destination,"
+      " destination_template, overwrite, request_id, fingerprint, labels, spec, sealed,"
+      " key_id, checkpoint, error, result)"
+      " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      job.id.str(), jobs::StateName(job.state), job.priority, job.ready_at, job.created_at,
+      job.updated_at, job.deadline_at, job.retried_at, job.started_at, job.finished_at, job.attempt,
+      job.fence, OriginOf(job.spec), job.destination, job.destination_template,
+      OverwriteName(job.overwrite), NullWhenEmpty(job.request_id), Blob{fingerprint},
+      EncodeLabels(job.labels), EncodeSpec(job.spec), sealed_blob, key_id,
+      EncodeCheckpoint(job.checkpoint), EncodeStatus(job.error), result);
+  RETURN_IF_ERROR(query.Run());
+  for (const auto& [key, value] : job.labels) {
+    Query label(db_, "INSERT INTO labels (job_id, key, value) VALUES (?, ?, ?)", job.id.str(), key,
+                value);
+    RETURN_IF_ERROR(label.Run());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status JobTable::Save(const Job& job) {
+  const auto result = job.result ? std::optional(EncodeResult(*job.result)) : std::nullopt;
+  Query query(db_,
+              "UPDATE jobs SET state = ?2, ready_at = ?3, updated_at = ?4, deadline_at = ?5,"
+              " retried_at = ?6, started_at = ?7, finished_at = ?8, attempt = ?9, fence = ?10,"
+              " checkpoint = ?11, error = ?12, result = ?13 WHERE id = ?1",
+              job.id.str(), jobs::StateName(job.state), job.ready_at, job.updated_at,
+              job.deadline_at, job.retried_at, job.started_at, job.finished_at, job.attempt,
+              job.fence, EncodeCheckpoint(job.checkpoint), EncodeStatus(job.error), result);
+  return query.Run();
+}
+
+absl::Status JobTable::AddAttempt(const std::string& id, const jobs::AttemptRecord& record) {
+  Query query(db_,
+              "INSERT INTO attempts (job_id, ordinal, record) VALUES (?1,"
+              " (SELECT coalesce(max(ordinal), 0) + 1 FROM attempts WHERE job_id = ?1), ?2)",
+              id, EncodeAttempt(record));
+  return query.Run();
+}
+
+absl::StatusOr<std::int64_t> JobTable::AddEvent(const Job& job, WallTime at) {
+  Query query(db_, "INSERT INTO events (job_id, state, at) VALUES (?, ?, ?)", job.id.str(),
+              jobs::StateName(job.state), at);
+  RETURN_IF_ERROR(query.Run());
+  return sqlite3_last_insert_rowid(db_.handle());
+}
+
+absl::StatusOr<std::int64_t> JobTable::Delete(const Job& job, WallTime at) {
+  // Events of a job that cannot be shown any more: the deletion stands for them all.
+  Query events(db_, "DELETE FROM events WHERE job_id = ?1", job.id.str());
+  RETURN_IF_ERROR(events.Run());
+  Query row(db_, "DELETE FROM jobs WHERE id = ?1", job.id.str());
+  RETURN_IF_ERROR(row.Run());
+  Query event(db_,
+              "INSERT INTO events (job_id, state, at, deleted, origin, created_at, labels)"
+              " VALUES (?, ?, ?, 1, ?, ?, ?)",
+              job.id.str(), jobs::StateName(job.state), at, OriginOf(job.spec), job.created_at,
+              EncodeLabels(job.labels));
+  RETURN_IF_ERROR(event.Run());
+  return sqlite3_last_insert_rowid(db_.handle());
+}
+
+}  // namespace fetchd::store

@@ -1,0 +1,83 @@
+// Jobs, their labels, attempts and events as rows.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "jobs/job.h"
+#include "store/database.h"
+#include "store/sealer.h"
+
+namespace fetchd::store {
+
+/// The columns that ReadJob reads, in its order, of a table with the alias `j`.
+#define FETCHD_STORE_JOB_COLUMNS                                                       \
+  "j.id, j.state, j.priority, j.ready_at, j.created_at, j.updated_at, j.deadline_at, " \
+  "j.retried_at, j.started_at, j.finished_at, j.attempt, j.fence, j.destination, "     \
+  "j.destination_template, j.overwrite, j.request_id, j.labels, j.spec, j.sealed, "    \
+  "j.checkpoint, j.error, j.result"
+
+/// The condition of the index jobs_ready, word for word.
+#define FETCHD_STORE_CLAIMABLE "state IN ('QUEUED', 'WAITING', 'INTERRUPTED')"
+
+/// The highest priority below ?1 that a claimable job has.
+inline constexpr char kNextPriority[] =
+    "SELECT priority FROM jobs INDEXED BY jobs_ready"
+    " WHERE " FETCHD_STORE_CLAIMABLE " AND priority < ?1 ORDER BY priority DESC LIMIT 1";
+/// Ready jobs of priority ?1 at the time ?2, oldest first, at most ?3.
+inline constexpr char kReadyJobs[] = "SELECT " FETCHD_STORE_JOB_COLUMNS
+                                     " FROM jobs AS j INDEXED BY jobs_ready"
+                                     " WHERE " FETCHD_STORE_CLAIMABLE
+                                     " AND priority = ?1 AND ready_at <= ?2"
+                                     " ORDER BY ready_at, id LIMIT ?3";
+/// When the first claimable job of priority ?1 becomes ready.
+inline constexpr char kFirstReadyAt[] =
+    "SELECT ready_at FROM jobs INDEXED BY jobs_ready"
+    " WHERE " FETCHD_STORE_CLAIMABLE " AND priority = ?1 ORDER BY ready_at LIMIT 1";
+
+/// Reads and writes rows on a connection, inside whatever transaction is open there. Cheap to make;
+/// holds references.
+class JobTable {
+ public:
+  JobTable(Database& database, const Sealer& sealer) : db_(database), sealer_(sealer) {}
+
+  /// Reads the job from columns `first`.. of the query's row.
+  absl::StatusOr<jobs::Job> ReadJob(const Query& row, int first = 0) const;
+  /// NOT_FOUND.
+  absl::StatusOr<jobs::Job> Load(const std::string& id);
+  absl::StatusOr<std::vector<jobs::AttemptRecord>> Attempts(const std::string& id);
+  /// Ready jobs, by priority, then oldest first.
+  absl::StatusOr<std::vector<jobs::Job>> Ready(WallTime now, int limit);
+  absl::StatusOr<std::optional<WallTime>> NextReadyAt();
+  absl::StatusOr<std::vector<std::string>> IdsIn(jobs::State state);
+
+  /// The id of the job with this request id; FINGERPRINT of its content beside it.
+  struct Earlier {
+    std::string id, fingerprint;
+  };
+  absl::StatusOr<std::optional<Earlier>> FindRequest(const std::string& request_id);
+  absl::StatusOr<bool> Exists(const std::string& id);
+
+  absl::Status Insert(const jobs::Job& job, const std::string& fingerprint);
+  /// Writes all that a change may touch: not the specification, labels and what else is fixed at
+  /// creation.
+  absl::Status Save(const jobs::Job& job);
+  absl::Status AddAttempt(const std::string& id, const jobs::AttemptRecord& record);
+  /// Returns the event's sequence number.
+  absl::StatusOr<std::int64_t> AddEvent(const jobs::Job& job, WallTime at);
+  /// Removes the job and all of its rows, and adds the event of that, which outlives them.
+  absl::StatusOr<std::int64_t> Delete(const jobs::Job& job, WallTime at);
+
+ private:
+  absl::StatusOr<std::optional<std::int64_t>> NextPriority(std::int64_t below);
+
+  Database& db_;
+  const Sealer& sealer_;
+};
+
+/// "https://host:port" of the first URL; empty when there is none.
+std::string OriginOf(const jobs::FetchSpec& spec);
+
+}  // namespace fetchd::store

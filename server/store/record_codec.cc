@@ -1,0 +1,236 @@
+#include "store/record_codec.h"
+
+#include <absl/strings/cord.h>
+
+#include <stdexcept>
+#include <utility>
+
+#include "store/json.h"
+
+namespace fetchd::store {
+namespace {
+
+using jobs::AttemptOutcome;
+using jobs::AttemptRecord;
+using jobs::Checkpoint;
+using jobs::HopRecord;
+using jobs::Result;
+
+void PutDuration(json::object& object, const char* key, Duration duration) {
+  if (duration != Duration{}) object[key] = duration.count();
+}
+void PutFlag(json::object& object, const char* key, bool flag) {
+  if (flag) object[key] = true;
+}
+
+json::object StatusToJson(const absl::Status& status) {
+  json::object object;
+  if (status.ok()) return object;
+  object["code"] = status.raw_code();
+  object["message"] = View(MessageOf(status));
+  json::object payloads;
+  status.ForEachPayload([&payloads](absl::string_view url, const absl::Cord& payload) {
+    payloads[json::string_view(url.data(), url.size())] = View(Base64Encode(std::string(payload)));
+  });
+  if (!payloads.empty()) object["details"] = std::move(payloads);
+  return object;
+}
+
+absl::Status StatusFromJson(const json::object& object) {
+  if (object.empty()) return absl::OkStatus();
+  absl::Status status(static_cast<absl::StatusCode>(object.at("code").to_number<int>()),
+                      GetText(object, "message"));
+  const json::value* payloads = object.if_contains("details");
+  if (payloads == nullptr) return status;
+  for (const auto& [url, encoded] : payloads->as_object()) {
+    const auto payload = Base64Decode(Text(encoded));
+    if (!payload) throw std::invalid_argument("an error's detail is not base64");
+    status.SetPayload(absl::string_view(url.data(), url.size()), absl::Cord(*payload));
+  }
+  return status;
+}
+
+json::object HopToJson(const HopRecord& hop) {
+  json::object object;
+  object["url"] = View(hop.url);
+  PutDuration(object, "pool_wait", hop.pool_wait);
+  PutDuration(object, "dns", hop.dns);
+  PutDuration(object, "connect", hop.connect);
+  PutDuration(object, "tls", hop.tls);
+  PutDuration(object, "first_byte", hop.first_byte);
+  PutFlag(object, "dns_cached", hop.dns_cached);
+  PutFlag(object, "reused", hop.reused);
+  PutFlag(object, "redialled", hop.redialled);
+  PutFlag(object, "tls_resumed", hop.tls_resumed);
+  PutText(object, "tls_description", hop.tls_description);
+  json::array addresses;
+  for (const HopRecord::Address& address : hop.addresses) {
+    json::object entry;
+    entry["address"] = View(address.address);
+    entry["outcome"] = View(address.outcome);
+    PutDuration(entry, "took", address.took);
+    addresses.push_back(std::move(entry));
+  }
+  if (!addresses.empty()) object["addresses"] = std::move(addresses);
+  object["http_status"] = hop.http_status;
+  return object;
+}
+
+HopRecord HopFromJson(const json::value& value) {
+  const json::object& object = value.as_object();
+  HopRecord hop;
+  hop.url = GetText(object, "url");
+  hop.pool_wait = GetDuration(object, "pool_wait");
+  hop.dns = GetDuration(object, "dns");
+  hop.connect = GetDuration(object, "connect");
+  hop.tls = GetDuration(object, "tls");
+  hop.first_byte = GetDuration(object, "first_byte");
+  hop.dns_cached = GetBool(object, "dns_cached");
+  hop.reused = GetBool(object, "reused");
+  hop.redialled = GetBool(object, "redialled");
+  hop.tls_resumed = GetBool(object, "tls_resumed");
+  hop.tls_description = GetText(object, "tls_description");
+  if (const json::value* addresses = object.if_contains("addresses")) {
+    for (const json::value& entry : addresses->as_array()) {
+      const json::object& address = entry.as_object();
+      hop.addresses.push_back(
+          {GetText(address, "address"), GetText(address, "outcome"), GetDuration(address, "took")});
+    }
+  }
+  hop.http_status = object.at("http_status").to_number<int>();
+  return hop;
+}
+
+AttemptOutcome OutcomeFromText(std::string_view name) {
+  for (const auto outcome : {AttemptOutcome::kSucceeded, AttemptOutcome::kFailed,
+                             AttemptOutcome::kInterrupted, AttemptOutcome::kCancelled}) {
+    if (name == jobs::AttemptOutcomeName(outcome)) return outcome;
+  }
+  throw std::invalid_argument("unknown outcome of an attempt");
+}
+
+AttemptRecord AttemptFromJson(const json::value& value) {
+  const json::object& object = value.as_object();
+  AttemptRecord record;
+  record.number = object.at("number").to_number<int>();
+  record.started_at = WallTime(GetDuration(object, "started_at"));
+  record.took = GetDuration(object, "took");
+  record.transfer_permit_wait = GetDuration(object, "transfer_permit_wait");
+  record.buffer_wait = GetDuration(object, "buffer_wait");
+  record.outcome = OutcomeFromText(GetText(object, "outcome"));
+  record.resumed_from_bytes = object.at("resumed_from_bytes").to_number<std::uint64_t>();
+  record.received_bytes = object.at("received_bytes").to_number<std::uint64_t>();
+  record.restarted = GetBool(object, "restarted");
+  for (const json::value& hop : object.at("hops").as_array()) {
+    record.hops.push_back(HopFromJson(hop));
+  }
+  record.status = StatusFromJson(object.at("status").as_object());
+  record.failed_phase = GetText(object, "failed_phase");
+  record.decision = GetText(object, "decision");
+  record.retry_delay = GetOptional<Duration>(object, "retry_delay");
+  return record;
+}
+
+Result ResultFromJson(const json::value& value) {
+  const json::object& object = value.as_object();
+  Result result;
+  result.final_url = GetText(object, "final_url");
+  result.http_status = object.at("http_status").to_number<int>();
+  for (const json::value& header : object.at("headers").as_array()) {
+    const json::array& pair = header.as_array();
+    result.headers.emplace_back(Text(pair.at(0)), Text(pair.at(1)));
+  }
+  result.size_bytes = object.at("size_bytes").to_number<std::uint64_t>();
+  for (const json::value& text : object.at("digests").as_array()) {
+    auto digest = Digest::Parse(Text(text));
+    if (!digest.ok()) throw std::invalid_argument(MessageOf(digest.status()));
+    result.digests.push_back(*std::move(digest));
+  }
+  result.etag = GetText(object, "etag");
+  result.destination = GetText(object, "destination");
+  return result;
+}
+
+}  // namespace
+
+std::string EncodeCheckpoint(const Checkpoint& checkpoint) {
+  json::object object;
+  object["bytes"] = checkpoint.bytes;
+  PutText(object, "url", checkpoint.url);
+  PutText(object, "etag", checkpoint.etag);
+  PutText(object, "last_modified", checkpoint.last_modified);
+  PutOptional(object, "total_bytes", checkpoint.total_bytes);
+  return json::serialize(object);
+}
+
+absl::StatusOr<Checkpoint> DecodeCheckpoint(std::string_view text) {
+  return Decode("checkpoint", text, [](const json::value& value) {
+    const json::object& object = value.as_object();
+    Checkpoint checkpoint;
+    checkpoint.bytes = object.at("bytes").to_number<std::uint64_t>();
+    checkpoint.url = GetText(object, "url");
+    checkpoint.etag = GetText(object, "etag");
+    checkpoint.last_modified = GetText(object, "last_modified");
+    checkpoint.total_bytes = GetOptional<std::uint64_t>(object, "total_bytes");
+    return checkpoint;
+  });
+}
+
+std::string EncodeResult(const Result& result) {
+  json::object object;
+  object["final_url"] = View(result.final_url);
+  object["http_status"] = result.http_status;
+  json::array& headers = object["headers"].emplace_array();
+  for (const auto& [name, value] : result.headers) {
+    headers.push_back(json::array{View(name), View(value)});
+  }
+  object["size_bytes"] = result.size_bytes;
+  json::array& digests = object["digests"].emplace_array();
+  for (const Digest& digest : result.digests) digests.emplace_back(View(digest.ToSri()));
+  PutText(object, "etag", result.etag);
+  PutText(object, "destination", result.destination);
+  return json::serialize(object);
+}
+
+absl::StatusOr<Result> DecodeResult(std::string_view text) {
+  return Decode("result", text, ResultFromJson);
+}
+
+std::string EncodeAttempt(const AttemptRecord& record) {
+  json::object object;
+  object["number"] = record.number;
+  object["started_at"] = Duration(record.started_at.time_since_epoch()).count();
+  PutDuration(object, "took", record.took);
+  PutDuration(object, "transfer_permit_wait", record.transfer_permit_wait);
+  PutDuration(object, "buffer_wait", record.buffer_wait);
+  object["outcome"] = jobs::AttemptOutcomeName(record.outcome);
+  object["resumed_from_bytes"] = record.resumed_from_bytes;
+  object["received_bytes"] = record.received_bytes;
+  PutFlag(object, "restarted", record.restarted);
+  json::array& hops = object["hops"].emplace_array();
+  for (const HopRecord& hop : record.hops) hops.push_back(HopToJson(hop));
+  object["status"] = StatusToJson(record.status);
+  PutText(object, "failed_phase", record.failed_phase);
+  PutText(object, "decision", record.decision);
+  PutOptional(object, "retry_delay", record.retry_delay);
+  return json::serialize(object);
+}
+
+absl::StatusOr<AttemptRecord> DecodeAttempt(std::string_view text) {
+  return Decode("attempt record", text, AttemptFromJson);
+}
+
+std::string EncodeStatus(const absl::Status& status) {
+  return json::serialize(StatusToJson(status));
+}
+
+absl::Status DecodeStatus(std::string_view text, absl::Status& status) {
+  return Decode("error", text,
+                [&status](const json::value& value) {
+                  status = StatusFromJson(value.as_object());
+                  return true;
+                })
+      .status();
+}
+
+}  // namespace fetchd::store

@@ -1,0 +1,127 @@
+#include "store/schema.h"
+
+#include <array>
+
+#include "base/strings.h"
+
+namespace fetchd::store {
+namespace {
+
+// Times are nanoseconds since 1970. `spec` holds no secret: those are in `sealed`, under the key
+// `key_id`. jobs_ready serves claims: a range of ready_at within each priority, so that neither
+// ended jobs nor jobs that wait for their time are read. Its WHERE is repeated word for word by the
+// queries that use it.
+constexpr char kVersion1[] = R"sql(
+CREATE TABLE meta (
+  key TEXT PRIMARY KEY NOT NULL,
+  value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE jobs (
+  id TEXT PRIMARY KEY NOT NULL,
+  state TEXT NOT NULL,
+  priority INTEGER NOT NULL,
+  ready_at INTEGER NOT NULL,
+  created_at INTEGER NOT NULL,
+  updated_at INTEGER NOT NULL,
+  deadline_at INTEGER NOT NULL,
+  retried_at INTEGER,
+  started_at INTEGER,
+  finished_at INTEGER,
+  attempt INTEGER NOT NULL,
+  fence INTEGER NOT NULL,
+  origin TEXT NOT NULL,
+  destination TEXT NOT NULL,
+  destination_template TEXT NOT NULL,
+  overwrite TEXT NOT NULL,
+  request_id TEXT UNIQUE,
+  fingerprint BLOB NOT NULL,
+  labels TEXT NOT NULL,
+  spec TEXT NOT NULL,
+  sealed BLOB,
+  key_id TEXT,
+  checkpoint TEXT NOT NULL,
+  error TEXT NOT NULL,
+  result TEXT
+) STRICT;
+CREATE INDEX jobs_ready ON jobs (priority DESC, ready_at, id)
+  WHERE state IN ('QUEUED', 'WAITING', 'INTERRUPTED');
+CREATE INDEX jobs_by_state ON jobs (state, id);
+
+CREATE TABLE labels (
+  job_id TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+  key TEXT NOT NULL,
+  value TEXT NOT NULL,
+  PRIMARY KEY (job_id, key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX labels_by_value ON labels (key, value, job_id);
+
+CREATE TABLE attempts (
+  job_id TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+  ordinal INTEGER NOT NULL,
+  record TEXT NOT NULL,
+  PRIMARY KEY (job_id, ordinal)
+) STRICT;
+
+-- The event of a deletion carries what filters need to know of the job that is gone.
+CREATE TABLE events (
+  sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+  job_id TEXT NOT NULL,
+  state TEXT NOT NULL,
+  at INTEGER NOT NULL,
+  deleted INTEGER NOT NULL DEFAULT 0,
+  origin TEXT,
+  created_at INTEGER,
+  labels TEXT
+) STRICT;
+CREATE INDEX events_by_job ON events (job_id, sequence);
+)sql";
+
+// kMigrations[n] leads from version n to n + 1. Released ones are never edited.
+constexpr auto kMigrations = std::to_array<const char*>({kVersion1});
+
+absl::StatusOr<std::int64_t> ReadNumber(Database& database, const char* sql) {
+  Query query(database, sql);
+  RETURN_IF_ERROR(query.Run());
+  return query.Int(0);
+}
+
+absl::Status CheckIsOurs(Database& database, std::int64_t version) {
+  if (version > kSchemaVersion) {
+    return absl::FailedPreconditionError(Concat(
+        "the job database has schema version ", version,
+        ", written by a newer fetchd; this "
+        "one knows version ",
+        kSchemaVersion, ": run the newer fetchd, or restore a backup made before the upgrade"));
+  }
+  ASSIGN_OR_RETURN(const std::int64_t objects,
+                   ReadNumber(database, "SELECT count(*) FROM sqlite_schema"));
+  if (version < 0 || (version == 0 && objects > 0)) {
+    return absl::FailedPreconditionError(
+        "the job database holds tables of another program; choose another store.url or data_dir");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Upgrade(Database& database, std::size_t from) {
+  const std::string script = Concat("BEGIN IMMEDIATE;", kMigrations[from],
+                                    "PRAGMA user_version = ", from + 1, "; COMMIT;");
+  absl::Status status = database.Execute(script.c_str());
+  if (database.InTransaction()) database.Execute("ROLLBACK").IgnoreError();  // `status` says more.
+  return status;
+}
+
+}  // namespace
+
+const int kSchemaVersion = static_cast<int>(kMigrations.size());
+
+absl::Status Migrate(Database& database) {
+  ASSIGN_OR_RETURN(const std::int64_t version, ReadNumber(database, "PRAGMA user_version"));
+  RETURN_IF_ERROR(CheckIsOurs(database, version));
+  for (auto from = static_cast<std::size_t>(version); from < kMigrations.size(); ++from) {
+    RETURN_IF_ERROR(Upgrade(database, from));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace fetchd::store

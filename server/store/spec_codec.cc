@@ -1,0 +1,205 @@
+#include "store/spec_codec.h"
+
+#include <stdexcept>
+#include <utility>
+
+#include "store/json.h"
+
+namespace fetchd::store {
+namespace {
+
+using jobs::BasicCredentials;
+using jobs::BearerCredentials;
+using jobs::Credentials;
+using jobs::FetchSpec;
+using jobs::Overwrite;
+using jobs::RetryOverrides;
+using jobs::TimeoutOverrides;
+
+json::object TimeoutsToJson(const TimeoutOverrides& timeouts) {
+  json::object object;
+  PutOptional(object, "dns", timeouts.dns);
+  PutOptional(object, "connect", timeouts.connect);
+  PutOptional(object, "tls", timeouts.tls);
+  PutOptional(object, "first_byte", timeouts.first_byte);
+  PutOptional(object, "read_idle", timeouts.read_idle);
+  PutOptional(object, "total", timeouts.total);
+  return object;
+}
+
+TimeoutOverrides TimeoutsFromJson(const json::object& object) {
+  TimeoutOverrides timeouts;
+  timeouts.dns = GetOptional<Duration>(object, "dns");
+  timeouts.connect = GetOptional<Duration>(object, "connect");
+  timeouts.tls = GetOptional<Duration>(object, "tls");
+  timeouts.first_byte = GetOptional<Duration>(object, "first_byte");
+  timeouts.read_idle = GetOptional<Duration>(object, "read_idle");
+  timeouts.total = GetOptional<Duration>(object, "total");
+  return timeouts;
+}
+
+json::object RetryToJson(const RetryOverrides& retry) {
+  json::object object;
+  PutOptional(object, "max_attempts", retry.max_attempts);
+  PutOptional(object, "base_delay", retry.base_delay);
+  PutOptional(object, "max_delay", retry.max_delay);
+  return object;
+}
+
+RetryOverrides RetryFromJson(const json::object& object) {
+  RetryOverrides retry;
+  retry.max_attempts = GetOptional<int>(object, "max_attempts");
+  retry.base_delay = GetOptional<Duration>(object, "base_delay");
+  retry.max_delay = GetOptional<Duration>(object, "max_delay");
+  return retry;
+}
+
+json::object SpecToJson(const FetchSpec& spec) {
+  json::object object;
+  json::array& urls = object["urls"].emplace_array();
+  for (const std::string& url : spec.urls) urls.emplace_back(View(url));
+  object["method"] = spec.method == jobs::Method::kHead ? "HEAD" : "GET";
+  json::array& headers = object["headers"].emplace_array();
+  for (const jobs::RequestHeader& header : spec.headers) headers.emplace_back(View(header.name));
+  if (const auto* basic = std::get_if<BasicCredentials>(&spec.credentials)) {
+    object["basic_username"] = View(basic->username);
+  } else if (std::holds_alternative<BearerCredentials>(spec.credentials)) {
+    object["bearer"] = true;
+  }
+  json::array& digests = object["digests"].emplace_array();
+  for (const Digest& digest : spec.digests) digests.emplace_back(View(digest.ToSri()));
+  PutOptional(object, "expected_size", spec.expected_size);
+  PutOptional(object, "max_bytes", spec.max_bytes);
+  object["timeouts"] = TimeoutsToJson(spec.timeouts);
+  object["retry"] = RetryToJson(spec.retry);
+  PutOptional(object, "max_redirects", spec.max_redirects);
+  PutText(object, "tls_profile", spec.tls_profile);
+  return object;
+}
+
+FetchSpec SpecFromJson(const json::value& value) {
+  const json::object& object = value.as_object();
+  FetchSpec spec;
+  for (const json::value& url : object.at("urls").as_array()) spec.urls.push_back(Text(url));
+  if (GetText(object, "method") == "HEAD") spec.method = jobs::Method::kHead;
+  for (const json::value& name : object.at("headers").as_array()) {
+    spec.headers.push_back({Text(name), Secret()});
+  }
+  if (object.contains("basic_username")) {
+    spec.credentials = BasicCredentials{GetText(object, "basic_username"), Secret()};
+  } else if (GetBool(object, "bearer")) {
+    spec.credentials = BearerCredentials();
+  }
+  for (const json::value& text : object.at("digests").as_array()) {
+    auto digest = Digest::Parse(Text(text));
+    if (!digest.ok()) throw std::invalid_argument(MessageOf(digest.status()));
+    spec.digests.push_back(*std::move(digest));
+  }
+  spec.expected_size = GetOptional<std::uint64_t>(object, "expected_size");
+  spec.max_bytes = GetOptional<std::uint64_t>(object, "max_bytes");
+  spec.timeouts = TimeoutsFromJson(object.at("timeouts").as_object());
+  spec.retry = RetryFromJson(object.at("retry").as_object());
+  spec.max_redirects = GetOptional<int>(object, "max_redirects");
+  spec.tls_profile = GetText(object, "tls_profile");
+  return spec;
+}
+
+// Puts the secrets back in their places.
+FetchSpec WithSecrets(FetchSpec spec, const json::value& value) {
+  const json::object& object = value.as_object();
+  const json::array& headers = object.at("headers").as_array();
+  if (headers.size() != spec.headers.size()) throw std::invalid_argument("header count differs");
+  for (std::size_t i = 0; i < headers.size(); ++i) spec.headers[i].value = Secret(Text(headers[i]));
+  if (auto* basic = std::get_if<BasicCredentials>(&spec.credentials)) {
+    basic->password = Secret(GetText(object, "secret"));
+  } else if (auto* bearer = std::get_if<BearerCredentials>(&spec.credentials)) {
+    bearer->token = Secret(GetText(object, "secret"));
+  }
+  return spec;
+}
+
+std::string CredentialSecret(const Credentials& credentials) {
+  if (const auto* basic = std::get_if<BasicCredentials>(&credentials)) {
+    return basic->password.Reveal();
+  }
+  if (const auto* bearer = std::get_if<BearerCredentials>(&credentials)) {
+    return bearer->token.Reveal();
+  }
+  return std::string();
+}
+
+bool HoldsSecrets(const FetchSpec& spec) {
+  return !spec.headers.empty() || !std::holds_alternative<std::monostate>(spec.credentials);
+}
+
+}  // namespace
+
+std::string EncodeSpec(const FetchSpec& spec) { return json::serialize(SpecToJson(spec)); }
+
+std::string EncodeSecrets(const FetchSpec& spec) {
+  if (!HoldsSecrets(spec)) return std::string();
+  json::object object;
+  json::array& headers = object["headers"].emplace_array();
+  for (const jobs::RequestHeader& header : spec.headers) {
+    headers.emplace_back(View(header.value.Reveal()));
+  }
+  PutText(object, "secret", CredentialSecret(spec.credentials));
+  return json::serialize(object);
+}
+
+absl::StatusOr<FetchSpec> DecodeSpec(std::string_view spec_text, std::string_view secrets) {
+  ASSIGN_OR_RETURN(FetchSpec spec, Decode("fetch specification", spec_text, SpecFromJson));
+  if (secrets.empty() && !HoldsSecrets(spec)) return spec;
+  return Decode("set of credentials", secrets,
+                [&spec](const json::value& value) { return WithSecrets(std::move(spec), value); });
+}
+
+std::string CanonicalContent(const jobs::Job& job) {
+  const std::string& destination =
+      job.destination_template.empty() ? job.destination : job.destination_template;
+  json::array content;
+  content.emplace_back(SpecToJson(job.spec));
+  content.emplace_back(View(EncodeSecrets(job.spec)));
+  content.emplace_back(View(destination));
+  content.emplace_back(OverwriteName(job.overwrite));
+  content.emplace_back(job.priority);
+  content.emplace_back(View(EncodeLabels(job.labels)));
+  return json::serialize(content);
+}
+
+const char* OverwriteName(Overwrite overwrite) {
+  switch (overwrite) {
+    case Overwrite::kAlways:
+      return "ALWAYS";
+    case Overwrite::kNever:
+      return "NEVER";
+    case Overwrite::kIfDifferent:
+      return "IF_DIFFERENT";
+  }
+  return "UNKNOWN";
+}
+
+absl::StatusOr<Overwrite> ParseOverwrite(std::string_view name) {
+  for (const auto overwrite : {Overwrite::kAlways, Overwrite::kNever, Overwrite::kIfDifferent}) {
+    if (name == OverwriteName(overwrite)) return overwrite;
+  }
+  return absl::DataLossError(Concat("a stored job has the unknown overwrite policy ", name));
+}
+
+std::string EncodeLabels(const std::map<std::string, std::string>& labels) {
+  json::object object;
+  for (const auto& [key, value] : labels) object[View(key)] = View(value);
+  return json::serialize(object);
+}
+
+absl::StatusOr<std::map<std::string, std::string>> DecodeLabels(std::string_view text) {
+  return Decode("set of labels", text, [](const json::value& value) {
+    std::map<std::string, std::string> labels;
+    for (const auto& [key, label] : value.as_object()) {
+      labels.emplace(std::string(key.data(), key.size()), Text(label));
+    }
+    return labels;
+  });
+}
+
+}  // namespace fetchd::store

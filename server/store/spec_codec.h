@@ -1,0 +1,28 @@
+// FetchSpec as JSON, its secrets apart.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "jobs/job.h"
+
+namespace fetchd::store {
+
+/// Everything but header values, the password and the token.
+std::string EncodeSpec(const jobs::FetchSpec& spec);
+/// Those; empty when there are none.
+std::string EncodeSecrets(const jobs::FetchSpec& spec);
+/// DATA_LOSS when either does not parse, or they do not belong together.
+absl::StatusOr<jobs::FetchSpec> DecodeSpec(std::string_view spec, std::string_view secrets);
+
+/// What a caller asked for, as one text: equal for equal requests, whatever id, time and resolved
+/// destination they got.
+std::string CanonicalContent(const jobs::Job& job);
+
+const char* OverwriteName(jobs::Overwrite overwrite);
+absl::StatusOr<jobs::Overwrite> ParseOverwrite(std::string_view name);
+
+std::string EncodeLabels(const std::map<std::string, std::string>& labels);
+absl::StatusOr<std::map<std::string, std::string>> DecodeLabels(std::string_view text);
+
+}  // namespace fetchd::store

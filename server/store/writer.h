@@ -1,0 +1,108 @@
+// The one thread that writes: it puts all changes that wait into one transaction and one fsync.
+#pragma once
+
+#include <absl/functional/function_ref.h>
+
+#include <array>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "base/task.h"
+#include "jobs/store.h"
+#include "store/database.h"
+#include "store/job_table.h"
+#include "store/sealer.h"
+
+namespace fetchd::store {
+
+/// What changes did to the figures that are kept in memory. Published only once they are durable.
+class Effects {
+ public:
+  void Count(jobs::State state, std::int64_t by) {
+    by_state_[static_cast<std::size_t>(state)] += by;
+  }
+  void Event(std::int64_t sequence) { last_sequence_ = sequence; }
+  void Changed() { ++changes_; }
+
+  std::int64_t by_state(jobs::State state) const {
+    return by_state_[static_cast<std::size_t>(state)];
+  }
+  std::int64_t last_sequence() const { return last_sequence_; }  ///< 0 = no event.
+  std::uint64_t changes() const { return changes_; }
+
+ private:
+  std::array<std::int64_t, 7> by_state_{};
+  std::int64_t last_sequence_ = 0;
+  std::uint64_t changes_ = 0;
+};
+
+/// What a change works on: rows of the open transaction, and its effects.
+struct Transaction {
+  JobTable jobs;
+  Effects effects;
+};
+
+/// Owns the writing connection; made by the store, destroyed with it. Thread-safe.
+class Writer {
+ public:
+  /// One change. It runs on the writer's thread, inside a savepoint: on an error nothing of it
+  /// remains.
+  using Change = absl::FunctionRef<absl::Status(Transaction&)>;
+  /// Called on the writer's thread after each commit that changed something, before the changes
+  /// complete.
+  using OnCommit = std::function<void(const Effects&)>;
+
+  Writer(Database database, const Sealer& sealer, OnCommit on_commit);
+  /// Finishes what is queued, moves the WAL into the database and joins the thread.
+  ~Writer();
+  Writer(const Writer&) = delete;
+  Writer& operator=(const Writer&) = delete;
+
+  /// Completes on the caller's executor once the change is durable, or with why it is not. When a
+  /// transaction fails as a whole (disk full), so do all the changes in it; the writer goes on.
+  /// Cancellation does not interrupt it.
+  Task<absl::Status> Apply(Change change);
+
+  /// Apply for a change that returns a value.
+  template <typename F, typename Result = std::invoke_result_t<F&, Transaction&>>
+  Task<Result> Run(F change) {
+    std::optional<Result> result;
+    auto keep_result = [&result, &change](Transaction& transaction) {
+      result.emplace(change(transaction));
+      return result->status();
+    };
+    absl::Status committed = co_await Apply(keep_result);
+    if (!committed.ok()) co_return committed;
+    co_return *std::move(result);
+  }
+
+ private:
+  struct Operation;
+
+  void Loop();
+  std::vector<Operation*> WaitForBatch();
+  void Commit(const std::vector<Operation*>& batch);
+  absl::Status RunTransaction(const std::vector<Operation*>& batch, Effects& effects);
+  absl::Status RunOne(Operation& operation, Transaction& transaction);
+  void RollBack();
+  static void Complete(const std::vector<Operation*>& batch);
+
+  Database database_;
+  const Sealer& sealer_;
+  const OnCommit on_commit_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<Operation*> queue_;  // Guarded by mutex_. They live in the frames of those who wait.
+  bool stopping_ = false;         // Guarded by mutex_.
+  std::jthread thread_;           // Last: it uses all of the above.
+};
+
+}  // namespace fetchd::store

@@ -1,0 +1,212 @@
+// A Store that forgets everything with the process.
+#pragma once
+
+#include <algorithm>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "jobs/store.h"
+
+namespace fetchd::testing {
+
+/// Applies the same state machine as the real stores. Thread-safe. Completes without suspending.
+/// List() and EventsAfter() know filters by id and state only, and one page.
+class MemoryStore final : public jobs::Store {
+ public:
+  explicit MemoryStore(const Clock& clock) : clock_(clock) {}
+
+  /// Fails the next `count` worker's changes with UNAVAILABLE.
+  void FailUpdates(int count) {
+    const std::lock_guard lock(mutex_);
+    failing_updates_ = count;
+  }
+
+  Task<absl::StatusOr<jobs::CreateOutcome>> Create(jobs::Job job) override {
+    {
+      const std::lock_guard lock(mutex_);
+      jobs_[job.id] = job;
+      NoteEvent(job);
+    }
+    Notify();
+    co_return jobs::CreateOutcome{std::move(job), true};
+  }
+
+  Task<absl::StatusOr<jobs::Job>> Get(JobId id) override {
+    const std::lock_guard lock(mutex_);
+    const auto entry = jobs_.find(id);
+    if (entry == jobs_.end()) co_return absl::NotFoundError(id.name());
+    co_return entry->second;
+  }
+
+  Task<absl::StatusOr<std::vector<jobs::AttemptRecord>>> Attempts(JobId id) override {
+    const std::lock_guard lock(mutex_);
+    co_return attempts_[id];
+  }
+
+  Task<absl::StatusOr<jobs::JobPage>> List(jobs::JobFilter filter, int, std::string) override {
+    const std::lock_guard lock(mutex_);
+    jobs::JobPage page;
+    for (const auto& [id, job] : jobs_) {
+      if (Matches(filter, job)) page.jobs.insert(page.jobs.begin(), job);
+    }
+    co_return page;
+  }
+
+  Task<absl::StatusOr<std::vector<jobs::Claim>>> ClaimReady(int limit) override {
+    std::vector<jobs::Claim> claims;
+    {
+      const std::lock_guard lock(mutex_);
+      for (jobs::Job* job : Ready()) {
+        if (claims.size() >= static_cast<std::size_t>(limit)) break;
+        if (!jobs::Apply(jobs::Claimed{}, clock_.WallNow(), *job).ok()) continue;
+        NoteEvent(*job);
+        claims.push_back({*job, job->fence});
+      }
+    }
+    Notify();
+    co_return claims;
+  }
+
+  Task<absl::StatusOr<std::optional<WallTime>>> NextReadyAt() override {
+    const std::lock_guard lock(mutex_);
+    std::optional<WallTime> next;
+    for (const auto& [id, job] : jobs_) {
+      if (!IsClaimable(job)) continue;
+      if (!next || job.ready_at < *next) next = job.ready_at;
+    }
+    co_return next;
+  }
+
+  Task<absl::StatusOr<jobs::Job>> Update(JobId id, std::int64_t fence,
+                                         jobs::Change change) override {
+    {
+      const std::lock_guard lock(mutex_);
+      if (failing_updates_ > 0) {
+        --failing_updates_;
+        co_return absl::UnavailableError("disk full");
+      }
+      const auto entry = jobs_.find(id);
+      if (entry == jobs_.end()) co_return absl::NotFoundError(id.name());
+      if (entry->second.fence != fence) co_return absl::AbortedError("lost claim");
+    }
+    co_return Change(std::move(id), std::move(change));
+  }
+
+  Task<absl::StatusOr<jobs::Job>> Update(JobId id, jobs::Change change) override {
+    co_return Change(std::move(id), std::move(change));
+  }
+
+  Task<absl::Status> Delete(JobId id) override {
+    const std::lock_guard lock(mutex_);
+    jobs_.erase(id);
+    co_return absl::OkStatus();
+  }
+
+  Task<absl::StatusOr<std::uint64_t>> Recover() override {
+    const std::lock_guard lock(mutex_);
+    std::uint64_t recovered = 0;
+    for (auto& [id, job] : jobs_) {
+      if (job.state != jobs::State::kRunning) continue;
+      if (jobs::Apply(jobs::Recovered{}, clock_.WallNow(), job).ok()) ++recovered;
+    }
+    co_return recovered;
+  }
+
+  Task<absl::StatusOr<std::vector<jobs::JobEvent>>> EventsAfter(std::int64_t after,
+                                                                jobs::JobFilter filter,
+                                                                int limit) override {
+    const std::lock_guard lock(mutex_);
+    std::vector<jobs::JobEvent> events;
+    for (const jobs::JobEvent& event : events_) {
+      if (events.size() >= static_cast<std::size_t>(limit)) break;
+      if (event.sequence > after && Matches(filter, event.job)) events.push_back(event);
+    }
+    co_return events;
+  }
+  std::int64_t LastSequence() const override {
+    const std::lock_guard lock(mutex_);
+    return static_cast<std::int64_t>(events_.size());
+  }
+  std::uint64_t OnEvents(std::function<void()> callback) override {
+    const std::lock_guard lock(listeners_mutex_);
+    listeners_[++last_listener_] = std::move(callback);
+    return last_listener_;
+  }
+  void RemoveListener(std::uint64_t id) override {
+    const std::lock_guard lock(listeners_mutex_);
+    listeners_.erase(id);
+  }
+  Task<absl::StatusOr<jobs::StoreStats>> Stats() override {
+    const std::lock_guard lock(mutex_);
+    jobs::StoreStats stats;
+    for (const auto& [id, job] : jobs_) ++stats.jobs[job.state];
+    co_return stats;
+  }
+
+ private:
+  static bool IsClaimable(const jobs::Job& job) {
+    return job.state == jobs::State::kQueued || job.state == jobs::State::kWaiting ||
+           job.state == jobs::State::kInterrupted;
+  }
+  static bool Matches(const jobs::JobFilter& filter, const jobs::Job& job) {
+    return (filter.ids.empty() || std::ranges::find(filter.ids, job.id) != filter.ids.end()) &&
+           (filter.states.empty() ||
+            std::ranges::find(filter.states, job.state) != filter.states.end());
+  }
+
+  std::vector<jobs::Job*> Ready() {
+    std::vector<jobs::Job*> ready;
+    for (auto& [id, job] : jobs_) {
+      if (IsClaimable(job) && job.ready_at <= clock_.WallNow()) ready.push_back(&job);
+    }
+    std::ranges::sort(ready, [](const jobs::Job* a, const jobs::Job* b) {
+      return a->priority != b->priority ? a->priority > b->priority : a->id < b->id;
+    });
+    return ready;
+  }
+
+  absl::StatusOr<jobs::Job> Change(JobId id, jobs::Change change) {
+    absl::StatusOr<jobs::Job> result;
+    {
+      const std::lock_guard lock(mutex_);
+      const auto entry = jobs_.find(id);
+      if (entry == jobs_.end()) return absl::NotFoundError(id.name());
+      RETURN_IF_ERROR(jobs::Apply(change, clock_.WallNow(), entry->second));
+      if (const auto* record = jobs::RecordOf(change)) attempts_[id].push_back(*record);
+      if (jobs::MovesState(change)) NoteEvent(entry->second);
+      result = entry->second;
+    }
+    Notify();
+    return result;
+  }
+
+  void NoteEvent(const jobs::Job& job) {
+    jobs::JobEvent event;
+    event.sequence = static_cast<std::int64_t>(events_.size()) + 1;
+    event.at = clock_.WallNow();
+    event.state = job.state;
+    event.job = job;
+    events_.push_back(std::move(event));
+  }
+  void Notify() {
+    const std::lock_guard lock(listeners_mutex_);
+    for (const auto& [id, callback] : listeners_) callback();
+  }
+
+  const Clock& clock_;
+  mutable std::mutex mutex_;  ///< Guards all below, but the listeners.
+  std::map<JobId, jobs::Job> jobs_;
+  std::map<JobId, std::vector<jobs::AttemptRecord>> attempts_;
+  std::vector<jobs::JobEvent> events_;
+  int failing_updates_ = 0;
+  std::mutex listeners_mutex_;
+  std::map<std::uint64_t, std::function<void()>> listeners_;
+  std::uint64_t last_listener_ = 0;
+};
+
+}  // namespace fetchd::testing

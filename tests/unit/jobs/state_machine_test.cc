@@ -1,0 +1,249 @@
+#include "jobs/state_machine.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace fetchd::jobs {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+constexpr WallTime kCreated{hours(1000)};
+constexpr WallTime kNow{hours(1001)};
+
+Job JobIn(State state) {
+  Job job;
+  job.state = state;
+  job.created_at = kCreated;
+  job.updated_at = kCreated;
+  job.ready_at = kCreated;
+  job.deadline_at = kCreated + hours(24);
+  job.attempt = 2;
+  job.fence = 5;
+  job.checkpoint.bytes = 10;
+  return job;
+}
+
+AttemptRecord FailedRecord() {
+  AttemptRecord record;
+  record.number = 2;
+  record.status = absl::UnavailableError("connection reset");
+  return record;
+}
+
+Checkpoint CheckpointAt(std::uint64_t bytes) {
+  Checkpoint checkpoint;
+  checkpoint.bytes = bytes;
+  return checkpoint;
+}
+
+enum class ChangeKind {
+  kClaimed,
+  kCheckpointTaken,
+  kAttemptFailed,
+  kInterrupted,
+  kSucceeded,
+  kGaveUp,
+  kCancelRequested,
+  kRetryRequested,
+  kRecovered,
+};
+
+Change MakeChange(ChangeKind kind) {
+  switch (kind) {
+    case ChangeKind::kClaimed:
+      return Claimed();
+    case ChangeKind::kCheckpointTaken:
+      return CheckpointTaken{CheckpointAt(77)};
+    case ChangeKind::kAttemptFailed:
+      return AttemptFailed{FailedRecord(), kNow + seconds(9), CheckpointAt(77)};
+    case ChangeKind::kInterrupted:
+      return Interrupted{AttemptRecord(), CheckpointAt(77)};
+    case ChangeKind::kSucceeded:
+      return Succeeded{AttemptRecord(), Result{.http_status = 200}};
+    case ChangeKind::kGaveUp:
+      return GaveUp{FailedRecord()};
+    case ChangeKind::kCancelRequested:
+      return CancelRequested();
+    case ChangeKind::kRetryRequested:
+      return RetryRequested();
+    case ChangeKind::kRecovered:
+      return Recovered();
+  }
+  return Claimed();
+}
+
+// What a change leads to from each state, in the order of State: Q R W I S F C. A letter is the
+// state after; 'a' is ABORTED and '-' FAILED_PRECONDITION.
+struct Row {
+  const char* name;
+  ChangeKind change;
+  const char* after;
+};
+
+constexpr char kLetters[] = "QRWISFC";
+
+class StateMachineTest : public ::testing::TestWithParam<Row> {};
+
+TEST_P(StateMachineTest, EachStateAdmitsTheChangeOrRefusesItUntouched) {
+  const Row& row = GetParam();
+  for (int i = 0; i < 7; ++i) {
+    const auto before = static_cast<State>(i);
+    SCOPED_TRACE(std::string("from ") + StateName(before));
+    Job job = JobIn(before);
+
+    const absl::Status status = Apply(MakeChange(row.change), kNow, job);
+
+    const char expected = row.after[i];
+    if (expected == 'a' || expected == '-') {
+      EXPECT_EQ(status.code(), expected == 'a' ? absl::StatusCode::kAborted
+                                               : absl::StatusCode::kFailedPrecondition);
+      EXPECT_NE(MessageOf(status).find(StateName(before)), std::string::npos) << status;
+      EXPECT_EQ(job.state, before);
+      EXPECT_EQ(job.updated_at, kCreated);
+      EXPECT_EQ(job.attempt, 2);
+      EXPECT_EQ(job.checkpoint, CheckpointAt(10));
+    } else {
+      EXPECT_TRUE(status.ok()) << status;
+      EXPECT_EQ(kLetters[static_cast<int>(job.state)], expected);
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, StateMachineTest,
+    ::testing::Values(Row{"Claimed", ChangeKind::kClaimed, "R-RR---"},
+                      Row{"CheckpointTaken", ChangeKind::kCheckpointTaken, "aRaaaaa"},
+                      Row{"AttemptFailed", ChangeKind::kAttemptFailed, "aWaaaaa"},
+                      Row{"Interrupted", ChangeKind::kInterrupted, "aIaaaaa"},
+                      Row{"Succeeded", ChangeKind::kSucceeded, "aSaaaaa"},
+                      Row{"GaveUp", ChangeKind::kGaveUp, "aFaaaaa"},
+                      Row{"CancelRequested", ChangeKind::kCancelRequested, "CCCC--C"},
+                      Row{"RetryRequested", ChangeKind::kRetryRequested, "-----QQ"},
+                      Row{"Recovered", ChangeKind::kRecovered, "-I-----"}),
+    [](const auto& info) { return info.param.name; });
+
+TEST(StateMachineEffectsTest, ClaimCountsAnAttemptAndGrowsTheFence) {
+  Job job = JobIn(State::kQueued);
+
+  ASSERT_TRUE(Apply(Claimed(), kNow, job).ok());
+
+  EXPECT_EQ(job.attempt, 3);
+  EXPECT_EQ(job.fence, 6);
+  EXPECT_EQ(job.started_at, kNow);
+  EXPECT_EQ(job.updated_at, kNow);
+}
+
+TEST(StateMachineEffectsTest, LaterClaimsKeepWhenTheJobStarted) {
+  Job job = JobIn(State::kWaiting);
+  job.started_at = kCreated + minutes(1);
+
+  ASSERT_TRUE(Apply(Claimed(), kNow, job).ok());
+
+  EXPECT_EQ(job.started_at, kCreated + minutes(1));
+}
+
+TEST(StateMachineEffectsTest, FailedAttemptWaitsForItsRetryWithErrorAndCheckpoint) {
+  Job job = JobIn(State::kRunning);
+
+  ASSERT_TRUE(Apply(MakeChange(ChangeKind::kAttemptFailed), kNow, job).ok());
+
+  EXPECT_EQ(job.ready_at, kNow + seconds(9));
+  EXPECT_TRUE(absl::IsUnavailable(job.error));
+  EXPECT_EQ(job.checkpoint, CheckpointAt(77));
+  EXPECT_EQ(job.attempt, 2);
+  EXPECT_EQ(job.finished_at, std::nullopt);
+}
+
+TEST(StateMachineEffectsTest, InterruptionAndRecoveryConsumeNoAttempt) {
+  Job interrupted = JobIn(State::kRunning);
+  Job recovered = JobIn(State::kRunning);
+
+  ASSERT_TRUE(Apply(MakeChange(ChangeKind::kInterrupted), kNow, interrupted).ok());
+  ASSERT_TRUE(Apply(Recovered(), kNow, recovered).ok());
+
+  EXPECT_EQ(interrupted.attempt, 1);
+  EXPECT_EQ(interrupted.checkpoint, CheckpointAt(77));
+  EXPECT_EQ(recovered.attempt, 1);
+  EXPECT_EQ(recovered.checkpoint, CheckpointAt(10));
+}
+
+TEST(StateMachineEffectsTest, SuccessKeepsTheResultAndForgetsEarlierErrors) {
+  Job job = JobIn(State::kRunning);
+  job.error = absl::UnavailableError("first attempt");
+
+  ASSERT_TRUE(Apply(MakeChange(ChangeKind::kSucceeded), kNow, job).ok());
+
+  ASSERT_TRUE(job.result.has_value());
+  EXPECT_EQ(job.result->http_status, 200);
+  EXPECT_TRUE(job.error.ok());
+  EXPECT_EQ(job.finished_at, kNow);
+}
+
+TEST(StateMachineEffectsTest, GivingUpKeepsTheLastError) {
+  Job job = JobIn(State::kRunning);
+
+  ASSERT_TRUE(Apply(MakeChange(ChangeKind::kGaveUp), kNow, job).ok());
+
+  EXPECT_TRUE(absl::IsUnavailable(job.error));
+  EXPECT_EQ(job.finished_at, kNow);
+}
+
+TEST(StateMachineEffectsTest, CancellingTwiceChangesNothingMore) {
+  Job job = JobIn(State::kRunning);
+  ASSERT_TRUE(Apply(CancelRequested(), kNow, job).ok());
+  EXPECT_TRUE(absl::IsCancelled(job.error));
+
+  ASSERT_TRUE(Apply(CancelRequested(), kNow + hours(1), job).ok());
+
+  EXPECT_EQ(job.finished_at, kNow);
+  EXPECT_EQ(job.updated_at, kNow);
+}
+
+TEST(StateMachineEffectsTest, RetryBeginsAnewButKeepsTheCheckpoint) {
+  Job job = JobIn(State::kFailed);
+  job.error = absl::UnavailableError("gone");
+  job.started_at = job.finished_at = kCreated;
+
+  ASSERT_TRUE(Apply(RetryRequested(), kNow, job).ok());
+
+  EXPECT_EQ(job.attempt, 0);
+  EXPECT_EQ(job.fence, 5);
+  EXPECT_EQ(job.ready_at, kNow);
+  EXPECT_TRUE(job.error.ok());
+  EXPECT_EQ(job.checkpoint, CheckpointAt(10));
+  EXPECT_EQ(job.started_at, std::nullopt);
+  EXPECT_EQ(job.finished_at, std::nullopt);
+}
+
+TEST(StateMachineEffectsTest, EachRetryRenewsTheDeadlineByItsFirstLength) {
+  Job job = JobIn(State::kFailed);
+  ASSERT_TRUE(Apply(RetryRequested(), kNow, job).ok());
+  EXPECT_EQ(job.deadline_at, kNow + hours(24));
+
+  ASSERT_TRUE(Apply(CancelRequested(), kNow + hours(2), job).ok());
+  ASSERT_TRUE(Apply(RetryRequested(), kNow + hours(3), job).ok());
+
+  EXPECT_EQ(job.deadline_at, kNow + hours(27));
+}
+
+TEST(StateMachineEffectsTest, OnlyACheckpointLeavesTheState) {
+  EXPECT_FALSE(MovesState(CheckpointTaken()));
+  EXPECT_TRUE(MovesState(Claimed()));
+  EXPECT_TRUE(MovesState(CancelRequested()));
+}
+
+TEST(StateMachineEffectsTest, ChangesThatEndAnAttemptCarryItsRecord) {
+  const Change failed = MakeChange(ChangeKind::kAttemptFailed);
+
+  ASSERT_NE(RecordOf(failed), nullptr);
+  EXPECT_EQ(RecordOf(failed)->number, 2);
+  EXPECT_EQ(RecordOf(Claimed()), nullptr);
+  EXPECT_EQ(RecordOf(CancelRequested()), nullptr);
+}
+
+}  // namespace
+}  // namespace fetchd::jobs

@@ -1,0 +1,70 @@
+// Damaged columns; that values survive a round trip is the conformance suite's business.
+#include <gtest/gtest.h>
+
+#include "store/record_codec.h"
+#include "store/spec_codec.h"
+
+namespace fetchd::store {
+namespace {
+
+TEST(SpecCodecTest, TheSpecificationHoldsNoSecret) {
+  jobs::FetchSpec spec;
+  spec.urls = {"https://origin.test/"};
+  spec.headers = {{"authorization", Secret("CANARY-HEADER")}};
+  spec.credentials = jobs::BasicCredentials{"user", Secret("CANARY-PASSWORD")};
+
+  EXPECT_EQ(EncodeSpec(spec).find("CANARY"), std::string::npos);
+  EXPECT_NE(EncodeSecrets(spec).find("CANARY-HEADER"), std::string::npos);
+  EXPECT_NE(EncodeSecrets(spec).find("CANARY-PASSWORD"), std::string::npos);
+}
+
+TEST(SpecCodecTest, WithoutHeadersAndCredentialsThereAreNoSecrets) {
+  EXPECT_EQ(EncodeSecrets(jobs::FetchSpec()), "");
+}
+
+TEST(SpecCodecTest, SecretsOfAnotherSpecificationAreDataLoss) {
+  jobs::FetchSpec spec;
+  spec.headers = {{"a", Secret("1")}, {"b", Secret("2")}};
+
+  EXPECT_TRUE(absl::IsDataLoss(DecodeSpec(EncodeSpec(spec), R"({"headers":["1"]})").status()));
+  EXPECT_TRUE(absl::IsDataLoss(DecodeSpec(EncodeSpec(spec), "").status()));
+}
+
+TEST(SpecCodecTest, ContentIsComparedByWhatWasAskedFor) {
+  jobs::Job job;
+  job.spec.urls = {"https://origin.test/"};
+  job.destination_template = "file:{job}";
+  job.destination = "file:1";
+  jobs::Job same = job;
+  same.destination = "file:2";
+  same.created_at += std::chrono::seconds(1);
+  jobs::Job other = job;
+  other.labels = {{"a", "b"}};
+
+  EXPECT_EQ(CanonicalContent(job), CanonicalContent(same));
+  EXPECT_NE(CanonicalContent(job), CanonicalContent(other));
+}
+
+TEST(RecordCodecTest, DamagedTextIsDataLoss) {
+  for (const char* text : {"", "{", "[]", "{}", "null", R"({"bytes":-1})", R"({"bytes":"x"})"}) {
+    EXPECT_TRUE(absl::IsDataLoss(DecodeCheckpoint(text).status())) << text;
+    EXPECT_TRUE(absl::IsDataLoss(DecodeResult(text).status())) << text;
+    EXPECT_TRUE(absl::IsDataLoss(DecodeAttempt(text).status())) << text;
+    EXPECT_TRUE(absl::IsDataLoss(DecodeSpec(text, "").status())) << text;
+  }
+}
+
+TEST(RecordCodecTest, AStatusKeepsItsDetails) {
+  const absl::Status status =
+      WithRetryAfter(WithReason(absl::UnavailableError("busy"), {"BUSY", {{"host", "a"}}}),
+                     std::chrono::milliseconds(1500));
+  absl::Status read;
+
+  ASSERT_TRUE(DecodeStatus(EncodeStatus(status), read).ok());
+
+  EXPECT_EQ(read, status);
+  EXPECT_EQ(GetRetryAfter(read), std::chrono::milliseconds(1500));
+}
+
+}  // namespace
+}  // namespace fetchd::store
