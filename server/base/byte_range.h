@@ -16,7 +16,8 @@ struct ByteRange {
   friend bool operator==(const ByteRange&, const ByteRange&) = default;
 };
 
-/// A parsed Content-Range. `range` is absent for "bytes */N" (416); `complete_length` for "bytes a-b/*".
+/// A parsed Content-Range. `range` is absent for "bytes */N" (416); `complete_length` for "bytes
+/// a-b/*".
 struct ContentRange {
   std::optional<ByteRange> range;
   std::optional<std::uint64_t> complete_length;

@@ -19,15 +19,16 @@ struct Digest {
   DigestAlgorithm algorithm = DigestAlgorithm::kSha256;
   std::string bytes;  ///< Raw, not encoded; crc32c big-endian.
 
-  /// "sha256-<base64>" (SRI, W3C Subresource Integrity) or "sha256:<hex>"; hex and base64 of the algorithm's exact
-  /// length. INVALID_ARGUMENT otherwise.
+  /// "sha256-<base64>" (SRI, W3C Subresource Integrity) or "sha256:<hex>"; hex and base64 of the
+  /// algorithm's exact length. INVALID_ARGUMENT otherwise.
   static absl::StatusOr<Digest> Parse(std::string_view text);
   std::string ToSri() const;  ///< "sha256-<base64>".
   std::string ToHex() const;
   friend bool operator==(const Digest&, const Digest&) = default;
 };
 
-/// Several digests over one pass of the bytes. Not thread-safe; a digest object belongs to one transfer.
+/// Several digests over one pass of the bytes. Not thread-safe; a digest object belongs to one
+/// transfer.
 class Digester {
  public:
   explicit Digester(std::vector<DigestAlgorithm> algorithms);

@@ -13,8 +13,8 @@
 
 namespace fetchd {
 
-/// A job's id: 26 characters of Crockford base32 in lower case (a ULID: 48 bits of milliseconds, then 80
-/// random bits), so that ids sort by creation. Its resource name is "jobs/<id>" (AIP-122).
+/// A job's id: 26 characters of Crockford base32 in lower case (a ULID: 48 bits of milliseconds,
+/// then 80 random bits), so that ids sort by creation. Its resource name is "jobs/<id>" (AIP-122).
 class JobId {
  public:
   JobId() = default;

@@ -6,8 +6,8 @@
 
 namespace fetchd {
 
-/// Holds a credential. There is no operator<<, no conversion and no ToString: only Reveal() gives the value, at
-/// the place that puts it on the wire or into the store.
+/// Holds a credential. There is no operator<<, no conversion and no ToString: only Reveal() gives
+/// the value, at the place that puts it on the wire or into the store.
 class Secret {
  public:
   Secret() = default;

@@ -13,7 +13,8 @@ namespace fetchd {
 
 class Semaphore;
 
-/// `count` units of a Semaphore; returned on destruction. Move-only. Must not outlive its semaphore.
+/// `count` units of a Semaphore; returned on destruction. Move-only. Must not outlive its
+/// semaphore.
 class Permit {
  public:
   Permit() = default;
@@ -38,8 +39,9 @@ class Permit {
   std::uint64_t count_ = 0;
 };
 
-/// Thread-safe. FIFO: a large request at the head is not overtaken by small ones. A waiter that is cancelled or times
-/// out leaves the queue, and a permit granted at that very moment passes to the next.
+/// Thread-safe. FIFO: a large request at the head is not overtaken by small ones. A waiter that is
+/// cancelled or times out leaves the queue, and a permit granted at that very moment passes to the
+/// next.
 class Semaphore {
  public:
   explicit Semaphore(std::uint64_t capacity);
@@ -47,7 +49,8 @@ class Semaphore {
   Semaphore(const Semaphore&) = delete;
   Semaphore& operator=(const Semaphore&) = delete;
 
-  /// Resumes on the caller's executor. INVALID_ARGUMENT when count > capacity; DEADLINE_EXCEEDED("<what>").
+  /// Resumes on the caller's executor. INVALID_ARGUMENT when count > capacity;
+  /// DEADLINE_EXCEEDED("<what>").
   Task<absl::StatusOr<Permit>> Acquire(std::uint64_t count, Clock& clock, Deadline deadline,
                                        const char* what);
   /// Without waiting; an empty permit when none is free or others wait.

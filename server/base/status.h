@@ -1,4 +1,5 @@
-// The one error currency between folders: absl::Status, with a typed reason for those who must act on it.
+// The one error currency between folders: absl::Status, with a typed reason for those who must act
+// on it.
 #pragma once
 
 #include <absl/status/status.h>
@@ -19,7 +20,8 @@ struct Reason {
   std::vector<std::pair<std::string, std::string>> metadata;
 };
 
-/// Which input was wrong: becomes google.rpc.BadRequest. `field` is the proto path ("spec.urls[0]").
+/// Which input was wrong: becomes google.rpc.BadRequest. `field` is the proto path
+/// ("spec.urls[0]").
 struct FieldViolation {
   std::string field;
   std::string description;
@@ -44,23 +46,23 @@ std::string MessageOf(const absl::Status& status);
 #define FETCHD_CONCAT_INNER(a, b) a##b
 #define FETCHD_CONCAT(a, b) FETCHD_CONCAT_INNER(a, b)
 
-#define RETURN_IF_ERROR(expr)                        \
-  do {                                               \
-    absl::Status fetchd_status = (expr);             \
-    if (!fetchd_status.ok()) return fetchd_status;   \
+#define RETURN_IF_ERROR(expr)                      \
+  do {                                             \
+    absl::Status fetchd_status = (expr);           \
+    if (!fetchd_status.ok()) return fetchd_status; \
   } while (false)
 
-#define ASSIGN_OR_RETURN_INNER(holder, lhs, expr)    \
-  auto holder = (expr);                              \
+#define ASSIGN_OR_RETURN_INNER(holder, lhs, expr)      \
+  auto holder = (expr);                                \
   if (!holder.ok()) return std::move(holder).status(); \
   lhs = *std::move(holder)
 #define ASSIGN_OR_RETURN(lhs, expr) \
   ASSIGN_OR_RETURN_INNER(FETCHD_CONCAT(fetchd_or_, __LINE__), lhs, expr)
 
-#define CO_RETURN_IF_ERROR(expr)                        \
-  do {                                                  \
-    absl::Status fetchd_status = (expr);                \
-    if (!fetchd_status.ok()) co_return fetchd_status;   \
+#define CO_RETURN_IF_ERROR(expr)                      \
+  do {                                                \
+    absl::Status fetchd_status = (expr);              \
+    if (!fetchd_status.ok()) co_return fetchd_status; \
   } while (false)
 
 #define CO_ASSIGN_OR_RETURN_INNER(holder, lhs, expr)      \

@@ -31,7 +31,8 @@ std::string Concat(const Pieces&... pieces) {
   return out;
 }
 
-/// The whole of `text` as a decimal number without sign or spaces; nullopt when it is not, or overflows.
+/// The whole of `text` as a decimal number without sign or spaces; nullopt when it is not, or
+/// overflows.
 template <typename UInt = std::uint64_t>
 std::optional<UInt> ParseDecimal(std::string_view text) {
   static_assert(std::is_unsigned_v<UInt>);
@@ -48,9 +49,9 @@ std::string AsciiLower(std::string_view text);
 bool EqualsIgnoreCase(std::string_view a, std::string_view b);
 std::string_view TrimWhitespace(std::string_view text);  ///< SP and HTAB (RFC 9110 OWS), both ends.
 
-std::string HexEncode(std::string_view bytes);                       ///< Lower case.
+std::string HexEncode(std::string_view bytes);  ///< Lower case.
 std::optional<std::string> HexDecode(std::string_view hex);
-std::string Base64Encode(std::string_view bytes);                    ///< RFC 4648 4, padded.
-std::optional<std::string> Base64Decode(std::string_view text);      ///< Strict: padded, no whitespace.
+std::string Base64Encode(std::string_view bytes);                ///< RFC 4648 4, padded.
+std::optional<std::string> Base64Decode(std::string_view text);  ///< Strict: padded, no whitespace.
 
 }  // namespace fetchd

@@ -13,8 +13,8 @@ namespace asio = boost::asio;
 template <typename T>
 using Task = asio::awaitable<T>;
 
-/// Completion token for socket operations: errors come back as values, never thrown. A cancelled task
-/// still throws at its next co_await; only TaskGroup catches that.
+/// Completion token for socket operations: errors come back as values, never thrown. A cancelled
+/// task still throws at its next co_await; only TaskGroup catches that.
 inline constexpr auto kTuple = asio::as_tuple(asio::use_awaitable);
 
 }  // namespace fetchd

@@ -21,7 +21,7 @@ using WallTime = std::chrono::system_clock::time_point;
 class Clock {
  public:
   virtual ~Clock() = default;
-  virtual SteadyTime Now() const = 0;  ///< For deadlines and intervals.
+  virtual SteadyTime Now() const = 0;    ///< For deadlines and intervals.
   virtual WallTime WallNow() const = 0;  ///< For stored stamps; never subtract two of these.
   /// Completes once Now() >= at, on the caller's executor. A cancelled task throws at once.
   virtual Task<void> SleepUntil(SteadyTime at) = 0;
@@ -46,7 +46,9 @@ class Deadline {
   static constexpr Deadline After(SteadyTime now, Duration timeout) {
     return timeout >= SteadyTime::max() - now ? Never() : Deadline(now + timeout);
   }
-  static Deadline After(const Clock& clock, Duration timeout) { return After(clock.Now(), timeout); }
+  static Deadline After(const Clock& clock, Duration timeout) {
+    return After(clock.Now(), timeout);
+  }
 
   constexpr Deadline Min(Deadline other) const { return other.at_ < at_ ? other : *this; }
   constexpr bool IsNever() const { return at_ == SteadyTime::max(); }

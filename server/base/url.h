@@ -15,7 +15,8 @@ namespace fetchd {
 /// Scheme, host and port: what credentials and connections belong to (RFC 6454). All canonical.
 struct Origin {
   std::string scheme;  ///< "http" or "https".
-  std::string host;    ///< Lower case, IDNA A-labels, no trailing dot; an IPv6 address without brackets.
+  std::string
+      host;  ///< Lower case, IDNA A-labels, no trailing dot; an IPv6 address without brackets.
   std::uint16_t port = 0;
   friend auto operator<=>(const Origin&, const Origin&) = default;
   std::string ToString() const;  ///< "https://example.org:8443"; the default port is left out.
@@ -31,16 +32,18 @@ struct UrlOptions {
   Ipv4Forms ipv4_forms = Ipv4Forms::kCanonical;
 };
 
-/// An absolute http or https URL, canonical and immutable. WHATWG host rules; stricter where being lenient only
-/// helps an attacker: no trimming, no control, space, backslash or non-ASCII bytes outside the host, no
-/// userinfo, no zone ids, bad ports refused, at most 8,192 bytes. The fragment is dropped.
+/// An absolute http or https URL, canonical and immutable. WHATWG host rules; stricter where being
+/// lenient only helps an attacker: no trimming, no control, space, backslash or non-ASCII bytes
+/// outside the host, no userinfo, no zone ids, bad ports refused, at most 8,192 bytes. The fragment
+/// is dropped.
 class Url {
  public:
-  /// INVALID_ARGUMENT with a message that says what is wrong and what to write instead. The message never
-  /// repeats userinfo or query.
+  /// INVALID_ARGUMENT with a message that says what is wrong and what to write instead. The message
+  /// never repeats userinfo or query.
   static absl::StatusOr<Url> Parse(std::string_view text, UrlOptions options = {});
-  /// A Location against this URL (RFC 3986 5.2): absolute, scheme-relative, path-absolute, relative, query.
-  /// As Parse, but non-ASCII bytes of path and query are percent-encoded: servers do send them raw.
+  /// A Location against this URL (RFC 3986 5.2): absolute, scheme-relative, path-absolute,
+  /// relative, query. As Parse, but non-ASCII bytes of path and query are percent-encoded: servers
+  /// do send them raw.
   absl::StatusOr<Url> Resolve(std::string_view reference, UrlOptions options = {}) const;
 
   const Origin& origin() const { return origin_; }

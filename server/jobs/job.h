@@ -49,7 +49,8 @@ enum class Method { kGet, kHead };
 
 /// What to fetch and what it must be. Validated at the edge (fetch/validate.h) before it gets here.
 struct FetchSpec {
-  std::vector<std::string> urls;  ///< First = primary; an attempt that fails goes on to the next, round.
+  std::vector<std::string>
+      urls;  ///< First = primary; an attempt that fails goes on to the next, round.
   Method method = Method::kGet;
   std::vector<RequestHeader> headers;
   Credentials credentials;
@@ -106,18 +107,19 @@ struct AttemptRecord {
   AttemptOutcome outcome = AttemptOutcome::kFailed;
   std::uint64_t resumed_from_bytes = 0;
   std::uint64_t received_bytes = 0;  ///< By this attempt alone.
-  bool restarted = false;            ///< The origin did not go on where we asked: the body began anew.
+  bool restarted = false;  ///< The origin did not go on where we asked: the body began anew.
   std::vector<HopRecord> hops;
-  absl::Status status;               ///< OK when it succeeded.
-  std::string failed_phase;          ///< PhaseName, empty when it succeeded.
-  std::string decision;              ///< One sentence: what was decided next, and why.
+  absl::Status status;       ///< OK when it succeeded.
+  std::string failed_phase;  ///< PhaseName, empty when it succeeded.
+  std::string decision;      ///< One sentence: what was decided next, and why.
   std::optional<Duration> retry_delay;
 };
 
 struct Result {
   std::string final_url;  ///< Redacted of userinfo; the query is kept.
   int http_status = 0;
-  std::vector<std::pair<std::string, std::string>> headers;  ///< Response headers; Set-Cookie left out.
+  std::vector<std::pair<std::string, std::string>>
+      headers;  ///< Response headers; Set-Cookie left out.
   std::uint64_t size_bytes = 0;
   std::vector<Digest> digests;  ///< sha256 always, and each algorithm that was expected.
   std::string etag;
@@ -127,24 +129,26 @@ struct Result {
 struct Job {
   JobId id;
   FetchSpec spec;
-  std::string destination;  ///< As resolved at creation: placeholders filled in.
-  std::string destination_template;  ///< As asked for: placeholders unfilled. Empty = same as `destination`.
+  std::string destination;           ///< As resolved at creation: placeholders filled in.
+  std::string destination_template;  ///< As asked for: placeholders unfilled. Empty = same as
+                                     ///< `destination`.
   Overwrite overwrite = Overwrite::kAlways;
-  int priority = 0;         ///< -100..100; higher first.
+  int priority = 0;  ///< -100..100; higher first.
   std::map<std::string, std::string> labels;
-  std::string request_id;   ///< Empty = none.
+  std::string request_id;  ///< Empty = none.
   WallTime created_at{};
   WallTime updated_at{};
-  WallTime deadline_at{};   ///< created_at + 24 h unless asked otherwise; a retry renews it.
-  WallTime ready_at{};      ///< Not before this; set by creation and by retries.
+  WallTime deadline_at{};  ///< created_at + 24 h unless asked otherwise; a retry renews it.
+  WallTime ready_at{};     ///< Not before this; set by creation and by retries.
   std::optional<WallTime> started_at, finished_at;
-  std::optional<WallTime> retried_at;  ///< Of the last RetryRequested: deadline_at counts from it instead of created_at.
+  std::optional<WallTime> retried_at;  ///< Of the last RetryRequested: deadline_at counts from it
+                                       ///< instead of created_at.
 
   State state = State::kQueued;
-  int attempt = 0;          ///< Attempts begun and not interrupted.
-  std::int64_t fence = 0;   ///< Grows with each claim; a worker with an older one is refused.
+  int attempt = 0;         ///< Attempts begun and not interrupted.
+  std::int64_t fence = 0;  ///< Grows with each claim; a worker with an older one is refused.
   Checkpoint checkpoint;
-  absl::Status error;       ///< Of the last attempt while WAITING, of the job when FAILED or CANCELLED.
+  absl::Status error;  ///< Of the last attempt while WAITING, of the job when FAILED or CANCELLED.
   std::optional<Result> result;
 };
 

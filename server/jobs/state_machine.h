@@ -1,4 +1,5 @@
-// Which changes a job admits in which state, and what they do. Pure; the store calls it inside its transaction.
+// Which changes a job admits in which state, and what they do. Pure; the store calls it inside its
+// transaction.
 #pragma once
 
 #include <variant>
@@ -11,34 +12,37 @@ namespace fetchd::jobs {
 struct Claimed {};  ///< QUEUED, WAITING, INTERRUPTED -> RUNNING; attempt + 1, fence + 1.
 struct CheckpointTaken {
   Checkpoint checkpoint;
-};                  ///< RUNNING stays.
+};  ///< RUNNING stays.
 struct AttemptFailed {
   AttemptRecord record;
   WallTime retry_at;
   Checkpoint checkpoint;
-};                  ///< RUNNING -> WAITING.
+};  ///< RUNNING -> WAITING.
 struct Interrupted {
   AttemptRecord record;
   Checkpoint checkpoint;
-};                  ///< RUNNING -> INTERRUPTED; attempt - 1: none is consumed.
+};  ///< RUNNING -> INTERRUPTED; attempt - 1: none is consumed.
 struct Succeeded {
   AttemptRecord record;
   Result result;
-};                  ///< RUNNING -> SUCCEEDED.
+};  ///< RUNNING -> SUCCEEDED.
 struct GaveUp {
   AttemptRecord record;
-};                  ///< RUNNING -> FAILED with the record's status.
+};  ///< RUNNING -> FAILED with the record's status.
 // By a caller.
-struct CancelRequested {};  ///< Any live state -> CANCELLED at once; CANCELLED stays; ended otherwise: FAILED_PRECONDITION.
-struct RetryRequested {};   ///< FAILED, CANCELLED -> QUEUED; attempt = 0, checkpoint kept, deadline renewed by its length.
+struct CancelRequested {
+};  ///< Any live state -> CANCELLED at once; CANCELLED stays; ended otherwise: FAILED_PRECONDITION.
+struct RetryRequested {
+};  ///< FAILED, CANCELLED -> QUEUED; attempt = 0, checkpoint kept, deadline renewed by its length.
 // By the process at start.
-struct Recovered {};        ///< RUNNING -> INTERRUPTED; attempt - 1: the process that ran it is gone.
+struct Recovered {};  ///< RUNNING -> INTERRUPTED; attempt - 1: the process that ran it is gone.
 
 using Change = std::variant<Claimed, CheckpointTaken, AttemptFailed, Interrupted, Succeeded, GaveUp,
                             CancelRequested, RetryRequested, Recovered>;
 
-/// Changes `job`, or leaves it as it was and returns FAILED_PRECONDITION (the state does not admit the change; says both). A
-/// worker's change on a job that is no longer RUNNING is ABORTED: it lost its claim (cancelled meanwhile, for example).
+/// Changes `job`, or leaves it as it was and returns FAILED_PRECONDITION (the state does not admit
+/// the change; says both). A worker's change on a job that is no longer RUNNING is ABORTED: it lost
+/// its claim (cancelled meanwhile, for example).
 absl::Status Apply(const Change& change, WallTime now, Job& job);
 
 /// True when the change moves the state (and so makes an event).

@@ -13,8 +13,8 @@
 
 namespace fetchd::jobs {
 
-/// A worker's right to a RUNNING job. The store refuses changes with an older fence, so a worker that slept cannot overwrite
-/// its heir.
+/// A worker's right to a RUNNING job. The store refuses changes with an older fence, so a worker
+/// that slept cannot overwrite its heir.
 struct Claim {
   Job job;
   std::int64_t fence = 0;
@@ -26,19 +26,21 @@ struct CreateOutcome {
 };
 
 struct JobFilter {
-  std::vector<JobId> ids;       ///< Empty = all.
-  std::vector<State> states;    ///< Empty = all.
+  std::vector<JobId> ids;                     ///< Empty = all.
+  std::vector<State> states;                  ///< Empty = all.
   std::map<std::string, std::string> labels;  ///< All must match.
-  std::string origin;           ///< "https://host:port" of urls[0]; empty = all.
+  std::string origin;                         ///< "https://host:port" of urls[0]; empty = all.
   std::optional<WallTime> created_after, created_before;
 };
 
 struct JobPage {
-  std::vector<Job> jobs;  ///< Newest first.
-  std::string next_page_token;  ///< Empty = the last page. Pages are stable while jobs are created and change.
+  std::vector<Job> jobs;        ///< Newest first.
+  std::string next_page_token;  ///< Empty = the last page. Pages are stable while jobs are created
+                                ///< and change.
 };
 
-/// A state change, in commit order. `sequence` is the resume token's number; it never repeats and only grows.
+/// A state change, in commit order. `sequence` is the resume token's number; it never repeats and
+/// only grows.
 struct JobEvent {
   std::int64_t sequence = 0;
   WallTime at{};
@@ -52,11 +54,11 @@ struct StoreStats {
   std::uint64_t commits = 0, changes = 0;  ///< changes / commits = how many share one fsync.
 };
 
-/// SQLite on one node, PostgreSQL for a fleet; both pass tests/support/store_conformance.h. Thread-safe: call from any shard;
-/// completes there. A change is durable when its call completes.
-/// Errors: NOT_FOUND; ABORTED (lost claim: stop working on it); FAILED_PRECONDITION (the state does not admit it);
-/// ALREADY_EXISTS (request_id with other content); RESOURCE_EXHAUSTED (disk full); UNAVAILABLE (same call again);
-/// DATA_LOSS (the file is damaged).
+/// SQLite on one node, PostgreSQL for a fleet; both pass tests/support/store_conformance.h.
+/// Thread-safe: call from any shard; completes there. A change is durable when its call completes.
+/// Errors: NOT_FOUND; ABORTED (lost claim: stop working on it); FAILED_PRECONDITION (the state does
+/// not admit it); ALREADY_EXISTS (request_id with other content); RESOURCE_EXHAUSTED (disk full);
+/// UNAVAILABLE (same call again); DATA_LOSS (the file is damaged).
 class Store {
  public:
   virtual ~Store() = default;
@@ -75,16 +77,20 @@ class Store {
   virtual Task<absl::StatusOr<Job>> Update(JobId id, Change change) = 0;
   /// Ended jobs only (FAILED_PRECONDITION else). Their request_id is free again.
   virtual Task<absl::Status> Delete(JobId id) = 0;
-  /// At start, before anything is claimed: applies Recovered to every RUNNING job. Returns how many.
+  /// At start, before anything is claimed: applies Recovered to every RUNNING job. Returns how
+  /// many.
   virtual Task<absl::StatusOr<std::uint64_t>> Recover() = 0;
 
-  /// Events with sequence > after that match the filter, oldest first. OUT_OF_RANGE when `after` is beyond the newest.
-  virtual Task<absl::StatusOr<std::vector<JobEvent>>> EventsAfter(std::int64_t after, JobFilter filter,
-                                                                  int limit) = 0;
+  /// Events with sequence > after that match the filter, oldest first. OUT_OF_RANGE when `after` is
+  /// beyond the newest.
+  virtual Task<absl::StatusOr<std::vector<JobEvent>>> EventsAfter(std::int64_t after,
+                                                                  JobFilter filter, int limit) = 0;
   virtual std::int64_t LastSequence() const = 0;
-  /// Calls back after each commit that made events, on a thread of the store; it must not block. Returns an id.
+  /// Calls back after each commit that made events, on a thread of the store; it must not block.
+  /// Returns an id.
   virtual std::uint64_t OnEvents(std::function<void()> callback) = 0;
-  virtual void RemoveListener(std::uint64_t id) = 0;  ///< The callback is not running, nor called again, once this returns.
+  virtual void RemoveListener(
+      std::uint64_t id) = 0;  ///< The callback is not running, nor called again, once this returns.
   virtual Task<absl::StatusOr<StoreStats>> Stats() = 0;
 };
 
