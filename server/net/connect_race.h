@@ -1,0 +1,37 @@
+// Happy eyeballs (RFC 8305 5): staggered connects, the first to succeed wins.
+#pragma once
+
+#include <boost/asio/ip/tcp.hpp>
+#include <string>
+#include <vector>
+
+#include "base/time.h"
+
+namespace fetchd::net {
+
+struct ConnectTry {
+  asio::ip::tcp::endpoint endpoint;
+  std::string outcome;  ///< "connected", "refused", "timed out", "abandoned", ...
+  Duration took{};
+};
+
+struct ConnectResult {
+  asio::ip::tcp::socket socket;  ///< Open when `error` is not set.
+  asio::ip::tcp::endpoint peer;
+  boost::system::error_code
+      error;  ///< Of the last that failed; asio::error::timed_out at `deadline`.
+  bool deadline_passed = false;
+  std::vector<ConnectTry> tries;  ///< In the order begun.
+};
+
+/// Connects to `endpoints` in the order given, 250 ms apart or as soon as one fails. Completes with
+/// the first that connected and is what was asked for; all others are closed. Does not interleave:
+/// see InterleaveFamilies. `endpoints` is not empty.
+Task<ConnectResult> RaceToConnect(asio::any_io_executor executor, Clock& clock,
+                                  std::vector<asio::ip::tcp::endpoint> endpoints,
+                                  Deadline deadline);
+
+/// RFC 8305 4: IPv6 first, then in turn; the order inside a family is kept.
+std::vector<asio::ip::address> InterleaveFamilies(std::vector<asio::ip::address> addresses);
+
+}  // namespace fetchd::net

@@ -1,0 +1,63 @@
+// The sole place that connects a socket. It asks egress about every address.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/retry_policy.h"
+#include "base/time.h"
+#include "base/url.h"
+#include "egress/policy.h"
+#include "net/resolver.h"
+#include "net/stream.h"
+#include "net/tls.h"
+
+namespace fetchd::net {
+
+struct DialTimeouts {
+  Duration dns = std::chrono::seconds(5);
+  Duration connect = std::chrono::seconds(10);  ///< All addresses together.
+  Duration tls = std::chrono::seconds(10);
+};
+
+struct DialRequest {
+  Origin origin;
+  std::string tls_profile;
+  DialTimeouts timeouts;
+};
+
+/// What happened, for the attempt record; filled in also when the dial fails.
+struct DialRecord {
+  struct Try {
+    std::string address;  ///< "93.184.216.34:443"
+    std::string outcome;  ///< "connected", "refused", "timed out", ...
+    Duration took{};
+  };
+  Duration dns{}, connect{}, tls{};
+  bool dns_cached = false;
+  std::vector<Try> tries;
+  std::string tls_description;
+  bool tls_resumed = false;
+  Phase failed_phase = Phase::kResolve;  ///< Meaningful when the dial failed.
+};
+
+class Dialer {
+ public:
+  virtual ~Dialer() = default;
+  /// Resolves, judges every address (one denied address refuses the name), connects with happy
+  /// eyeballs (RFC 8305: families interleaved, 250 ms apart), checks that the peer is the address
+  /// judged, and shakes hands. Errors: PERMISSION_DENIED (egress); NOT_FOUND (no such name);
+  /// UNAVAILABLE (network, reason CONNECT_FAILED...); DEADLINE_EXCEEDED naming the phase;
+  /// FAILED_PRECONDITION (certificate refused, reason TLS_VERIFY_FAILED, says which check).
+  virtual Task<absl::StatusOr<std::unique_ptr<Stream>>> Dial(DialRequest request, Deadline deadline,
+                                                             DialRecord* record) = 0;
+};
+
+/// Lives on one shard. `policy` and `tls` are shared by all shards; `resolver` and `clock` outlive
+/// the dialer.
+std::unique_ptr<Dialer> MakeDialer(asio::any_io_executor executor, Clock& clock, Resolver& resolver,
+                                   std::shared_ptr<const egress::Policy> policy,
+                                   std::shared_ptr<TlsContexts> tls);
+
+}  // namespace fetchd::net

@@ -1,0 +1,44 @@
+// A connected byte stream: TCP, or TLS over it.
+#pragma once
+
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/system/error_code.hpp>
+#include <cstddef>
+#include <span>
+#include <string>
+#include <tuple>
+
+#include "base/task.h"
+
+namespace fetchd::net {
+
+struct IoResult {
+  boost::system::error_code error;
+  std::size_t bytes = 0;
+};
+
+/// One per connection, on one shard, used by one task at a time. Destruction closes the socket at
+/// once.
+class Stream {
+ public:
+  virtual ~Stream() = default;
+  /// Reads at least 1 byte, unless an error is returned. A clean end (FIN, or TLS close_notify) is
+  /// asio::error::eof; a TLS end without close_notify is asio::ssl::error::stream_truncated.
+  virtual Task<IoResult> ReadSome(std::span<std::byte> out) = 0;
+  /// Writes all of it.
+  virtual Task<IoResult> WriteAll(std::span<const std::byte> bytes) = 0;
+  /// Fails operations in progress with operation_aborted and closes. Idempotent. This is how a
+  /// watchdog ends a wait.
+  virtual void Close() noexcept = 0;
+  /// For an idle connection before reuse: true when the peer closed it or sent bytes that nobody
+  /// asked for. Does not block.
+  virtual bool IsStale() noexcept = 0;
+  /// Bytes that have arrived and wait to be read; a hint (TLS: before decryption). Does not block.
+  virtual std::size_t Available() noexcept = 0;
+  virtual const boost::asio::ip::tcp::endpoint& peer() const = 0;
+  /// "TLSv1.3 TLS_AES_128_GCM_SHA256", empty for plain TCP.
+  virtual std::string tls_description() const = 0;
+};
+
+}  // namespace fetchd::net

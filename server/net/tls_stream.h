@@ -1,0 +1,27 @@
+// TLS over TCP as a Stream.
+#pragma once
+
+#include <boost/asio/ip/tcp.hpp>
+#include <memory>
+#include <string>
+
+#include "base/status.h"
+#include "net/stream.h"
+#include "net/tls.h"
+
+namespace fetchd::net {
+
+struct TlsHandshake {
+  std::unique_ptr<Stream> stream;
+  bool resumed = false;
+};
+
+/// Shakes hands over a connected socket. `host` and `peer_name` are for messages. No timeout of its
+/// own. Errors: FAILED_PRECONDITION with reason TLS_VERIFY_FAILED and metadata "check" (EXPIRED,
+/// NOT_YET_VALID, WRONG_HOST, UNKNOWN_ISSUER, SELF_SIGNED, OTHER) when the certificate is refused;
+/// UNAVAILABLE with reason TLS_FAILED otherwise.
+Task<absl::StatusOr<TlsHandshake>> ShakeHands(asio::ip::tcp::socket socket,
+                                              asio::ip::tcp::endpoint peer, SslPtr ssl,
+                                              std::string host, std::string peer_name);
+
+}  // namespace fetchd::net
