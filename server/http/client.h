@@ -1,0 +1,82 @@
+// The HTTP client that the rest of the house sees.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/retry_policy.h"
+#include "base/time.h"
+#include "http/message.h"
+#include "net/dialer.h"
+
+namespace fetchd::http {
+
+struct Timeouts {
+  Duration pool_wait =
+      Duration::max();  ///< Waiting for a place is not charged to the transfer; max() = unlimited.
+  net::DialTimeouts dial;
+  Duration first_byte = std::chrono::seconds(30);  ///< Request sent to the final head.
+  Duration read_idle = std::chrono::seconds(30);   ///< Between two reads that bring bytes.
+  std::uint64_t min_speed_bytes_per_sec =
+      1024;  ///< Averaged over min_speed_window while somebody reads; 0 = off.
+  Duration min_speed_window = std::chrono::seconds(30);
+};
+
+/// Facts of one exchange (one hop), for the attempt record; filled in also when it fails.
+struct ExchangeRecord {
+  std::string url;  ///< Redacted.
+  Duration pool_wait{};
+  bool reused = false;
+  bool redialled = false;  ///< A reused connection was stale and was silently replaced.
+  net::DialRecord dial;    ///< Empty when reused.
+  Duration first_byte{};
+  int status = 0;
+  std::optional<Phase> failed_phase;
+};
+
+/// Facts of one call that travel with it. `records` may be null; it outlives the call and its body.
+struct Call {
+  Deadline deadline = Deadline::Never();
+  Timeouts timeouts;
+  std::vector<ExchangeRecord>* records = nullptr;  ///< One is appended a hop.
+};
+
+/// The rest of a response. Reading to the end recycles the connection; destruction before closes
+/// it.
+class Body {
+ public:
+  virtual ~Body() = default;
+  /// Reads 1..out.size() bytes; 0 = end. A short or badly framed body is DATA_LOSS, never a quiet
+  /// 0; DEADLINE_EXCEEDED names "read idle", "minimum speed" or "total".
+  virtual Task<absl::StatusOr<std::size_t>> Read(std::span<std::byte> out) = 0;
+  /// Bytes that a Read could return now without waiting for the network; a hint.
+  virtual std::size_t Buffered() const = 0;
+};
+
+struct Response {
+  ResponseHead head;
+  std::optional<std::uint64_t>
+      content_length;  ///< Of the body that follows; absent for chunked and close-delimited.
+  Url url;             ///< What answered: the last hop.
+  std::unique_ptr<Body> body;  ///< Never null; empty for HEAD, 204, 304.
+};
+
+/// Sends one request; completes when the final head is in.
+///  * Any HTTP status is a value. An error means no usable response: UNAVAILABLE (network),
+///  DEADLINE_EXCEEDED (names its
+///    phase), PERMISSION_DENIED (egress), NOT_FOUND (no such host name), FAILED_PRECONDITION
+///    (certificate), DATA_LOSS (malformed response, reason MALFORMED_RESPONSE), RESOURCE_EXHAUSTED
+///    (too many wait), CANCELLED (client closed).
+///  * One silent re-dial when a reused connection turns out stale before any response byte. No
+///  other retry.
+///  * Lives on one shard; call it only from there. Bodies must be gone before the client is.
+class Client {
+ public:
+  virtual ~Client() = default;
+  virtual Task<absl::StatusOr<Response>> Send(Request request, Call call) = 0;
+};
+
+}  // namespace fetchd::http

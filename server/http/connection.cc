@@ -1,0 +1,264 @@
+#include "http/connection.h"
+
+#include <algorithm>
+#include <boost/asio/error.hpp>
+#include <boost/asio/ssl/error.hpp>
+#include <cstring>
+
+#include "base/check.h"
+#include "http/error.h"
+#include "http/request_head.h"
+
+namespace fetchd::http {
+namespace {
+
+constexpr std::size_t kIdleBufferBytes = 16 * 1024;
+constexpr std::size_t kMaxBufferBytes = 128 * 1024;  ///< A whole head, and what came with it.
+/// Shorter runs of chunk data go through the buffer, so that what follows them comes with the same
+/// read.
+constexpr std::size_t kMinDirectBytes = 4096;
+constexpr int kMaxInformationalHeads = 16;
+constexpr std::size_t kMaxInformationalBytes = 64 * 1024;
+
+/// Takes the watch out of the watchdog however the wait ends.
+class ArmedWatch {
+ public:
+  ArmedWatch(Watchdog& watchdog, Watch& watch, const Watchdog::Wait& wait) : watch_(watch) {
+    watchdog.Arm(watch, wait);
+  }
+  ~ArmedWatch() { Watchdog::Disarm(watch_); }
+  ArmedWatch(const ArmedWatch&) = delete;
+  ArmedWatch& operator=(const ArmedWatch&) = delete;
+
+ private:
+  Watch& watch_;
+};
+
+}  // namespace
+
+Http1Connection::Http1Connection(std::unique_ptr<net::Stream> stream, std::string peer,
+                                 Watchdog& watchdog)
+    : stream_(std::move(stream)), peer_(std::move(peer)), watchdog_(watchdog) {}
+
+absl::Status Http1Connection::Begin(const Request& request, std::string_view user_agent,
+                                    const Timeouts& timeouts, Deadline deadline) {
+  FETCHD_CHECK(at_end_ && begin_ == end_);
+  RETURN_IF_ERROR(ComposeRequestHead(request, user_agent, request_text_));
+  head_request_ = request.method == "HEAD";
+  first_byte_timeout_ = timeouts.first_byte;
+  read_idle_timeout_ = timeouts.read_idle;
+  speed_floor_ = {timeouts.min_speed_bytes_per_sec, timeouts.min_speed_window};
+  total_ = deadline;
+  head_ = ResponseHead();
+  framing_ = Framing();
+  chunks_ = ChunkedDecoder();
+  remaining_ = 0;
+  informational_heads_ = 0;
+  informational_bytes_ = 0;
+  silent_ = true;
+  at_end_ = false;
+  watch_.Reset(speed_floor_);
+  return absl::OkStatus();
+}
+
+Task<absl::Status> Http1Connection::Exchange() {
+  const SteadyTime begun = watchdog_.clock().Now();
+  const Deadline phase = Deadline::After(begun, first_byte_timeout_);
+  const ArmedWatch armed(watchdog_, watch_,
+                         {.stream = *stream_, .now = begun, .phase = phase, .total = total_});
+  const net::IoResult written =
+      co_await stream_->WriteAll(std::as_bytes(std::span<const char>(request_text_)));
+  // A server may answer and close without reading the request: its answer counts.
+  if (written.error && watch_.expiry() != Expiry::kNone) {
+    co_return FailedWait(Phase::kSend, written.error);
+  }
+  absl::Status read = co_await ReadHead();
+  first_byte_ = watchdog_.clock().Now() - begun;
+  if (!read.ok() && silent_ && written.error) co_return FailedWait(Phase::kSend, written.error);
+  co_return read;
+}
+
+Task<absl::Status> Http1Connection::ReadHead() {
+  HeadParser parser;
+  while (true) {
+    MakeRoom();
+    const std::span<char> room(buffer_.get() + end_, capacity_ - end_);
+    const net::IoResult received = co_await stream_->ReadSome(std::as_writable_bytes(room));
+    if (received.error) {
+      if (!silent_ && received.error == asio::error::eof) {
+        failed_phase_ = Phase::kFirstByte;
+        co_return MalformedError(peer_, "a head that ends early");
+      }
+      co_return FailedWait(Phase::kFirstByte, received.error);
+    }
+    silent_ = false;
+    end_ += received.bytes;
+    failed_phase_ = Phase::kFirstByte;
+    CO_ASSIGN_OR_RETURN(const bool complete, TakeHeadFromBuffer(parser));
+    if (complete) co_return TakeFinalHead();
+  }
+}
+
+absl::StatusOr<bool> Http1Connection::TakeHeadFromBuffer(HeadParser& parser) {
+  while (begin_ < end_) {
+    const auto head_bytes = parser.Feed({buffer_.get() + begin_, end_ - begin_}, head_);
+    if (!head_bytes) return MalformedError(peer_, head_bytes.error());
+    if (*head_bytes == 0) return false;
+    begin_ += *head_bytes;
+    if (head_.status >= 200) return true;
+    RETURN_IF_ERROR(TakeInformationalHead(*head_bytes));
+    parser = HeadParser();
+    head_ = ResponseHead();
+  }
+  return false;
+}
+
+absl::Status Http1Connection::TakeInformationalHead(std::size_t head_bytes) {
+  if (head_.status == 101) return MalformedError(peer_, "a protocol switch that nobody asked for");
+  informational_bytes_ += head_bytes;
+  if (++informational_heads_ > kMaxInformationalHeads ||
+      informational_bytes_ > kMaxInformationalBytes) {
+    return MalformedError(peer_, "too many 1xx responses");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Http1Connection::TakeFinalHead() {
+  const auto framing = JudgeFraming(head_, head_request_);
+  if (!framing) return MalformedError(peer_, framing.error());
+  framing_ = *framing;
+  remaining_ = framing_.length;
+  at_end_ = framing_.mode == BodyMode::kNone;
+  failed_phase_ = Phase::kBody;
+  return absl::OkStatus();
+}
+
+/// Room for at least one byte, at the end of the buffer.
+void Http1Connection::MakeRoom() {
+  if (begin_ == end_) begin_ = end_ = 0;
+  if (end_ < capacity_) return;
+  if (begin_ > 0) {
+    std::memmove(buffer_.get(), buffer_.get() + begin_, end_ - begin_);
+    end_ -= begin_;
+    begin_ = 0;
+    if (end_ < capacity_) return;
+  }
+  const std::size_t capacity = capacity_ == 0 ? kIdleBufferBytes : 2 * capacity_;
+  FETCHD_CHECK(capacity <= kMaxBufferBytes);
+  auto buffer = std::make_unique_for_overwrite<char[]>(capacity);
+  if (end_ > 0) std::memcpy(buffer.get(), buffer_.get(), end_);
+  buffer_ = std::move(buffer);
+  capacity_ = capacity;
+}
+
+void Http1Connection::Relax() {
+  if (capacity_ <= kIdleBufferBytes || begin_ != end_) return;
+  buffer_.reset();
+  capacity_ = begin_ = end_ = 0;
+}
+
+absl::StatusOr<std::size_t> Http1Connection::TakeBuffered(std::span<std::byte> out) {
+  const std::size_t available = end_ - begin_;
+  if (at_end_ || available == 0) return 0;
+  if (framing_.mode == BodyMode::kChunked) {
+    const auto progress = chunks_.Decode({buffer_.get() + begin_, available}, out);
+    if (!progress) return MalformedError(peer_, progress.error());
+    begin_ += progress->consumed;
+    at_end_ = chunks_.done();
+    return progress->produced;
+  }
+  const std::uint64_t limit = framing_.mode == BodyMode::kFixed
+                                  ? std::min<std::uint64_t>(available, remaining_)
+                                  : available;
+  const auto bytes = static_cast<std::size_t>(std::min<std::uint64_t>(limit, out.size()));
+  if (bytes != 0) std::memcpy(out.data(), buffer_.get() + begin_, bytes);
+  begin_ += bytes;
+  CountBody(bytes);
+  return bytes;
+}
+
+Task<absl::StatusOr<std::size_t>> Http1Connection::ReadBody(std::span<std::byte> out) {
+  FETCHD_CHECK(!out.empty());
+  while (true) {
+    CO_ASSIGN_OR_RETURN(const std::size_t taken, TakeBuffered(out));
+    if (taken > 0 || at_end_) co_return taken;
+    const std::size_t direct = DirectBytes(out.size());
+    if (direct == 0) MakeRoom();
+    const std::span<std::byte> room =
+        direct > 0 ? out.first(direct)
+                   : std::as_writable_bytes(std::span(buffer_.get() + end_, capacity_ - end_));
+    const net::IoResult received = co_await Receive(room);
+    if (received.error) {
+      CO_RETURN_IF_ERROR(EndOfStream(received.error));
+      co_return 0;
+    }
+    if (direct > 0) {
+      if (framing_.mode == BodyMode::kChunked) chunks_.Skip(received.bytes);
+      CountBody(received.bytes);
+      co_return received.bytes;
+    }
+    end_ += received.bytes;
+  }
+}
+
+/// How much may be read past the buffer, because it is body for sure.
+std::size_t Http1Connection::DirectBytes(std::size_t room) const {
+  std::uint64_t known = room;
+  if (framing_.mode == BodyMode::kFixed) known = remaining_;
+  if (framing_.mode == BodyMode::kChunked) known = chunks_.data_remaining();
+  const auto direct = static_cast<std::size_t>(std::min<std::uint64_t>(known, room));
+  return framing_.mode == BodyMode::kChunked && direct < kMinDirectBytes ? 0 : direct;
+}
+
+void Http1Connection::CountBody(std::size_t bytes) {
+  if (framing_.mode != BodyMode::kFixed) return;
+  remaining_ -= bytes;
+  at_end_ = remaining_ == 0;
+}
+
+Task<net::IoResult> Http1Connection::Receive(std::span<std::byte> out) {
+  const SteadyTime begun = watchdog_.clock().Now();
+  const ArmedWatch armed(watchdog_, watch_,
+                         {.stream = *stream_,
+                          .now = begun,
+                          .phase = Deadline::After(begun, read_idle_timeout_),
+                          .total = total_,
+                          .judge_speed = true});
+  net::IoResult received = co_await stream_->ReadSome(out);
+  if (received.error) co_return received;
+  watch_.Count(received.bytes, watchdog_.clock().Now());
+  if (watch_.expiry() != Expiry::kNone) received.error = asio::error::operation_aborted;
+  co_return received;
+}
+
+/// The stream ended or failed while a body was being read: OK only where that is how the body ends.
+absl::Status Http1Connection::EndOfStream(boost::system::error_code error) {
+  // A TLS stream that ends without close_notify may have been cut by anybody: never a clean end.
+  const bool cut = error == asio::error::eof || error == asio::ssl::error::stream_truncated;
+  if (watch_.expiry() != Expiry::kNone || !cut) return FailedWait(Phase::kBody, error);
+  failed_phase_ = Phase::kBody;
+  if (framing_.mode != BodyMode::kUntilClose || error != asio::error::eof) {
+    return TruncatedError(peer_);
+  }
+  at_end_ = true;
+  return absl::OkStatus();
+}
+
+absl::Status Http1Connection::FailedWait(Phase phase, boost::system::error_code error) {
+  failed_phase_ = phase;
+  const bool body = phase == Phase::kBody;
+  switch (watch_.expiry()) {
+    case Expiry::kNone:
+      return LostError(peer_, phase, error);
+    case Expiry::kTotal:
+      return TotalTimeoutError(peer_, PhaseName(phase));
+    case Expiry::kMinimumSpeed:
+      return TooSlowError(peer_, speed_floor_.bytes_per_sec, speed_floor_.window);
+    case Expiry::kPhase:
+      break;
+  }
+  if (body) return TimeoutError(peer_, "read idle", read_idle_timeout_);
+  return TimeoutError(peer_, PhaseName(phase), first_byte_timeout_);
+}
+
+}  // namespace fetchd::http

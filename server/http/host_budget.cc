@@ -1,0 +1,283 @@
+#include "http/host_budget.h"
+
+#include <algorithm>
+#include <boost/asio/associated_cancellation_slot.hpp>
+#include <boost/asio/associated_executor.hpp>
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/post.hpp>
+
+#include "base/check.h"
+#include "base/strings.h"
+
+namespace fetchd::http {
+namespace {
+
+using ErrorCode = boost::system::error_code;
+
+}  // namespace
+
+struct HostBudget::Waiter {
+  /// Posts the outcome to the waiter's executor. Called once, by whoever took the waiter out of the
+  /// queue.
+  std::move_only_function<void(ErrorCode, absl::Status, Place)> complete;
+  const void* group = nullptr;
+  HostShare* host = nullptr;  ///< Null when not queued.
+  std::uint64_t arrival = 0;
+  std::list<WaiterPtr>::iterator position;
+};
+
+class HostShare {
+ public:
+  HostShare(Origin first_origin, std::size_t shards)
+      : origin(std::move(first_origin)), idle(shards) {}
+
+  std::uint64_t idle_total() const {
+    std::uint64_t sum = 0;
+    for (const auto& count : idle) sum += count.load(std::memory_order_seq_cst);
+    return sum;
+  }
+
+  const Origin origin;
+  std::vector<std::atomic<std::uint64_t>> idle;  ///< By shard; changed without the lock.
+  // The budget's mutex guards the rest.
+  std::size_t open = 0;
+  std::list<HostBudget::WaiterPtr> queue;
+  std::uint64_t ready_key = 0;  ///< Its key in ready_; 0 = not there.
+};
+
+ConnectionPermit::~ConnectionPermit() {
+  if (budget_ != nullptr) budget_->Release(host_);
+}
+
+HostBudget::HostBudget(BudgetLimits limits, std::size_t shards)
+    : limits_(limits), shards_(shards), idle_(shards), evict_(shards) {}
+
+HostBudget::~HostBudget() {
+  const std::lock_guard lock(mutex_);
+  FETCHD_CHECK(open_ == 0);
+  FETCHD_CHECK(hosts_.empty());
+}
+
+void HostBudget::SetEvictIdle(std::size_t shard, EvictIdle evict) {
+  const std::lock_guard lock(mutex_);
+  evict_[shard] = std::move(evict);
+}
+
+HostShare& HostBudget::HostFor(const Origin& origin) {
+  auto& host = hosts_[HostKey(origin.host, origin.port)];
+  if (host == nullptr) host = std::make_unique<HostShare>(origin, shards_);
+  return *host;
+}
+
+void HostBudget::EraseIfUnused(HostShare& host) {
+  if (host.open == 0 && host.queue.empty()) {
+    hosts_.erase(HostKey(host.origin.host, host.origin.port));
+  }
+}
+
+bool HostBudget::HasRoom(const HostShare& host) const { return host.open < limits_.max_per_host; }
+
+/// Restores: a host is in ready_ exactly when it has waiters and room, under its first waiter's
+/// arrival.
+void HostBudget::UpdateReady(HostShare& host) {
+  const std::uint64_t key = host.queue.empty() || !HasRoom(host) ? 0 : host.queue.front()->arrival;
+  if (key == host.ready_key) return;
+  if (host.ready_key != 0) ready_.erase(host.ready_key);
+  if (key != 0) ready_.emplace(key, &host);
+  host.ready_key = key;
+}
+
+ConnectionPermit HostBudget::TryAcquire(const Origin& origin) {
+  const std::lock_guard lock(mutex_);
+  if (closed_ || open_ >= limits_.max_connections) return {};
+  HostShare& host = HostFor(origin);
+  if (!HasRoom(host) || !host.queue.empty()) return {};
+  ++host.open;
+  ++open_;
+  return ConnectionPermit(this, &host);
+}
+
+HostBudget::WaiterPtr HostBudget::Dequeue(HostShare& host,
+                                          std::list<WaiterPtr>::iterator position) {
+  WaiterPtr waiter = std::move(*position);
+  host.queue.erase(position);
+  waiter->host = nullptr;
+  waiting_.fetch_sub(1, std::memory_order_seq_cst);
+  return waiter;
+}
+
+/// Gives free places to those who wait for them; to be completed by the caller without the lock.
+void HostBudget::GrantPlaces(std::vector<std::pair<WaiterPtr, Place>>& granted) {
+  while (open_ < limits_.max_connections && !ready_.empty()) {
+    HostShare& host = *ready_.begin()->second;
+    WaiterPtr waiter = Dequeue(host, host.queue.begin());
+    ++host.open;
+    ++open_;
+    UpdateReady(host);
+    granted.emplace_back(std::move(waiter), Place{ConnectionPermit(this, &host), nullptr});
+  }
+  // Whoever is next waits for the common limit: an idle connection of anybody would do.
+  if (!ready_.empty()) AskForRoom(*ready_.begin()->second);
+}
+
+/// Asks one shard to give up an idle connection whose place would help `host`.
+void HostBudget::AskForRoom(const HostShare& host) {
+  const bool own = !HasRoom(host);
+  for (std::size_t shard = 0; shard < shards_; ++shard) {
+    const auto& idle = own ? host.idle[shard] : idle_[shard];
+    if (idle.load(std::memory_order_seq_cst) == 0 || !evict_[shard]) continue;
+    evict_[shard](own ? std::optional(host.origin) : std::nullopt);
+    return;
+  }
+}
+
+void HostBudget::Enqueue(const WaiterPtr& waiter, const Origin& origin) {
+  std::vector<std::pair<WaiterPtr, Place>> granted;
+  absl::Status refused;
+  {
+    const std::lock_guard lock(mutex_);
+    if (closed_) {
+      refused = absl::CancelledError("the HTTP client is closed");
+    } else if (waiting() >= limits_.max_waiters) {
+      refused = WithReason(absl::ResourceExhaustedError("too many requests wait for a connection"),
+                           {"CONNECTION_QUEUE_FULL", {}});
+    } else {
+      HostShare& host = HostFor(origin);
+      waiter->host = &host;
+      waiter->arrival = next_arrival_++;
+      waiter->position = host.queue.insert(host.queue.end(), waiter);
+      waiting_.fetch_add(1, std::memory_order_seq_cst);
+      UpdateReady(host);
+      if (HasRoom(host)) {
+        GrantPlaces(granted);
+      } else {
+        AskForRoom(host);
+      }
+    }
+  }
+  for (auto& [first, place] : granted) {
+    first->complete(ErrorCode(), absl::OkStatus(), std::move(place));
+  }
+  if (!refused.ok()) waiter->complete(ErrorCode(), std::move(refused), Place());
+}
+
+void HostBudget::CancelWaiter(const WaiterPtr& waiter) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (waiter->host == nullptr) return;  // Its place is on the way, and comes back by RAII.
+    HostShare& host = *waiter->host;
+    Dequeue(host, waiter->position);
+    UpdateReady(host);
+    EraseIfUnused(host);
+  }
+  waiter->complete(asio::error::operation_aborted, absl::OkStatus(), Place());
+}
+
+Task<absl::StatusOr<Place>> HostBudget::Wait(Waiting waiting) {
+  auto initiate = [this, &waiting](auto handler) {
+    auto slot = asio::get_associated_cancellation_slot(handler);
+    auto waiter = std::make_shared<Waiter>();
+    waiter->group = waiting.group;
+    auto work = asio::make_work_guard(asio::get_associated_executor(handler));
+    waiter->complete = [handler = std::move(handler), slot, work = std::move(work)](
+                           ErrorCode error, absl::Status status, Place place) mutable {
+      asio::post(
+          work.get_executor(), [handler = std::move(handler), slot, error,
+                                status = std::move(status), place = std::move(place)]() mutable {
+            if (slot.is_connected()) slot.clear();
+            using Outcome = absl::StatusOr<Place>;
+            std::move(handler)(error, status.ok() ? Outcome(std::move(place)) : Outcome(status));
+          });
+    };
+    if (slot.is_connected()) {
+      // Weak: the waiter owns the coroutine, which owns the slot.
+      slot.assign([this, weak = std::weak_ptr(waiter)](asio::cancellation_type) {
+        if (const auto queued = weak.lock()) CancelWaiter(queued);
+      });
+    }
+    Enqueue(waiter, waiting.origin);
+  };
+  co_return co_await asio::async_initiate<const asio::use_awaitable_t<>&,
+                                          void(ErrorCode, absl::StatusOr<Place>)>(
+      initiate, asio::use_awaitable);
+}
+
+HostBudget::Advice HostBudget::Offer(const ConnectionPermit& permit, const void* group,
+                                     std::unique_ptr<Occupant>& occupant) {
+  WaiterPtr waiter;
+  {
+    const std::lock_guard lock(mutex_);
+    HostShare& host = *permit.host_;
+    const bool same_host_waits = !host.queue.empty();
+    if (!same_host_waits && ready_.empty()) return Advice::kKeep;
+    const bool other_first =
+        !ready_.empty() &&
+        (!same_host_waits || ready_.begin()->first < host.queue.front()->arrival);
+    if (other_first || host.queue.front()->group != group) return Advice::kClose;
+    waiter = Dequeue(host, host.queue.begin());
+    UpdateReady(host);
+  }
+  waiter->complete(ErrorCode(), absl::OkStatus(), Place{{}, std::move(occupant)});
+  return Advice::kHandOver;
+}
+
+void HostBudget::MarkIdle(const ConnectionPermit& permit, std::size_t shard) {
+  permit.host_->idle[shard].fetch_add(1, std::memory_order_seq_cst);
+  idle_[shard].fetch_add(1, std::memory_order_seq_cst);
+}
+
+void HostBudget::MarkBusy(const ConnectionPermit& permit, std::size_t shard) {
+  permit.host_->idle[shard].fetch_sub(1, std::memory_order_seq_cst);
+  idle_[shard].fetch_sub(1, std::memory_order_seq_cst);
+}
+
+void HostBudget::Release(HostShare* host) noexcept {
+  std::vector<std::pair<WaiterPtr, Place>> granted;
+  {
+    const std::lock_guard lock(mutex_);
+    --host->open;
+    --open_;
+    UpdateReady(*host);
+    GrantPlaces(granted);
+    EraseIfUnused(*host);
+  }
+  for (auto& [waiter, place] : granted) {
+    waiter->complete(ErrorCode(), absl::OkStatus(), std::move(place));
+  }
+}
+
+void HostBudget::Close() {
+  std::vector<WaiterPtr> waiters;
+  {
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+    for (auto it = hosts_.begin(); it != hosts_.end();) {
+      HostShare& host = *(it++)->second;
+      while (!host.queue.empty()) waiters.push_back(Dequeue(host, host.queue.begin()));
+      UpdateReady(host);
+      EraseIfUnused(host);
+    }
+  }
+  for (const WaiterPtr& waiter : waiters) {
+    waiter->complete(ErrorCode(), absl::CancelledError("the HTTP client is closed"), Place());
+  }
+}
+
+std::vector<HostBudget::HostCounts> HostBudget::Hosts() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<HostCounts> counts;
+  counts.reserve(hosts_.size());
+  for (const auto& [key, host] : hosts_) {
+    counts.push_back({host->origin, host->open, host->idle_total(), host->queue.size()});
+  }
+  return counts;
+}
+
+std::uint64_t HostBudget::open() const {
+  const std::lock_guard lock(mutex_);
+  return open_;
+}
+
+}  // namespace fetchd::http

@@ -1,0 +1,163 @@
+// How many connections the process may have open, in all and to one host, over all shards.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/status.h"
+#include "base/task.h"
+#include "base/url.h"
+
+namespace fetchd::http {
+
+struct BudgetLimits {
+  std::size_t max_connections = 256;
+  std::size_t max_per_host = 8;
+  std::size_t max_waiters = 1'000'000;
+};
+
+class HostBudget;
+
+/// One host:port and its share of the budget. Exists while a connection is open to it or somebody
+/// waits for one.
+class HostShare;
+
+/// The right to one open connection to a host. Move-only; destruction gives the place to the first
+/// waiter.
+class ConnectionPermit {
+ public:
+  ConnectionPermit() = default;
+  ConnectionPermit(ConnectionPermit&& other) noexcept
+      : budget_(std::exchange(other.budget_, nullptr)),
+        host_(std::exchange(other.host_, nullptr)) {}
+  ConnectionPermit& operator=(ConnectionPermit&& other) noexcept {
+    ConnectionPermit taken(std::move(other));
+    std::swap(budget_, taken.budget_);
+    std::swap(host_, taken.host_);
+    return *this;
+  }
+  ~ConnectionPermit();
+  explicit operator bool() const { return budget_ != nullptr; }
+
+ private:
+  friend class HostBudget;
+  ConnectionPermit(HostBudget* budget, HostShare* host) : budget_(budget), host_(host) {}
+  HostBudget* budget_ = nullptr;
+  HostShare* host_ = nullptr;
+};
+
+/// Something open that holds its permit itself, so that both can be handed to a waiter as one.
+class Occupant {
+ public:
+  virtual ~Occupant() = default;
+};
+
+/// What a waiter gets: a permit to open a connection, or an open one.
+struct Place {
+  ConnectionPermit permit;
+  std::unique_ptr<Occupant> occupant;
+};
+
+/// Thread-safe. Waiters are served first come, first served a host; between hosts that wait for the
+/// common limit, by arrival too. When somebody waits, an idle connection that holds a place is
+/// asked for through the shard's EvictIdle. Every permit must be back before this dies.
+class HostBudget {
+ public:
+  /// Asks a shard to Offer() an idle connection: to `origin`'s host when given, else its least
+  /// recently used one. Called on any thread, with locks held: it only posts.
+  using EvictIdle = std::function<void(std::optional<Origin> origin)>;
+
+  /// Who waits: only a waiter of the same group can take over an open connection. `group` is
+  /// compared, never dereferenced.
+  struct Waiting {
+    Origin origin;
+    const void* group = nullptr;
+  };
+
+  HostBudget(BudgetLimits limits, std::size_t shards);
+  ~HostBudget();
+  HostBudget(const HostBudget&) = delete;
+  HostBudget& operator=(const HostBudget&) = delete;
+
+  /// Before the first connection, once a shard; an empty function takes it away again.
+  void SetEvictIdle(std::size_t shard, EvictIdle evict);
+
+  /// Without waiting; empty when there is no place or others came first.
+  ConnectionPermit TryAcquire(const Origin& origin);
+  /// Completes on the caller's executor. RESOURCE_EXHAUSTED (too many wait), CANCELLED (closed). A
+  /// place granted to a waiter that is cancelled at that moment goes to the next.
+  Task<absl::StatusOr<Place>> Wait(Waiting waiting);
+
+  /// What to do with a connection that nobody uses.
+  enum class Advice {
+    kKeep,      ///< Nobody wants its place.
+    kHandOver,  ///< Its place went to a waiter of its group, and `occupant` with it.
+    kClose,     ///< Somebody else is first: close it.
+  };
+  /// Takes `occupant` only for kHandOver.
+  Advice Offer(const ConnectionPermit& permit, const void* group,
+               std::unique_ptr<Occupant>& occupant);
+  /// Cheap: whether Offer() could do anything.
+  bool anybody_waits() const { return waiting_.load(std::memory_order_seq_cst) != 0; }
+
+  /// Tells that the permit's connection went idle on `shard`, or is used again.
+  void MarkIdle(const ConnectionPermit& permit, std::size_t shard);
+  void MarkBusy(const ConnectionPermit& permit, std::size_t shard);
+
+  /// Fails all waiters, present and future, with CANCELLED.
+  void Close();
+
+  struct HostCounts {
+    Origin origin;
+    std::uint64_t open = 0, idle = 0, waiting = 0;
+  };
+  std::vector<HostCounts> Hosts() const;
+  std::uint64_t open() const;
+  std::uint64_t waiting() const { return waiting_.load(std::memory_order_relaxed); }
+
+ private:
+  friend class ConnectionPermit;
+  friend class HostShare;
+  struct Waiter;
+  using WaiterPtr = std::shared_ptr<Waiter>;
+  using HostKey = std::pair<std::string, std::uint16_t>;
+  using HostMap = std::map<HostKey, std::unique_ptr<HostShare>>;
+
+  // All of these hold mutex_.
+  HostShare& HostFor(const Origin& origin);
+  void EraseIfUnused(HostShare& host);
+  bool HasRoom(const HostShare& host) const;
+  void UpdateReady(HostShare& host);
+  WaiterPtr Dequeue(HostShare& host, std::list<WaiterPtr>::iterator position);
+  void GrantPlaces(std::vector<std::pair<WaiterPtr, Place>>& granted);
+  void AskForRoom(const HostShare& host);
+
+  void Enqueue(const WaiterPtr& waiter, const Origin& origin);
+  void CancelWaiter(const WaiterPtr& waiter);
+  void Release(HostShare* host) noexcept;
+
+  const BudgetLimits limits_;
+  const std::size_t shards_;
+  std::atomic<std::uint64_t> waiting_{0};
+  std::vector<std::atomic<std::uint64_t>> idle_;  ///< By shard.
+
+  mutable std::mutex mutex_;  ///< Guards all below.
+  HostMap hosts_;
+  std::map<std::uint64_t, HostShare*>
+      ready_;                     ///< Hosts with waiters and room, by their first waiter's arrival.
+  std::vector<EvictIdle> evict_;  ///< By shard.
+  std::size_t open_ = 0;
+  std::uint64_t next_arrival_ = 1;
+  bool closed_ = false;
+};
+
+}  // namespace fetchd::http

@@ -1,0 +1,67 @@
+// Requests and responses as values.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/url.h"
+
+namespace fetchd::http {
+
+struct Header {
+  std::string name;
+  std::string value;
+};
+
+/// Field lines of a response in one block of memory, in the order received. Names compare without
+/// case.
+class Headers {
+ public:
+  void Add(std::string_view name, std::string_view value);
+  /// Makes room for `bytes` of names and values in `fields` fields.
+  void Reserve(std::size_t bytes, std::size_t fields);
+  std::size_t size() const { return fields_.size(); }
+  std::pair<std::string_view, std::string_view> at(std::size_t index) const;
+  /// The first value; empty when absent.
+  std::string_view Get(std::string_view name) const;
+  bool Has(std::string_view name) const { return Count(name) != 0; }
+  std::size_t Count(std::string_view name) const;
+
+ private:
+  struct Field {
+    std::uint32_t name_at, name_size, value_at, value_size;
+  };
+  std::string text_;
+  std::vector<Field> fields_;
+};
+
+/// A request without a body. Framing, Host, Connection and Accept-Encoding: identity are the
+/// client's business.
+struct Request {
+  explicit Request(Url url) : url(std::move(url)) {}
+  Url url;
+  std::string method = "GET";   ///< GET or HEAD.
+  std::vector<Header> headers;  ///< Already validated: see ValidateHeader.
+  /// Names (lower case) in `headers` that must not leave the origin: dropped for good on a
+  /// cross-origin redirect, besides Authorization, Cookie and Proxy-Authorization.
+  std::vector<std::string> secret_headers;
+  std::string tls_profile;
+};
+
+struct ResponseHead {
+  int status = 0;
+  int minor_version = 1;  ///< HTTP/1.x
+  Headers headers;
+};
+
+/// For headers that a caller gives: token name, no CTL in the value (RFC 9110 5.5), and none of
+/// those that the client owns (Host, Content-Length, Transfer-Encoding, TE, Trailer, Connection,
+/// Keep-Alive, Upgrade, Proxy-*, Expect, Range, If-Range, Accept-Encoding) or that speak to
+/// metadata services (Metadata, Metadata-Flavor, X-aws-ec2-metadata-token*). INVALID_ARGUMENT that
+/// says why and what to use instead.
+absl::Status ValidateHeader(std::string_view name, std::string_view value);
+
+}  // namespace fetchd::http

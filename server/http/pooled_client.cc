@@ -1,0 +1,132 @@
+#include "http/pooled_client.h"
+
+#include <utility>
+
+namespace fetchd::http {
+namespace {
+
+/// Counts one request while it exists.
+class InFlight {
+ public:
+  explicit InFlight(InFlightGauge& gauge) : gauge_(&gauge) { gauge.Enter(); }
+  InFlight(InFlight&& other) noexcept : gauge_(std::exchange(other.gauge_, nullptr)) {}
+  InFlight& operator=(InFlight&&) = delete;
+  ~InFlight() {
+    if (gauge_ != nullptr) gauge_->Leave();
+  }
+
+ private:
+  InFlightGauge* gauge_;
+};
+
+class EmptyBody final : public Body {
+ public:
+  Task<absl::StatusOr<std::size_t>> Read(std::span<std::byte>) override { co_return 0; }
+  std::size_t Buffered() const override { return 0; }
+};
+
+/// Holds the connection until the body has ended.
+class LeasedBody final : public Body {
+ public:
+  struct Use {
+    InFlight in_flight;
+    Lease lease;
+  };
+  explicit LeasedBody(Use use) : use_(std::move(use)) {}
+
+  Task<absl::StatusOr<std::size_t>> Read(std::span<std::byte> out) override {
+    if (!use_) co_return failed_.ok() ? absl::StatusOr<std::size_t>(0) : failed_;
+    Http1Connection& connection = use_->lease.connection();
+    absl::StatusOr<std::size_t> read = connection.TakeBuffered(out);
+    if (read.ok() && *read == 0 && !connection.at_end()) read = co_await connection.ReadBody(out);
+    if (!read.ok()) {
+      failed_ = read.status();
+      use_.reset();
+    } else if (connection.at_end()) {
+      // Whoever takes the last bytes frees the connection: nobody has to read once more for the
+      // end.
+      std::move(use_->lease).Recycle();
+      use_.reset();
+    }
+    co_return read;
+  }
+
+  std::size_t Buffered() const override { return use_ ? use_->lease.connection().Available() : 0; }
+
+ private:
+  std::optional<Use> use_;  ///< Empty once the body has ended or failed.
+  absl::Status failed_;
+};
+
+std::unique_ptr<Body> MakeBody(Lease lease, InFlight in_flight) {
+  if (lease.connection().at_end()) {
+    std::move(lease).Recycle();
+    return std::make_unique<EmptyBody>();
+  }
+  return std::make_unique<LeasedBody>(LeasedBody::Use{std::move(in_flight), std::move(lease)});
+}
+
+ConnectionPool::Want WantFor(const Request& request, const Call& call) {
+  return {{request.url.origin(), request.tls_profile}, call.timeouts, call.deadline};
+}
+
+/// A reused connection may have been closed by the server at the moment we wrote. Nothing was
+/// answered, and GET and HEAD may be sent again (RFC 9110 9.2.2).
+bool MayRedial(const absl::Status& failure, const Lease& lease) {
+  return absl::IsUnavailable(failure) && lease.reused() && lease.connection().silent();
+}
+
+}  // namespace
+
+void InFlightGauge::Enter() {
+  const std::uint64_t now = now_.fetch_add(1, std::memory_order_relaxed) + 1;
+  std::uint64_t peak = peak_.load(std::memory_order_relaxed);
+  while (peak < now && !peak_.compare_exchange_weak(peak, now, std::memory_order_relaxed)) {
+  }
+}
+
+Task<absl::StatusOr<Response>> PooledClient::Send(Request request, Call call) {
+  requests_.fetch_add(1, std::memory_order_relaxed);
+  ExchangeRecord record;
+  if (call.records == nullptr) {
+    co_return co_await SendRecorded(std::move(request), call, record);
+  }
+  record.url = request.url.Redacted();
+  absl::StatusOr<Response> response = co_await SendRecorded(std::move(request), call, record);
+  call.records->push_back(std::move(record));
+  co_return response;
+}
+
+Task<absl::StatusOr<Response>> PooledClient::SendRecorded(Request request, const Call& call,
+                                                          ExchangeRecord& record) {
+  std::optional<Lease> lease = pool_.TryReuse(request.url.origin(), request.tls_profile);
+  if (!lease) {
+    CO_ASSIGN_OR_RETURN(lease, co_await pool_.Acquire(WantFor(request, call), &record));
+  }
+  InFlight in_flight(in_flight_);
+  while (true) {
+    Http1Connection& connection = lease->connection();
+    record.reused = lease->reused();
+    CO_RETURN_IF_ERROR(connection.Begin(request, user_agent_, call.timeouts, call.deadline));
+    const absl::Status exchanged = co_await connection.Exchange();
+    record.first_byte = connection.first_byte();
+    if (exchanged.ok()) break;
+    record.failed_phase = connection.failed_phase();
+    if (!MayRedial(exchanged, *lease)) co_return exchanged;
+    record.redialled = true;
+    record.failed_phase.reset();
+    redialled_.fetch_add(1, std::memory_order_relaxed);
+    CO_ASSIGN_OR_RETURN(lease,
+                        co_await pool_.Redial(*std::move(lease), WantFor(request, call), &record));
+  }
+  Http1Connection& connection = lease->connection();
+  Response response{.head = connection.TakeHead(), .url = std::move(request.url)};
+  record.status = response.head.status;
+  const Framing& framing = connection.framing();
+  if (framing.mode == BodyMode::kFixed) response.content_length = framing.length;
+  if (framing.mode == BodyMode::kNone) response.content_length = 0;
+  response.body = MakeBody(*std::move(lease), std::move(in_flight));
+  co_return response;
+}
+
+}  // namespace fetchd::http

@@ -1,0 +1,50 @@
+// A Client over one shard's pool.
+#pragma once
+
+#include <atomic>
+#include <string>
+
+#include "http/client.h"
+#include "http/connection_pool.h"
+
+namespace fetchd::http {
+
+/// Requests in flight over all shards: from a connection in hand to the end of the body.
+/// Thread-safe.
+class InFlightGauge {
+ public:
+  void Enter();
+  void Leave() { now_.fetch_sub(1, std::memory_order_relaxed); }
+  std::uint64_t now() const { return now_.load(std::memory_order_relaxed); }
+  std::uint64_t peak() const { return peak_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<std::uint64_t> now_{0};
+  std::atomic<std::uint64_t> peak_{0};
+};
+
+/// Lives on the pool's shard; pool and gauge outlive it, and bodies must be gone before the pool
+/// is.
+class PooledClient final : public Client {
+ public:
+  PooledClient(ConnectionPool& pool, std::string user_agent, InFlightGauge& in_flight)
+      : pool_(pool), user_agent_(std::move(user_agent)), in_flight_(in_flight) {}
+
+  Task<absl::StatusOr<Response>> Send(Request request, Call call) override;
+
+  /// Thread-safe.
+  std::uint64_t requests() const { return requests_.load(std::memory_order_relaxed); }
+  std::uint64_t redialled() const { return redialled_.load(std::memory_order_relaxed); }
+
+ private:
+  Task<absl::StatusOr<Response>> SendRecorded(Request request, const Call& call,
+                                              ExchangeRecord& record);
+
+  ConnectionPool& pool_;
+  const std::string user_agent_;
+  InFlightGauge& in_flight_;
+  std::atomic<std::uint64_t> requests_{0};
+  std::atomic<std::uint64_t> redialled_{0};
+};
+
+}  // namespace fetchd::http

@@ -1,0 +1,35 @@
+// Follows redirects (RFC 9110 15.4) over another client.
+#pragma once
+
+#include <memory>
+
+#include "egress/policy.h"
+#include "http/client.h"
+
+namespace fetchd::http {
+
+struct RedirectConfig {
+  int max_redirects = 10;        ///< 0 = a 3xx is returned as it is.
+  bool allow_downgrade = false;  ///< https -> http.
+};
+
+/// Decorates `inner`; stateless, so one serves a whole shard.
+///  * 301, 302, 303, 307, 308 with a Location are followed; every hop's URL is parsed and judged
+///  again.
+///  * Crossing an origin drops Authorization, Cookie, Proxy-Authorization and secret_headers, for
+///  the rest of the chain.
+///  * A 3xx body up to 128 KiB is drained so that its connection is reused, else closed.
+/// Errors besides inner's: FAILED_PRECONDITION with reason REDIRECT_LIMIT, REDIRECT_LOOP,
+/// REDIRECT_DOWNGRADE or REDIRECT_INVALID.
+class RedirectingClient {
+ public:
+  RedirectingClient(Client& inner, std::shared_ptr<const egress::Policy> policy)
+      : inner_(inner), policy_(std::move(policy)) {}
+  Task<absl::StatusOr<Response>> Send(Request request, Call call, RedirectConfig config);
+
+ private:
+  Client& inner_;
+  std::shared_ptr<const egress::Policy> policy_;
+};
+
+}  // namespace fetchd::http

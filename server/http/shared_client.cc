@@ -1,0 +1,158 @@
+#include "http/shared_client.h"
+
+#include <algorithm>
+#include <functional>
+#include <random>
+
+#include "base/check.h"
+#include "http/connection_pool.h"
+#include "http/host_budget.h"
+#include "http/pooled_client.h"
+#include "http/watchdog.h"
+#include "net/dialer.h"
+#include "net/resolver.h"
+#include "runtime/task_group.h"
+
+namespace fetchd::http {
+namespace {
+
+/// What one shard has of the client. Made and destroyed on its shard. Members die in reverse.
+struct ShardClient {
+  ShardClient(runtime::Shard& shard, Clock& clock, const ClientConfig& config, HostBudget& budget,
+              InFlightGauge& in_flight, std::shared_ptr<const egress::Policy> policy,
+              std::shared_ptr<net::TlsContexts> tls)
+      : tasks(shard.executor()),
+        resolver(net::MakeCachingResolver(
+            shard.executor(), clock, config.resolver,
+            net::MakeAresResolver(shard.executor(), clock, config.resolver))),
+        dialer(
+            net::MakeDialer(shard.executor(), clock, *resolver, std::move(policy), std::move(tls))),
+        watchdog(clock, tasks),
+        pool(shard.executor(), shard.index(),
+             {config.idle_ttl, config.max_lifetime, std::random_device()()}, budget, *dialer,
+             watchdog, tasks),
+        client(pool, config.user_agent, in_flight) {}
+
+  runtime::TaskGroup tasks;
+  std::unique_ptr<net::Resolver> resolver;
+  std::unique_ptr<net::Dialer> dialer;
+  Watchdog watchdog;
+  ConnectionPool pool;
+  PooledClient client;
+};
+
+}  // namespace
+
+struct SharedClient::Core {
+  Core(runtime::Runtime& common_runtime, const ClientConfig& config,
+       std::shared_ptr<const egress::Policy> common_policy)
+      : runtime(common_runtime),
+        policy(std::move(common_policy)),
+        budget({config.max_connections, config.max_per_host, config.max_waiters},
+               common_runtime.size()),
+        shards(common_runtime.size()) {}
+
+  /// On shard `index`.
+  Task<absl::Status> Open(std::size_t index, Clock& clock, ClientConfig config,
+                          std::shared_ptr<net::TlsContexts> tls) {
+    shards[index] = std::make_unique<ShardClient>(runtime.shard(index), clock, config, budget,
+                                                  in_flight, policy, std::move(tls));
+    co_return absl::OkStatus();
+  }
+
+  /// On shard `index`.
+  Task<absl::Status> CloseShard(std::size_t index) {
+    shards[index]->pool.Close();
+    shards[index]->tasks.Cancel();
+    co_await shards[index]->tasks.Join();
+    shards[index].reset();
+    co_return absl::OkStatus();
+  }
+
+  /// On shard `index`.
+  Task<egress::Judgement> JudgeAddresses(std::size_t index, Url url, Deadline deadline) {
+    const absl::StatusOr<net::Resolution> resolution =
+        co_await shards[index]->resolver->Resolve(url.host(), deadline);
+    egress::Judgement judgement = policy->JudgeUrl(url);
+    if (!resolution.ok()) co_return judgement;
+    for (const auto& address : resolution->addresses) {
+      judgement = policy->JudgeAddress(address, url.port(), url.host());
+      if (!judgement.allowed()) break;
+    }
+    co_return judgement;
+  }
+
+  runtime::Runtime& runtime;
+  const std::shared_ptr<const egress::Policy> policy;
+  HostBudget budget;
+  InFlightGauge in_flight;
+  std::vector<std::unique_ptr<ShardClient>> shards;
+  bool closed = false;
+};
+
+SharedClient::SharedClient(runtime::Runtime& runtime, Clock& clock, ClientConfig config,
+                           std::shared_ptr<const egress::Policy> policy,
+                           std::shared_ptr<net::TlsContexts> tls)
+    : core_(std::make_unique<Core>(runtime, config, std::move(policy))) {
+  for (std::size_t i = 0; i < runtime.size(); ++i) {
+    const absl::Status opened =
+        runtime::RunBlocking(runtime.shard(i).executor(), core_->Open(i, clock, config, tls));
+    FETCHD_CHECK(opened.ok());
+  }
+}
+
+SharedClient::~SharedClient() { Close(); }
+
+Client& SharedClient::ForShard(std::size_t shard) { return core_->shards[shard]->client; }
+
+std::size_t SharedClient::ShardFor(const Origin& origin) const {
+  const std::size_t hash = std::hash<std::string>()(origin.host) + origin.port;
+  return hash % core_->shards.size();
+}
+
+Task<egress::Judgement> SharedClient::Judge(Url url, Deadline deadline) {
+  egress::Judgement judgement = core_->policy->JudgeUrl(url);
+  if (!judgement.allowed() || url.address()) co_return judgement;
+  const std::size_t home = ShardFor(url.origin());
+  co_return co_await runtime::OnShard(core_->runtime.shard(home).executor(),
+                                      core_->JudgeAddresses(home, std::move(url), deadline));
+}
+
+void SharedClient::Close() {
+  if (std::exchange(core_->closed, true)) return;
+  core_->budget.Close();
+  for (std::size_t i = 0; i < core_->shards.size(); ++i) {
+    const absl::Status closed =
+        runtime::RunBlocking(core_->runtime.shard(i).executor(), core_->CloseShard(i));
+    FETCHD_CHECK(closed.ok());
+  }
+}
+
+ClientStats SharedClient::Stats() const {
+  ClientStats stats;
+  if (core_->closed) return stats;
+  for (const auto& shard : core_->shards) {
+    const PoolCounters& counters = shard->pool.counters();
+    stats.connections_opened += counters.opened.load(std::memory_order_relaxed);
+    stats.reused += counters.reused.load(std::memory_order_relaxed);
+    stats.requests += shard->client.requests();
+    stats.redialled += shard->client.redialled();
+    stats.pool_wait_total += Duration(counters.wait_total_ns.load(std::memory_order_relaxed));
+    const Duration longest(counters.wait_max_ns.load(std::memory_order_relaxed));
+    stats.pool_wait_max = std::max(stats.pool_wait_max, longest);
+  }
+  stats.in_flight = core_->in_flight.now();
+  stats.peak_in_flight = core_->in_flight.peak();
+  for (HostBudget::HostCounts& host : core_->budget.Hosts()) {
+    stats.open += host.open;
+    stats.idle += host.idle;
+    stats.waiting += host.waiting;
+    // Open and idle are read one after the other, so their difference may be off for a moment.
+    const std::uint64_t in_flight = host.open - std::min(host.open, host.idle);
+    stats.origins.push_back(
+        {std::move(host.origin), host.open, host.idle, in_flight, host.waiting});
+  }
+  return stats;
+}
+
+}  // namespace fetchd::http

@@ -1,0 +1,62 @@
+// The one HTTP client of the process: a pooled client a shard under common limits.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "egress/policy.h"
+#include "http/client.h"
+#include "net/tls.h"
+#include "runtime/runtime.h"
+
+namespace fetchd::http {
+
+struct ClientConfig {
+  std::size_t max_connections = 256;    ///< Open sockets of all shards, idle ones included.
+  std::size_t max_per_host = 8;         ///< Open sockets to one host:port, likewise.
+  std::size_t max_waiters = 1'000'000;  ///< Of all hosts; beyond: RESOURCE_EXHAUSTED.
+  Duration idle_ttl = std::chrono::seconds(55);
+  Duration max_lifetime = std::chrono::minutes(10);  ///< +-10 %, by connection.
+  std::string user_agent = "fetchd";
+  net::ResolverConfig resolver;
+};
+
+struct ClientStats {
+  std::uint64_t connections_opened = 0, requests = 0, reused = 0, redialled = 0;
+  std::uint64_t open = 0, idle = 0, in_flight = 0, peak_in_flight = 0, waiting = 0;
+  Duration pool_wait_total{}, pool_wait_max{};
+  struct PerOrigin {
+    Origin origin;
+    std::uint64_t open = 0, idle = 0, in_flight = 0, waiting = 0;
+  };
+  std::vector<PerOrigin> origins;
+};
+
+/// Owner: app. Construct after the Runtime, Close() before it stops. ForShard(i) is used on shard i
+/// only; the limits hold over all shards, first come first served a host; an idle connection
+/// elsewhere is closed when its place is wanted.
+class SharedClient {
+ public:
+  SharedClient(runtime::Runtime& runtime, Clock& clock, ClientConfig config,
+               std::shared_ptr<const egress::Policy> policy, std::shared_ptr<net::TlsContexts> tls);
+  ~SharedClient();
+
+  Client& ForShard(std::size_t shard);
+  /// The shard on which this origin's connections live: requests sent there reuse them.
+  std::size_t ShardFor(const Origin& origin) const;
+  /// Dry run of a request's first hop: the URL, then each address its name has now (a name that
+  /// does not resolve is judged as a URL only). Contacts DNS, never the target. From any shard.
+  Task<egress::Judgement> Judge(Url url, Deadline deadline);
+  ClientStats Stats() const;  ///< Thread-safe.
+  /// Closes idle connections, fails waiters with CANCELLED, joins; nothing but destruction may
+  /// follow. Every Body must be gone. Not from a shard.
+  void Close();
+
+ private:
+  struct Core;
+  std::unique_ptr<Core> core_;
+};
+
+}  // namespace fetchd::http

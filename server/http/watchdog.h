@@ -1,0 +1,81 @@
+// Deadlines of socket waits without a timer an operation: one task a shard looks at all of them.
+#pragma once
+
+#include <boost/intrusive/list.hpp>
+#include <cstdint>
+
+#include "base/time.h"
+#include "net/stream.h"
+#include "runtime/task_group.h"
+
+namespace fetchd::http {
+
+enum class Expiry { kNone, kPhase, kTotal, kMinimumSpeed };
+
+/// The lower bound on how fast bytes must come while somebody waits for them.
+struct SpeedFloor {
+  std::uint64_t bytes_per_sec = 0;  ///< 0 = none.
+  Duration window{};
+};
+
+/// What one connection waits for. Armed only while an operation on the stream is in progress, so
+/// time that the reader of the body spends elsewhere is never held against the peer. Leaves its
+/// watchdog when destroyed.
+class Watch : public boost::intrusive::list_base_hook<
+                  boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
+ public:
+  /// Starts anew: no expiry, no bytes counted.
+  void Reset(SpeedFloor floor);
+  /// Counts `bytes` that a wait armed at `since` brought. May expire: then the stream is closed.
+  void Count(std::size_t bytes, SteadyTime now);
+  Expiry expiry() const { return expiry_; }
+
+ private:
+  friend class Watchdog;
+  void Check(SteadyTime now);
+  bool TooSlow(SteadyTime now) const;
+  void Expire(Expiry expiry);
+
+  net::Stream* stream_ = nullptr;
+  SteadyTime armed_at_;
+  Deadline phase_;
+  Deadline total_;
+  bool judge_speed_ = false;
+  SpeedFloor floor_;
+  Duration waited_{};  ///< In this window, over finished waits.
+  std::uint64_t bytes_ = 0;
+  Expiry expiry_ = Expiry::kNone;
+};
+
+/// Closes the stream of a watch whose deadline passed; the task that waits on the stream then sees
+/// the expiry. Lives on one shard. Its task ticks every `tick` while something is armed, and ends
+/// when nothing was at a tick; deadlines are therefore late by up to one tick. Join `tasks` before
+/// this dies.
+class Watchdog {
+ public:
+  static constexpr Duration kTick = std::chrono::milliseconds(50);
+
+  Watchdog(Clock& clock, runtime::TaskGroup& tasks) : clock_(clock), tasks_(tasks) {}
+
+  struct Wait {
+    net::Stream& stream;
+    SteadyTime now;
+    Deadline phase;
+    Deadline total;
+    bool judge_speed = false;
+  };
+  void Arm(Watch& watch, const Wait& wait);
+  static void Disarm(Watch& watch) { watch.unlink(); }
+
+  Clock& clock() const { return clock_; }
+
+ private:
+  Task<absl::Status> Tick();
+
+  Clock& clock_;
+  runtime::TaskGroup& tasks_;
+  bool ticking_ = false;
+  boost::intrusive::list<Watch, boost::intrusive::constant_time_size<false>> armed_;
+};
+
+}  // namespace fetchd::http

@@ -1,0 +1,81 @@
+#include "http/host_budget.h"
+
+#include <gtest/gtest.h>
+
+#include <boost/asio/post.hpp>
+
+#include "base/strings.h"
+#include "base/time.h"
+#include "runtime/runtime.h"
+#include "runtime/task_group.h"
+
+namespace fetchd::http {
+namespace {
+
+constexpr std::size_t kMaxConnections = 5;
+constexpr std::size_t kMaxPerHost = 2;
+constexpr std::size_t kHosts = 4;
+
+/// How many places are in use, as their users see it.
+struct Usage {
+  std::atomic<std::size_t> total{0};
+  std::array<std::atomic<std::size_t>, kHosts> by_host{};
+  std::atomic<std::size_t> violations{0};
+  std::atomic<std::size_t> served{0};
+};
+
+Task<absl::Status> UsePlaces(HostBudget& budget, std::size_t host, Usage& usage) {
+  const Origin origin{"http", Concat("host", host), 80};
+  for (int i = 0; i < 200; ++i) {
+    ConnectionPermit permit = budget.TryAcquire(origin);
+    if (!permit) {
+      CO_ASSIGN_OR_RETURN(Place place, co_await budget.Wait({origin, nullptr}));
+      permit = std::move(place.permit);
+    }
+    if (++usage.total > kMaxConnections) ++usage.violations;
+    if (++usage.by_host[host] > kMaxPerHost) ++usage.violations;
+    co_await asio::post(asio::use_awaitable);
+    --usage.by_host[host];
+    --usage.total;
+    ++usage.served;
+  }
+  co_return absl::OkStatus();
+}
+
+/// Starts users of every host on one shard, cancels some, and waits for all.
+Task<absl::Status> RunShard(asio::any_io_executor executor, HostBudget& budget, Usage& usage) {
+  runtime::TaskGroup tasks(executor);
+  std::vector<runtime::TaskHandle> cancelled;
+  for (std::size_t host = 0; host < kHosts; ++host) {
+    for (int i = 0; i < 3; ++i) tasks.Spawn("user", UsePlaces(budget, host, usage));
+    cancelled.push_back(tasks.Spawn("cancelled", UsePlaces(budget, host, usage)));
+  }
+  for (int i = 0; i < 50; ++i) co_await asio::post(asio::use_awaitable);
+  for (const runtime::TaskHandle& handle : cancelled) handle.Cancel();
+  co_await tasks.Join();
+  co_return absl::OkStatus();
+}
+
+TEST(HostBudgetTest, LimitsHoldWhenManyShardsWaitAndSomeAreCancelled) {
+  runtime::Runtime runtime({.shards = 4, .blocking_threads = 1});
+  HostBudget budget({.max_connections = kMaxConnections, .max_per_host = kMaxPerHost}, 4);
+  Usage usage;
+  {
+    std::vector<std::jthread> starters;
+    for (std::size_t i = 0; i < runtime.size(); ++i) {
+      starters.emplace_back([&, i] {
+        const auto executor = runtime.shard(i).executor();
+        EXPECT_TRUE(runtime::RunBlocking(executor, RunShard(executor, budget, usage)).ok());
+      });
+    }
+  }
+  EXPECT_EQ(usage.violations, 0U);
+  EXPECT_GE(usage.served, 4U * kHosts * 3U * 200U);
+  EXPECT_EQ(budget.open(), 0U);
+  EXPECT_EQ(budget.waiting(), 0U);
+  EXPECT_TRUE(budget.Hosts().empty());
+  runtime.Stop();
+}
+
+}  // namespace
+}  // namespace fetchd::http

@@ -1,0 +1,203 @@
+#include "http/pooled_client.h"
+
+#include <gmock/gmock.h>
+
+#include "fake_net.h"
+
+namespace fetchd::http {
+namespace {
+
+using std::chrono::seconds;
+
+struct Outcome {
+  absl::Status status = absl::UnknownError("not finished");
+  std::optional<Response> response;
+  std::string body;
+};
+
+Task<absl::Status> SendOnce(Client& client, Request request, Call call, Outcome& outcome) {
+  absl::StatusOr<Response> response = co_await client.Send(std::move(request), call);
+  outcome.status = response.status();
+  if (response.ok()) outcome.response = *std::move(response);
+  co_return absl::OkStatus();
+}
+
+Task<absl::Status> ReadOnce(Body& body, Outcome& outcome) {
+  std::array<std::byte, 1024> out;
+  const absl::StatusOr<std::size_t> read = co_await body.Read(out);
+  outcome.status = read.status();
+  if (read.ok()) outcome.body.append(reinterpret_cast<const char*>(out.data()), *read);
+  co_return absl::OkStatus();
+}
+
+class PooledClientTest : public ShardTest {
+ protected:
+  ~PooledClientTest() override {
+    tasks_.Cancel();
+    Poll();
+    pool_.Close();
+    EXPECT_EQ(budget_.open(), 0U);
+    EXPECT_EQ(in_flight_.now(), 0U);
+  }
+
+  Outcome Send(std::string method = "GET", Call call = {}) {
+    Request request(*Url::Parse("http://example.org/"));
+    request.method = std::move(method);
+    Outcome outcome;
+    call.records = &records_;
+    tasks_.Spawn("send", SendOnce(client_, std::move(request), call, outcome));
+    Poll();
+    return outcome;
+  }
+  void Read(Outcome& outcome) {
+    tasks_.Spawn("read", ReadOnce(*outcome.response->body, outcome));
+    Poll();
+  }
+
+  Watchdog watchdog_{clock_, tasks_};
+  FakeDialer dialer_{context_.get_executor()};
+  HostBudget budget_{{}, 1};
+  ConnectionPool pool_{context_.get_executor(), 0, {}, budget_, dialer_, watchdog_, tasks_};
+  InFlightGauge in_flight_;
+  PooledClient client_{pool_, "tester", in_flight_};
+  std::vector<ExchangeRecord> records_;
+};
+
+TEST_F(PooledClientTest, TheReadThatEndsTheBodyFreesTheConnection) {
+  Outcome first = Send();
+  EXPECT_EQ(first.response->content_length, 5U);
+  EXPECT_EQ(first.response->body->Buffered(), 5U);
+  EXPECT_EQ(in_flight_.now(), 1U);
+
+  Read(first);
+  EXPECT_EQ(first.body, "hello");
+  EXPECT_EQ(in_flight_.now(), 0U);
+  const Outcome second = Send();
+  EXPECT_EQ(dialer_.peers.size(), 1U);
+  EXPECT_TRUE(records_[1].reused);
+}
+
+TEST_F(PooledClientTest, EndIsZeroAgainAndAgain) {
+  Outcome outcome = Send();
+  for (int i = 0; i < 3; ++i) Read(outcome);
+
+  EXPECT_EQ(outcome.status, absl::OkStatus());
+  EXPECT_EQ(outcome.body, "hello");
+}
+
+TEST_F(PooledClientTest, BodyDroppedBeforeItsEndClosesTheConnection) {
+  Outcome outcome = Send();
+  outcome.response.reset();
+
+  EXPECT_TRUE(dialer_.peers[0]->destroyed);
+  EXPECT_EQ(budget_.open(), 0U);
+}
+
+TEST_F(PooledClientTest, HeadFreesItsConnectionAtOnce) {
+  dialer_.answer = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n";
+  Outcome outcome = Send("HEAD");
+  EXPECT_EQ(in_flight_.now(), 0U);
+  Read(outcome);
+
+  EXPECT_EQ(outcome.body, "");
+  EXPECT_EQ(outcome.response->head.headers.Get("content-length"), "5");
+  EXPECT_EQ(budget_.open(), 1U);
+}
+
+TEST_F(PooledClientTest, ShortBodyIsDataLossEveryTime) {
+  dialer_.script = [](FakePeer& peer, std::size_t) {
+    peer.answers = {{"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"}};
+    peer.ends = true;
+  };
+  Outcome outcome = Send();
+  for (int i = 0; i < 2; ++i) {
+    Read(outcome);
+    EXPECT_TRUE(absl::IsDataLoss(outcome.status));
+  }
+  EXPECT_EQ(budget_.open(), 0U);
+}
+
+/// A peer that answers `answers` requests and then closes.
+void ClosesAfter(FakePeer& peer, std::size_t answers) {
+  peer.answers.resize(answers);
+  peer.ends = true;
+}
+
+TEST_F(PooledClientTest, StaleConnectionIsReplacedOnce) {
+  dialer_.script = [](FakePeer& peer, std::size_t index) {
+    if (index == 0) ClosesAfter(peer, 1);
+  };
+  Outcome first = Send();
+  Read(first);
+  Outcome second = Send();
+
+  EXPECT_EQ(second.status, absl::OkStatus());
+  EXPECT_EQ(dialer_.peers.size(), 2U);
+  EXPECT_TRUE(records_[1].redialled);
+  EXPECT_EQ(client_.redialled(), 1U);
+  EXPECT_EQ(budget_.open(), 1U);
+}
+
+TEST_F(PooledClientTest, FreshConnectionIsNotReplaced) {
+  dialer_.script = [](FakePeer& peer, std::size_t index) { ClosesAfter(peer, index == 0 ? 1 : 0); };
+  Outcome first = Send();
+  Read(first);
+  const Outcome second = Send();
+
+  EXPECT_TRUE(absl::IsUnavailable(second.status));
+  EXPECT_EQ(dialer_.peers.size(), 2U);
+  EXPECT_EQ(records_[1].failed_phase, Phase::kFirstByte);
+
+  EXPECT_TRUE(absl::IsUnavailable(Send().status));
+  EXPECT_EQ(dialer_.peers.size(), 3U);
+}
+
+TEST_F(PooledClientTest, NoRedialAfterAResponseByte) {
+  dialer_.script = [](FakePeer& peer, std::size_t) {
+    ClosesAfter(peer, 1);
+    peer.answers.push_back({"H"});
+  };
+  Outcome first = Send();
+  Read(first);
+  const Outcome second = Send();
+
+  EXPECT_FALSE(second.status.ok());
+  EXPECT_EQ(dialer_.peers.size(), 1U);
+}
+
+TEST_F(PooledClientTest, NoRedialAfterATimeout) {
+  dialer_.script = [](FakePeer& peer, std::size_t) { peer.answers.resize(1); };
+  Outcome first = Send();
+  Read(first);
+  Outcome second;
+  tasks_.Spawn("send", SendOnce(client_, Request(*Url::Parse("http://example.org/")), {}, second));
+  Pass(seconds(30));
+
+  EXPECT_TRUE(absl::IsDeadlineExceeded(second.status));
+  EXPECT_EQ(dialer_.peers.size(), 1U);
+}
+
+TEST_F(PooledClientTest, FailedDialIsRecordedWithItsPhase) {
+  dialer_.failure = absl::UnavailableError("refused");
+  EXPECT_TRUE(absl::IsUnavailable(Send().status));
+  EXPECT_EQ(records_[0].failed_phase, Phase::kConnect);
+  EXPECT_EQ(records_[0].url, "http://example.org/");
+}
+
+TEST_F(PooledClientTest, CancelAtAnyMomentLeaksNothing) {
+  for (int steps = 0; steps < 30; ++steps) {
+    Outcome outcome;
+    const auto handle = tasks_.Spawn(
+        "send", SendOnce(client_, Request(*Url::Parse("http://example.org/")), {}, outcome));
+    context_.restart();
+    for (int i = 0; i < steps; ++i) context_.poll_one();
+    handle.Cancel();
+    Poll();
+    outcome.response.reset();
+    EXPECT_EQ(in_flight_.now(), 0U) << steps;
+    EXPECT_EQ(budget_.open(), 0U) << steps;
+  }
+}
+
+}  // namespace
+}  // namespace fetchd::http

@@ -1,0 +1,187 @@
+#include "http/redirecting_client.h"
+
+#include <gmock/gmock.h>
+
+#include <deque>
+#include <map>
+
+#include "base/strings.h"
+#include "fake_net.h"
+
+namespace fetchd::http {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+class TextBody final : public Body {
+ public:
+  TextBody(std::string text, std::string& fate) : text_(std::move(text)), fate_(fate) {}
+  ~TextBody() override { fate_ = text_.empty() ? "drained" : "left"; }
+  Task<absl::StatusOr<std::size_t>> Read(std::span<std::byte> out) override {
+    const std::size_t bytes = std::min(out.size(), text_.size());
+    std::memcpy(out.data(), text_.data(), bytes);
+    text_.erase(0, bytes);
+    co_return bytes;
+  }
+  std::size_t Buffered() const override { return text_.size(); }
+
+ private:
+  std::string text_;
+  std::string& fate_;
+};
+
+/// Answers by URL.
+class FakeClient final : public Client {
+ public:
+  struct Page {
+    int status = 200;
+    std::vector<std::pair<std::string, std::string>> headers;
+    std::string body;
+  };
+  Task<absl::StatusOr<Response>> Send(Request request, Call) override {
+    const Page page = pages[request.url.ToString()];
+    Response response{.url = request.url};
+    response.head.status = page.status;
+    for (const auto& [name, value] : page.headers) response.head.headers.Add(name, value);
+    response.content_length = page.body.size();
+    fates.emplace_back();
+    response.body = std::make_unique<TextBody>(page.body, fates.back());
+    requests.push_back(std::move(request));
+    co_return response;
+  }
+
+  void Redirect(const std::string& from, const std::string& to, int status = 302) {
+    pages[from] = {status, {{"Location", to}}, "moved"};
+  }
+
+  std::map<std::string, Page> pages;
+  std::vector<Request> requests;
+  std::deque<std::string> fates;
+};
+
+class RedirectingClientTest : public ShardTest {
+ protected:
+  absl::Status Get(const std::string& url, RedirectConfig config = {}) {
+    Request request(*Url::Parse(url));
+    request.headers = {{"Authorization", "s"}, {"Cookie", "s"}, {"X-Key", "s"}, {"X-Open", "o"}};
+    request.secret_headers = {"x-key"};
+    absl::Status status = absl::UnknownError("not finished");
+    tasks_.Spawn("get", Send(std::move(request), config, status));
+    Poll();
+    return status;
+  }
+  std::vector<std::string> Visited() const {
+    std::vector<std::string> urls;
+    for (const Request& request : inner_.requests) urls.push_back(request.url.ToString());
+    return urls;
+  }
+  static std::string ReasonOf(const absl::Status& status) {
+    return GetReason(status).value_or(Reason{}).reason;
+  }
+
+  FakeClient inner_;
+  int status_ = 0;
+
+ private:
+  Task<absl::Status> Send(Request request, RedirectConfig config, absl::Status& status) {
+    absl::StatusOr<Response> response = co_await client_.Send(std::move(request), Call{}, config);
+    status = response.status();
+    if (response.ok()) status_ = response->head.status;
+    co_return absl::OkStatus();
+  }
+  RedirectingClient client_{inner_, *egress::Policy::Create({})};
+};
+
+TEST_F(RedirectingClientTest, FollowsRelativeAndAbsoluteLocations) {
+  inner_.Redirect("http://a.example.org/x/y", "../z?q", 301);
+  inner_.Redirect("http://a.example.org/z?q", "//b.example.org/", 307);
+  inner_.Redirect("http://b.example.org/", "https://c.example.org/#part", 303);
+
+  EXPECT_EQ(Get("http://a.example.org/x/y"), absl::OkStatus());
+  EXPECT_EQ(status_, 200);
+  EXPECT_THAT(Visited(), ElementsAre("http://a.example.org/x/y", "http://a.example.org/z?q",
+                                     "http://b.example.org/", "https://c.example.org/"));
+}
+
+TEST_F(RedirectingClientTest, SecretsAreDroppedForGoodWhenTheOriginChanges) {
+  inner_.Redirect("http://a.example.org/", "/same");
+  inner_.Redirect("http://a.example.org/same", "http://b.example.org/");
+  inner_.Redirect("http://b.example.org/", "http://a.example.org/back");
+
+  EXPECT_EQ(Get("http://a.example.org/"), absl::OkStatus());
+  ASSERT_EQ(inner_.requests.size(), 4U);
+  EXPECT_EQ(inner_.requests[1].headers.size(), 4U);
+  for (const std::size_t hop : {2U, 3U}) {
+    ASSERT_EQ(inner_.requests[hop].headers.size(), 1U);
+    EXPECT_EQ(inner_.requests[hop].headers[0].name, "X-Open");
+  }
+}
+
+TEST_F(RedirectingClientTest, AnotherPortOrSubdomainIsAnotherOrigin) {
+  inner_.Redirect("http://example.org/", "http://example.org:8080/");
+  EXPECT_EQ(Get("http://example.org/"), absl::OkStatus());
+  EXPECT_EQ(inner_.requests[1].headers.size(), 1U);
+}
+
+TEST_F(RedirectingClientTest, LoopAndLimitEnd) {
+  inner_.Redirect("http://example.org/a", "/b");
+  inner_.Redirect("http://example.org/b", "/a");
+  EXPECT_EQ(ReasonOf(Get("http://example.org/a")), "REDIRECT_LOOP");
+
+  for (int i = 0; i < 20; ++i) {
+    inner_.Redirect(Concat("http://example.org/", i), Concat("/", i + 1));
+  }
+  inner_.requests.clear();
+  EXPECT_EQ(ReasonOf(Get("http://example.org/0")), "REDIRECT_LIMIT");
+  EXPECT_EQ(inner_.requests.size(), 11U);
+}
+
+TEST_F(RedirectingClientTest, DowngradeNeedsPermission) {
+  inner_.Redirect("https://example.org/", "http://example.org/");
+  EXPECT_EQ(ReasonOf(Get("https://example.org/")), "REDIRECT_DOWNGRADE");
+  EXPECT_EQ(Get("https://example.org/", {.allow_downgrade = true}), absl::OkStatus());
+}
+
+TEST_F(RedirectingClientTest, ForbiddenTargetIsJudgedBeforeAnythingIsSent) {
+  inner_.Redirect("http://example.org/", "http://169.254.169.254/latest");
+  EXPECT_TRUE(absl::IsPermissionDenied(Get("http://example.org/")));
+  EXPECT_EQ(inner_.requests.size(), 1U);
+
+  inner_.requests.clear();
+  EXPECT_TRUE(absl::IsPermissionDenied(Get("http://127.0.0.1/")));
+  EXPECT_THAT(inner_.requests, IsEmpty());
+}
+
+TEST_F(RedirectingClientTest, LocationThatIsNoHttpUrlIsInvalid) {
+  for (const char* location : {"ftp://example.org/", "http://a b/", "http://user@example.org/"}) {
+    inner_.Redirect("http://example.org/", location);
+    EXPECT_EQ(ReasonOf(Get("http://example.org/")), "REDIRECT_INVALID") << location;
+  }
+}
+
+TEST_F(RedirectingClientTest, ReturnsWhatIsNotToBeFollowed) {
+  for (const int status : {300, 304, 305}) {
+    inner_.Redirect("http://example.org/", "/x", status);
+    EXPECT_EQ(Get("http://example.org/"), absl::OkStatus());
+    EXPECT_EQ(status_, status);
+  }
+  inner_.pages["http://example.org/"] = {302, {}, ""};
+  EXPECT_EQ(Get("http://example.org/"), absl::OkStatus());
+  EXPECT_EQ(status_, 302);
+  inner_.Redirect("http://example.org/", "/x");
+  EXPECT_EQ(Get("http://example.org/", {.max_redirects = 0}), absl::OkStatus());
+  EXPECT_EQ(status_, 302);
+}
+
+TEST_F(RedirectingClientTest, ShortBodiesAreDrainedAndLongOnesLeft) {
+  inner_.pages["http://example.org/a"] = {302, {{"Location", "/b"}}, std::string(100'000, 'x')};
+  inner_.pages["http://example.org/b"] = {302, {{"Location", "/c"}}, std::string(200'000, 'x')};
+  EXPECT_EQ(Get("http://example.org/a"), absl::OkStatus());
+
+  EXPECT_EQ(inner_.fates[0], "drained");
+  EXPECT_EQ(inner_.fates[1], "left");
+}
+
+}  // namespace
+}  // namespace fetchd::http
