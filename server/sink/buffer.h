@@ -1,0 +1,58 @@
+// Pooled buffers under the process's byte budget.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+
+#include "base/semaphore.h"
+
+namespace fetchd::sink {
+
+class BufferPool;
+
+/// A block of memory on loan, with its share of the budget. Move-only; thread-safe to destroy
+/// anywhere.
+class Buffer {
+ public:
+  Buffer() = default;
+  Buffer(Buffer&& other) noexcept;
+  Buffer& operator=(Buffer&& other) noexcept;
+  ~Buffer();
+
+  std::span<std::byte> free_space() { return {block_.get() + size_, capacity_ - size_}; }
+  void Grow(std::size_t bytes) { size_ += bytes; }  ///< After writing into free_space().
+  std::span<const std::byte> bytes() const { return {block_.get(), size_}; }
+  std::size_t size() const { return size_; }
+  std::size_t capacity() const { return capacity_; }
+  bool full() const { return size_ == capacity_; }
+
+ private:
+  friend class BufferPool;
+  BufferPool* pool_ = nullptr;
+  std::unique_ptr<std::byte[]> block_;
+  std::size_t capacity_ = 0;
+  std::size_t size_ = 0;
+  Permit permit_;
+};
+
+/// Thread-safe; outlives its buffers. Sizes are 16 KiB, 256 KiB and 1 MiB; freed blocks are kept
+/// for reuse up to `keep_bytes`, beyond that they go back to the system.
+class BufferPool {
+ public:
+  explicit BufferPool(std::size_t budget_bytes, std::size_t keep_bytes = std::size_t{8} << 20);
+  ~BufferPool();
+  /// The smallest size that holds `wanted` bytes, or 1 MiB. Waits for budget, first come first
+  /// served.
+  Task<absl::StatusOr<Buffer>> Acquire(std::size_t wanted, Clock& clock, Deadline deadline);
+  const Semaphore& budget() const { return budget_; }
+
+ private:
+  friend class Buffer;
+  struct FreeLists;
+  void GiveBack(std::unique_ptr<std::byte[]> block, std::size_t capacity) noexcept;
+  Semaphore budget_;
+  std::unique_ptr<FreeLists> free_;
+};
+
+}  // namespace fetchd::sink

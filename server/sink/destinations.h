@@ -1,0 +1,67 @@
+// Destination URIs to sinks.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/ids.h"
+#include "base/url.h"
+#include "runtime/blocking_pool.h"
+#include "sink/sink.h"
+
+namespace fetchd::sink {
+
+enum class OverwritePolicy { kAlways, kNever, kIfDifferent };
+
+/// A parsed destination: "file:a/b" (relative to the root; absolute paths, "..", empty and "."
+/// segments, NUL and control characters are refused) or "discard:".
+struct Destination {
+  enum class Kind { kFile, kDiscard };
+  Kind kind = Kind::kDiscard;
+  std::string path;  ///< kFile: relative, segments joined by '/'.
+  std::string ToString() const;
+};
+
+/// Fills {host} {path} {basename} {job} {date} (date = UTC creation day, 2026-01-31) and parses the
+/// result. {path} and {basename} are made safe as file names. INVALID_ARGUMENT names the
+/// placeholder or segment that is wrong. Pure.
+absl::StatusOr<Destination> ParseDestination(std::string_view uri, const Url& url, const JobId& job,
+                                             WallTime created_at);
+/// A destination as Destination::ToString() writes it and as Job::destination keeps it: braces are
+/// plain characters. The same checks otherwise.
+absl::StatusOr<Destination> ParseResolvedDestination(std::string_view uri);
+inline constexpr char kDefaultDestination[] = "file:{job}/{basename}";
+
+/// Makes sinks. Owner: app. Thread-safe; outlives its sinks.
+class Destinations {
+ public:
+  /// Opens (and makes, mode 0700) the root. PERMISSION_DENIED / FAILED_PRECONDITION when it cannot
+  /// be written.
+  static absl::StatusOr<std::unique_ptr<Destinations>> Open(std::filesystem::path files_root,
+                                                            Clock& clock,
+                                                            runtime::BlockingPool& pool,
+                                                            asio::any_io_executor executor);
+  ~Destinations();
+
+  std::unique_ptr<Sink> MakeSink(const Destination& destination, const JobId& job,
+                                 OverwritePolicy overwrite);
+  /// NOT_FOUND when it is gone, FAILED_PRECONDITION for discard:, OUT_OF_RANGE when offset is
+  /// beyond the end.
+  Task<absl::StatusOr<std::unique_ptr<Reader>>> OpenForRead(Destination destination,
+                                                            std::uint64_t offset);
+  /// At start: removes temporary files of jobs for which `live` is false (orphans of a crash).
+  /// Returns how many. Blocking pool.
+  Task<absl::StatusOr<std::size_t>> SweepTemporaries(std::function<bool(const JobId&)> live);
+  /// Removes what a job that will not go on has kept.
+  Task<absl::Status> DropTemporary(Destination destination, JobId job);
+
+ private:
+  struct Core;
+  explicit Destinations(std::unique_ptr<Core> core);
+  std::unique_ptr<Core> core_;
+};
+
+}  // namespace fetchd::sink

@@ -1,0 +1,38 @@
+// A file under the root, published whole.
+#pragma once
+
+#include "runtime/blocking_pool.h"
+#include "sink/part_file.h"
+#include "sink/sink.h"
+#include "sink/sync_group.h"
+
+namespace fetchd::sink {
+
+/// See Sink. References outlive it. Opening from zero is put off to the first write, so that a
+/// small file costs two visits to the blocking pool: one to open and write, one (shared) to commit.
+class FileSink final : public Sink {
+ public:
+  FileSink(FileTree& tree, SyncGroup& commits, runtime::BlockingPool& pool, std::string path,
+           JobId job, OverwritePolicy overwrite);
+
+  Task<absl::StatusOr<std::uint64_t>> Open(std::uint64_t resume_bytes) override;
+  Task<absl::Status> Restart() override;
+  Task<absl::StatusOr<std::size_t>> ReadBack(std::uint64_t offset,
+                                             std::span<std::byte> out) override;
+  Task<absl::Status> Write(Buffer bytes) override;
+  Task<absl::StatusOr<std::uint64_t>> Checkpoint() override;
+  Task<absl::StatusOr<Receipt>> Commit() override;
+  Task<absl::Status> Abort() override;
+
+ private:
+  absl::Status EnsureOpen();
+  absl::StatusOr<bool> IsAlreadyThere();
+
+  SyncGroup& commits_;
+  runtime::BlockingPool& pool_;
+  const OverwritePolicy overwrite_;
+  const std::string url_;  ///< "file:///srv/files/a/b"
+  PartFile part_;
+};
+
+}  // namespace fetchd::sink

@@ -1,0 +1,229 @@
+#include "sink/part_file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+#include <memory>
+
+#include "base/strings.h"
+#include "sink/file_error.h"
+
+namespace fetchd::sink {
+namespace {
+
+constexpr mode_t kPartMode = 0600;
+constexpr std::string_view kSuffix = ".fetchd-part";
+constexpr std::size_t kJobIdSize = 26;
+constexpr std::size_t kMaxBasename = NAME_MAX - 2 - kJobIdSize - kSuffix.size();
+constexpr std::size_t kCompareBlock = std::size_t{256} << 10;
+
+// Dirty pages a transfer may pile up before write-back starts, so that a flush never has much left
+// to do, its own or another's.
+constexpr std::uint64_t kWriteBackStep = std::uint64_t{8} << 20;
+
+bool SameFile(const struct stat& a, const struct stat& b) {
+  return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+// False with errno set when there is no such name.
+bool StatAt(int directory_fd, const std::string& name, struct stat& out) {
+  return ::fstatat(directory_fd, name.c_str(), &out, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+}  // namespace
+
+std::string PartFileName(const std::string& basename, const JobId& job) {
+  return Concat('.', std::string_view(basename).substr(0, kMaxBasename), '.', job.str(), kSuffix);
+}
+
+std::optional<JobId> JobOfPartFile(std::string_view name) {
+  if (name.size() < kJobIdSize + kSuffix.size() + 2 || name.front() != '.') return std::nullopt;
+  if (!name.ends_with(kSuffix)) return std::nullopt;
+  name.remove_suffix(kSuffix.size());
+  if (name[name.size() - kJobIdSize - 1] != '.') return std::nullopt;
+  auto job = JobId::Parse(name.substr(name.size() - kJobIdSize));
+  if (!job.ok()) return std::nullopt;
+  return *std::move(job);
+}
+
+PartFile::PartFile(FileTree& tree, std::string path, JobId job, OverwritePolicy overwrite)
+    : tree_(tree),
+      path_(std::move(path)),
+      directory_(ParentOf(path_)),
+      name_(LastSegmentOf(path_)),
+      part_name_(PartFileName(name_, job)),
+      overwrite_(overwrite) {}
+
+absl::Status PartFile::CheckDestination(int directory_fd) const {
+  struct stat existing{};
+  if (!StatAt(directory_fd, name_, existing)) {
+    return errno == ENOENT ? absl::OkStatus() : FileError(errno, "look at", path_);
+  }
+  if (S_ISREG(existing.st_mode)) return absl::OkStatus();
+  const char* what = S_ISDIR(existing.st_mode)   ? "a directory"
+                     : S_ISLNK(existing.st_mode) ? "a symbolic link"
+                                                 : "not a regular file";
+  return WithReason(absl::FailedPreconditionError(
+                        Concat("destination \"", path_, "\" exists and is ", std::string_view(what),
+                               ": remove it or choose another destination")),
+                    {"DESTINATION_INVALID", {}});
+}
+
+// Overwrite "never", before anything is written.
+absl::Status PartFile::AdmitNewFile(int directory_fd) {
+  struct stat existing{};
+  struct stat part{};
+  if (!StatAt(directory_fd, name_, existing)) return absl::OkStatus();
+  if (!StatAt(directory_fd, part_name_, part) || !SameFile(existing, part)) {
+    return FileError(EEXIST, "write", path_);
+  }
+  // This job's own, published before a crash that came before its success was recorded.
+  if (::unlinkat(directory_fd, name_.c_str(), 0) != 0) return FileError(errno, "take back", path_);
+  return absl::OkStatus();
+}
+
+// A file that has another name as well, or is no plain file, is not ours to write into: it is
+// replaced.
+absl::Status PartFile::OpenPart(int directory_fd) {
+  constexpr int kFlags = O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+  fd_ = UniqueFd(::openat(directory_fd, part_name_.c_str(), kFlags, kPartMode));
+  struct stat part{};
+  if (fd_ && ::fstat(fd_.get(), &part) == 0 && S_ISREG(part.st_mode) && part.st_nlink == 1) {
+    return absl::OkStatus();
+  }
+  if (!fd_ && errno != ELOOP) return FileError(errno, "open the temporary file of", path_);
+  ::unlinkat(directory_fd, part_name_.c_str(), 0);
+  fd_ = UniqueFd(::openat(directory_fd, part_name_.c_str(), kFlags | O_EXCL, kPartMode));
+  if (!fd_) return FileError(errno, "open the temporary file of", path_);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::uint64_t> PartFile::Open(std::uint64_t resume_bytes) {
+  ASSIGN_OR_RETURN(const UniqueFd directory, tree_.MakeDirectory(directory_));
+  RETURN_IF_ERROR(CheckDestination(directory.get()));
+  if (overwrite_ == OverwritePolicy::kNever) RETURN_IF_ERROR(AdmitNewFile(directory.get()));
+  RETURN_IF_ERROR(OpenPart(directory.get()));
+  struct stat part{};
+  if (::fstat(fd_.get(), &part) != 0) return FileError(errno, "open", path_);
+  const bool kept = resume_bytes > 0 && static_cast<std::uint64_t>(part.st_size) >= resume_bytes;
+  size_bytes_ = kept ? resume_bytes : 0;
+  written_back_bytes_ = size_bytes_;
+  if (static_cast<std::uint64_t>(part.st_size) != size_bytes_ &&
+      ::ftruncate(fd_.get(), static_cast<off_t>(size_bytes_)) != 0) {
+    return FileError(errno, "truncate", path_);
+  }
+  return size_bytes_;
+}
+
+absl::Status PartFile::Truncate() {
+  if (::ftruncate(fd_.get(), 0) != 0) return FileError(errno, "truncate", path_);
+  size_bytes_ = 0;
+  written_back_bytes_ = 0;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::size_t> PartFile::ReadAt(std::uint64_t offset, std::span<std::byte> out) const {
+  if (offset >= size_bytes_) return 0;
+  const auto wanted = std::min<std::uint64_t>(out.size(), size_bytes_ - offset);
+  return ReadAtFully(fd_.get(), offset, out.first(wanted), path_);
+}
+
+absl::Status PartFile::Append(std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t put =
+        ::pwrite(fd_.get(), bytes.data(), bytes.size(), static_cast<off_t>(size_bytes_));
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) return FileError(errno, "write", path_);
+    size_bytes_ += static_cast<std::uint64_t>(put);
+    bytes = bytes.subspan(static_cast<std::size_t>(put));
+  }
+  if (size_bytes_ - written_back_bytes_ >= kWriteBackStep) {
+    // A hint: what it cannot start now, the flush does later.
+    ::sync_file_range(fd_.get(), static_cast<off_t>(written_back_bytes_),
+                      static_cast<off_t>(size_bytes_ - written_back_bytes_), SYNC_FILE_RANGE_WRITE);
+    written_back_bytes_ = size_bytes_;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status PartFile::Checkpoint() {
+  RETURN_IF_ERROR(SyncData());
+  if (entry_durable_) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const UniqueFd directory, tree_.OpenDirectory(directory_));
+  RETURN_IF_ERROR(tree_.SyncDirectory(directory_, directory.get()));
+  entry_durable_ = true;
+  return absl::OkStatus();
+}
+
+absl::Status PartFile::Discard() {
+  fd_.Reset();
+  const absl::StatusOr<UniqueFd> directory = tree_.OpenDirectory(directory_);
+  if (!directory.ok()) {
+    return absl::IsNotFound(directory.status()) ? absl::OkStatus() : directory.status();
+  }
+  if (::unlinkat(directory->get(), part_name_.c_str(), 0) != 0 && errno != ENOENT) {
+    return FileError(errno, "remove the temporary file of", path_);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> PartFile::MatchesDestination() const {
+  const absl::StatusOr<UniqueFd> existing =
+      tree_.OpenFile(path_, O_RDONLY | O_NONBLOCK | O_NOFOLLOW);
+  struct stat info{};
+  if (!existing.ok() || ::fstat(existing->get(), &info) != 0) return false;
+  if (!S_ISREG(info.st_mode) || static_cast<std::uint64_t>(info.st_size) != size_bytes_) {
+    return false;
+  }
+  const auto mine = std::make_unique_for_overwrite<std::byte[]>(kCompareBlock);
+  const auto theirs = std::make_unique_for_overwrite<std::byte[]>(kCompareBlock);
+  for (std::uint64_t offset = 0; offset < size_bytes_; offset += kCompareBlock) {
+    const std::span<std::byte> mine_span(mine.get(), kCompareBlock);
+    const std::span<std::byte> theirs_span(theirs.get(), kCompareBlock);
+    ASSIGN_OR_RETURN(const std::size_t mine_size, ReadAtFully(fd_.get(), offset, mine_span, path_));
+    ASSIGN_OR_RETURN(const std::size_t theirs_size,
+                     ReadAtFully(existing->get(), offset, theirs_span, path_));
+    if (!std::ranges::equal(mine_span.first(mine_size), theirs_span.first(theirs_size))) {
+      return false;
+    }
+  }
+  return true;
+}
+
+absl::Status PartFile::SyncData() {
+  if (::fdatasync(fd_.get()) != 0) return FileError(errno, "flush", path_);
+  return absl::OkStatus();
+}
+
+absl::Status PartFile::Link(int directory_fd) const {
+  if (overwrite_ == OverwritePolicy::kNever) {
+    if (::linkat(directory_fd, part_name_.c_str(), directory_fd, name_.c_str(), 0) != 0) {
+      return FileError(errno, "publish", path_);
+    }
+    return absl::OkStatus();
+  }
+  if (::renameat(directory_fd, part_name_.c_str(), directory_fd, name_.c_str()) != 0) {
+    return FileError(errno, "publish", path_);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status PartFile::Publish() {
+  auto directory = tree_.OpenDirectory(directory_);
+  if (absl::IsNotFound(directory.status())) return FileError(ENOENT, "publish", path_);
+  RETURN_IF_ERROR(directory.status());
+  directory_fd_ = *std::move(directory);
+  RETURN_IF_ERROR(CheckDestination(directory_fd_.get()));
+  if (::fchmod(fd_.get(), tree_.file_mode()) != 0) return FileError(errno, "publish", path_);
+  return Link(directory_fd_.get());
+}
+
+absl::Status PartFile::SyncEntries() {
+  return tree_.SyncDirectory(directory_, directory_fd_.get());
+}
+
+}  // namespace fetchd::sink

@@ -1,0 +1,71 @@
+// The temporary file of one job, and how it becomes the destination.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/ids.h"
+#include "sink/destinations.h"
+#include "sink/file_tree.h"
+#include "sink/sync_group.h"
+
+namespace fetchd::sink {
+
+/// ".<basename>.<job>.fetchd-part", the basename cut so that the whole fits NAME_MAX.
+std::string PartFileName(const std::string& basename, const JobId& job);
+/// The job of such a name; nullopt for any other name.
+std::optional<JobId> JobOfPartFile(std::string_view name);
+
+/// Lies beside the destination, mode 0600, until it is published. All calls block; one thread at a
+/// time. Destruction keeps the file for a later Open.
+///
+/// With overwrite "never" the file is published as a second hard link and the temporary name stays:
+/// if the process dies before the job's success is recorded, the next Open sees by it that the
+/// destination is this job's own, takes it back and publishes anew. Destinations::DropTemporary
+/// removes it once the success is recorded.
+class PartFile final : public Publication {
+ public:
+  PartFile(FileTree& tree, std::string path, JobId job, OverwritePolicy overwrite);
+
+  /// As Sink::Open.
+  absl::StatusOr<std::uint64_t> Open(std::uint64_t resume_bytes);
+  bool is_open() const { return static_cast<bool>(fd_); }
+  absl::Status Truncate();
+  absl::StatusOr<std::size_t> ReadAt(std::uint64_t offset, std::span<std::byte> out) const;
+  absl::Status Append(std::span<const std::byte> bytes);
+  /// Data and directory entry are durable under the temporary name.
+  absl::Status Checkpoint();
+  absl::Status Discard();
+  /// For overwrite "if different": the destination already holds exactly these bytes.
+  absl::StatusOr<bool> MatchesDestination() const;
+
+  absl::Status SyncData() override;
+  absl::Status Publish() override;
+  absl::Status SyncEntries() override;
+
+  std::uint64_t size_bytes() const { return size_bytes_; }
+
+ private:
+  absl::Status CheckDestination(int directory_fd) const;
+  absl::Status AdmitNewFile(int directory_fd);
+  absl::Status OpenPart(int directory_fd);
+  absl::Status Link(int directory_fd) const;
+
+  FileTree& tree_;
+  const std::string path_;
+  const std::string directory_;
+  const std::string name_;
+  const std::string part_name_;
+  const OverwritePolicy overwrite_;
+  UniqueFd fd_;
+  UniqueFd directory_fd_;  ///< Between Publish and SyncEntries.
+  std::uint64_t size_bytes_ = 0;
+  std::uint64_t written_back_bytes_ = 0;  ///< Up to here the kernel was asked to write to disk.
+  bool entry_durable_ = false;
+};
+
+}  // namespace fetchd::sink

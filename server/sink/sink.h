@@ -1,0 +1,56 @@
+// Where bytes go.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/time.h"
+#include "sink/buffer.h"
+
+namespace fetchd::sink {
+
+struct Receipt {
+  std::string destination;  ///< Absolute: "file:///srv/files/a/b", "discard:".
+  std::uint64_t size_bytes = 0;
+};
+
+///   Open -> [Restart | ReadBack*] -> Write* -> Commit    the object appears, whole and durable
+///   Open -> ... -> (destruction)                         nothing appears; what was written is kept
+///   for a later Open Open -> ... -> Abort                                 nothing appears; nothing
+///   is kept
+/// One task at a time. No method is called after an error, except Abort. The wait in Write is the
+/// only backpressure. Errors: RESOURCE_EXHAUSTED (disk full, quota), ALREADY_EXISTS (overwrite
+/// policy), PERMISSION_DENIED, UNAVAILABLE (try again), FAILED_PRECONDITION (the destination cannot
+/// be written: a link, a directory).
+class Sink {
+ public:
+  virtual ~Sink() = default;
+  /// Goes on with the first `resume_bytes` of an earlier attempt when they are still there; returns
+  /// how many are (0 or resume_bytes). Anything beyond them is dropped. Overwrite policy "never" is
+  /// checked here and again in Commit.
+  virtual Task<absl::StatusOr<std::uint64_t>> Open(std::uint64_t resume_bytes) = 0;
+  /// Drops what was kept: the body begins anew at 0.
+  virtual Task<absl::Status> Restart() = 0;
+  /// Reads what was kept, so that digests can be computed. Fills `out` from `offset`; returns bytes
+  /// read, 0 at the end.
+  virtual Task<absl::StatusOr<std::size_t>> ReadBack(std::uint64_t offset,
+                                                     std::span<std::byte> out) = 0;
+  virtual Task<absl::Status> Write(Buffer bytes) = 0;
+  /// Makes everything written so far durable for a later Open; returns its size.
+  virtual Task<absl::StatusOr<std::uint64_t>> Checkpoint() = 0;
+  virtual Task<absl::StatusOr<Receipt>> Commit() = 0;
+  virtual Task<absl::Status> Abort() = 0;
+};
+
+/// Reads a finished object back.
+class Reader {
+ public:
+  virtual ~Reader() = default;
+  virtual std::uint64_t size_bytes() const = 0;
+  /// Fills the buffer's free space; 0 bytes read = end.
+  virtual Task<absl::StatusOr<std::size_t>> Read(Buffer& into) = 0;
+};
+
+}  // namespace fetchd::sink

@@ -1,0 +1,78 @@
+#include <gtest/gtest.h>
+
+#include <random>
+#include <string>
+
+#include "sink/destinations.h"
+
+namespace fetchd::sink {
+namespace {
+
+constexpr WallTime kCreated{std::chrono::sys_days{std::chrono::year{2026} / 1 / 31}};
+
+struct Case {
+  const char* name;
+  std::string uri;
+  std::string url = "https://example.org/pub/a%20b/file.tar.gz?x=1";
+  std::string path = "";  ///< Empty = refused.
+};
+
+void PrintTo(const Case& c, std::ostream* out) { *out << c.uri; }
+
+class ParseDestinationTest : public ::testing::TestWithParam<Case> {};
+
+TEST_P(ParseDestinationTest, AcceptsOrRefuses) {
+  const Case& c = GetParam();
+  std::mt19937_64 random(1);
+  const JobId job = JobId::Generate(kCreated, random);
+  const absl::StatusOr<Url> url = Url::Parse(c.url);
+  ASSERT_TRUE(url.ok()) << url.status();
+
+  const absl::StatusOr<Destination> destination = ParseDestination(c.uri, *url, job, kCreated);
+
+  if (c.path.empty()) {
+    ASSERT_FALSE(destination.ok()) << destination->path;
+    EXPECT_TRUE(absl::IsInvalidArgument(destination.status()));
+    EXPECT_EQ(GetField(destination.status())->field, "destination");
+    return;
+  }
+  ASSERT_TRUE(destination.ok()) << destination.status();
+  std::string path = destination->path;
+  if (const auto at = path.find(job.str()); at != std::string::npos) path.replace(at, 26, "JOB");
+  EXPECT_EQ(path, c.path);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, ParseDestinationTest,
+    ::testing::Values(
+        Case{"Plain", "file:a/b.txt", "http://h.org/", "a/b.txt"},
+        Case{"Default", kDefaultDestination, "http://h.org/x.bin", "JOB/x.bin"},
+        Case{"DefaultWithoutName", kDefaultDestination, "http://h.org/", "JOB/index"},
+        Case{.name = "AllPlaceholders",
+             .uri = "file:{host}/{date}/{path}",
+             .path = "example.org/2026-01-31/pub/a b/file.tar.gz"},
+        Case{"EncodedTraversalStaysOneName", "file:{basename}", "http://h.org/..%2f..%2fetc",
+             ".._.._etc"},
+        Case{"EncodedSlashInPath", "file:{path}", "http://h.org/a%2f..%2fb/c", "a_.._b/c"},
+        Case{"UnknownPlaceholder", "file:{user}"}, Case{"UnmatchedOpen", "file:{host"},
+        Case{"UnmatchedClose", "file:host}"}, Case{"Absolute", "file:/etc/passwd"},
+        Case{"AbsoluteUri", "file:///etc/passwd"}, Case{"DotDot", "file:a/../b"},
+        Case{"Dot", "file:./a"}, Case{"EmptySegment", "file:a//b"}, Case{"Trailing", "file:a/"},
+        Case{"Empty", "file:"}, Case{"Nul", std::string("file:a\0b", 8)},
+        Case{"Newline", "file:a\nb"}, Case{"LongSegment", "file:" + std::string(256, 'a')},
+        Case{"NoScheme", "a/b"}, Case{"OtherScheme", "s3://bucket/key"},
+        Case{"DiscardWithPath", "discard:x"}, Case{"TemporaryName", "file:.x.{job}.fetchd-part"}),
+    [](const auto& info) { return info.param.name; });
+
+TEST(DestinationTest, DiscardHasNoPath) {
+  const absl::StatusOr<Url> url = Url::Parse("http://h.org/");
+
+  const auto destination = ParseDestination("discard:", *url, JobId(), kCreated);
+
+  ASSERT_TRUE(destination.ok());
+  EXPECT_EQ(destination->kind, Destination::Kind::kDiscard);
+  EXPECT_EQ(destination->ToString(), "discard:");
+}
+
+}  // namespace
+}  // namespace fetchd::sink
