@@ -1,0 +1,102 @@
+#include "fetch/dispatcher.h"
+
+#include <algorithm>
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <utility>
+
+namespace fetchd::fetch {
+namespace {
+
+using asio::experimental::awaitable_operators::operator||;
+
+constexpr std::size_t kBatch = 64;
+constexpr Duration kFirstBackoff = std::chrono::milliseconds(50);
+constexpr Duration kLongestBackoff = std::chrono::seconds(5);
+// The wall clock may be set, so no sleep towards a wall time is longer; nor so short that a store
+// whose clock is a little behind is asked in a tight loop.
+constexpr Duration kLongestSleep = std::chrono::seconds(60);
+constexpr Duration kShortestSleep = std::chrono::milliseconds(5);
+
+}  // namespace
+
+Dispatcher::Dispatcher(asio::any_io_executor executor, Clock& clock, jobs::Store& store,
+                       Semaphore& transfers, Launch launch)
+    : clock_(clock),
+      store_(store),
+      transfers_(transfers),
+      launch_(std::move(launch)),
+      wake_(executor),
+      stop_(executor) {}
+
+void Dispatcher::Stop() {
+  stopping_.store(true, std::memory_order_release);
+  stop_.Set();
+  wake_.Set();
+}
+
+Task<absl::Status> Dispatcher::Run() {
+  while (!stopping()) {
+    const SteadyTime asked_at = clock_.Now();
+    std::vector<Permit> permits = co_await AcquirePermits();
+    if (stopping()) break;
+    const Duration waited = clock_.Now() - asked_at;
+    const bool more = co_await ClaimAndLaunch(std::move(permits), waited);
+    if (more || stopping()) continue;
+    co_await SleepUntilReady();
+  }
+  co_return absl::OkStatus();
+}
+
+// At least one, unless stopped; no more than are free right now.
+Task<std::vector<Permit>> Dispatcher::AcquirePermits() {
+  std::vector<Permit> permits;
+  while (permits.size() < kBatch) {
+    Permit permit = transfers_.TryAcquire(1);
+    if (!permit) break;
+    permits.push_back(std::move(permit));
+  }
+  if (!permits.empty()) co_return permits;
+  auto first = co_await (transfers_.Acquire(1, clock_, Deadline::Never(), "transfer permit") ||
+                         stop_.Wait());
+  if (first.index() == 0 && std::get<0>(first).ok()) {
+    permits.push_back(*std::get<0>(std::move(first)));
+  }
+  co_return permits;
+}
+
+// True when there may be more to claim at once.
+Task<bool> Dispatcher::ClaimAndLaunch(std::vector<Permit> permits, Duration permit_wait) {
+  if (permits.empty()) co_return false;
+  auto claims = co_await store_.ClaimReady(static_cast<int>(permits.size()));
+  if (!claims.ok()) {
+    backoff_ = std::clamp(backoff_ * 2, kFirstBackoff, kLongestBackoff);
+    permits.clear();
+    co_return false;
+  }
+  backoff_ = Duration::zero();
+  const bool all = claims->size() >= permits.size();
+  for (std::size_t i = 0; i < claims->size(); ++i) {
+    launch_(std::move((*claims)[i]), std::move(permits[i]), permit_wait);
+  }
+  co_return all;
+}
+
+Task<void> Dispatcher::SleepUntilReady() {
+  if (backoff_ > Duration::zero()) {
+    co_await SleepOrWake(backoff_);
+    co_return;
+  }
+  const auto next = co_await store_.NextReadyAt();
+  if (!next.ok()) {
+    co_await SleepOrWake(kFirstBackoff);
+    co_return;
+  }
+  const Duration left = *next ? Duration(**next - clock_.WallNow()) : Duration(kLongestSleep);
+  co_await SleepOrWake(std::clamp(left, kShortestSleep, kLongestSleep));
+}
+
+Task<void> Dispatcher::SleepOrWake(Duration duration) {
+  co_await (clock_.SleepFor(duration) || wake_.Wait());
+}
+
+}  // namespace fetchd::fetch

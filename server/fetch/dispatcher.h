@@ -1,0 +1,43 @@
+// Takes ready jobs from the store as permits become free.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <vector>
+
+#include "base/semaphore.h"
+#include "fetch/wake_event.h"
+#include "jobs/store.h"
+
+namespace fetchd::fetch {
+
+/// One task on one shard. It claims no more than it has permits for, so that a claimed job starts
+/// at once. Never cancelled: Stop() ends it between two claims, and no claimed job is dropped.
+class Dispatcher {
+ public:
+  using Launch = std::function<void(jobs::Claim claim, Permit permit, Duration permit_wait)>;
+
+  Dispatcher(asio::any_io_executor executor, Clock& clock, jobs::Store& store, Semaphore& transfers,
+             Launch launch);
+  Task<absl::Status> Run();
+  void Wake() { wake_.Set(); }  ///< Thread-safe.
+  void Stop();                  ///< Thread-safe.
+
+ private:
+  Task<std::vector<Permit>> AcquirePermits();
+  Task<bool> ClaimAndLaunch(std::vector<Permit> permits, Duration permit_wait);
+  Task<void> SleepUntilReady();
+  Task<void> SleepOrWake(Duration duration);
+  bool stopping() const { return stopping_.load(std::memory_order_acquire); }
+
+  Clock& clock_;
+  jobs::Store& store_;
+  Semaphore& transfers_;
+  const Launch launch_;
+  WakeEvent wake_;
+  WakeEvent stop_;
+  std::atomic<bool> stopping_{false};
+  Duration backoff_{};  ///< While the store fails.
+};
+
+}  // namespace fetchd::fetch

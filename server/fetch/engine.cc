@@ -1,0 +1,58 @@
+#include "fetch/engine.h"
+
+#include <utility>
+
+#include "fetch/engine_core.h"
+
+namespace fetchd::fetch {
+
+struct Engine::Core {
+  Core(EngineDeps deps, EngineConfig config)
+      : client(deps.client),
+        clock(deps.clock),
+        clients(deps.client),
+        engine({deps.runtime, deps.clock, deps.store, clients, deps.destinations, deps.buffers,
+                std::move(deps.policy)},
+               std::move(config)) {}
+  http::SharedClient& client;
+  Clock& clock;
+  SharedClients clients;
+  EngineCore engine;
+};
+
+Engine::Engine(EngineDeps deps, EngineConfig config)
+    : core_(std::make_unique<Core>(std::move(deps), std::move(config))) {}
+Engine::~Engine() = default;
+
+absl::Status Engine::Start() { return core_->engine.Start(); }
+
+void Engine::Drain(SteadyTime deadline) { core_->engine.Drain(deadline); }
+
+void Engine::Wake() { core_->engine.Wake(); }
+
+Task<absl::StatusOr<jobs::Job>> Engine::Cancel(JobId id) {
+  co_return co_await core_->engine.Cancel(std::move(id));
+}
+
+Task<absl::StatusOr<StreamEnd>> Engine::Stream(jobs::FetchSpec spec, std::uint64_t offset,
+                                               Deadline deadline, StreamReceiver& receiver) {
+  co_return co_await core_->engine.Stream(std::move(spec), offset, deadline, receiver);
+}
+
+Task<egress::Judgement> Engine::Check(Url url) {
+  constexpr Duration kResolveTimeout = std::chrono::seconds(5);
+  const Deadline deadline = Deadline::After(core_->clock, kResolveTimeout);
+  co_return co_await core_->client.Judge(std::move(url), deadline);
+}
+
+std::optional<Progress> Engine::ProgressOf(const JobId& id) const {
+  return core_->engine.ProgressOf(id);
+}
+
+std::vector<std::pair<JobId, Progress>> Engine::AllProgress() const {
+  return core_->engine.AllProgress();
+}
+
+EngineStats Engine::Stats() const { return core_->engine.Stats(); }
+
+}  // namespace fetchd::fetch

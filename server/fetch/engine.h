@@ -1,0 +1,118 @@
+// The engine: claim -> request -> pump -> commit.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/retry_policy.h"
+#include "base/semaphore.h"
+#include "egress/policy.h"
+#include "http/redirecting_client.h"
+#include "http/shared_client.h"
+#include "jobs/store.h"
+#include "runtime/runtime.h"
+#include "sink/destinations.h"
+
+namespace fetchd::fetch {
+
+struct EngineConfig {
+  std::size_t max_transfers = 256;  ///< Jobs and Fetch streams together.
+  http::Timeouts timeouts;
+  RetryConfig retry;
+  http::RedirectConfig redirects;
+  std::uint64_t max_body_bytes = std::uint64_t{1} << 40;
+  Duration checkpoint_interval = std::chrono::seconds(5);
+  std::uint64_t checkpoint_bytes = std::uint64_t{64} << 20;
+  UrlOptions url;
+};
+
+/// References to services that outlive the engine.
+struct EngineDeps {
+  runtime::Runtime& runtime;
+  Clock& clock;
+  jobs::Store& store;
+  http::SharedClient& client;
+  sink::Destinations& destinations;
+  sink::BufferPool& buffers;
+  std::shared_ptr<const egress::Policy> policy;
+};
+
+struct Progress {
+  std::uint64_t received_bytes = 0;  ///< In the sink, resumed bytes included.
+  std::optional<std::uint64_t> total_bytes;
+  double rate_bytes_per_sec = 0;  ///< Smoothed.
+  std::optional<Duration> eta;
+};
+
+struct EngineStats {
+  std::uint64_t transfers_in_use = 0, transfers_peak = 0, transfers_limit = 0,
+                transfers_waiting = 0;
+  std::uint64_t attempts = 0, retries = 0, succeeded = 0, failed = 0, interrupted = 0;
+  std::uint64_t received_bytes = 0;
+};
+
+/// Response head as a Fetch caller sees it.
+struct StreamHead {
+  std::string final_url;
+  int http_status = 0;
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::optional<std::uint64_t> total_bytes;
+  std::uint64_t offset = 0;
+};
+struct StreamEnd {
+  std::uint64_t size_bytes = 0;
+  std::vector<Digest> digests;
+  std::vector<jobs::AttemptRecord> attempts;
+};
+/// The caller of Fetch. Each wait is backpressure up to the origin's socket.
+class StreamReceiver {
+ public:
+  virtual ~StreamReceiver() = default;
+  virtual Task<absl::Status> OnHead(StreamHead head) = 0;
+  virtual Task<absl::Status> OnBytes(std::uint64_t offset, sink::Buffer bytes) = 0;
+};
+
+/// Owner: app. Start() recovers what an earlier process left and begins to claim; Drain() ends it.
+class Engine {
+ public:
+  Engine(EngineDeps deps, EngineConfig config);
+  ~Engine();
+
+  /// Blocking; before serving. Recovers RUNNING jobs, sweeps orphaned temporary files, starts the
+  /// dispatcher.
+  absl::Status Start();
+  /// Stops claiming; transfers in flight go on until `deadline`, then are checkpointed as
+  /// INTERRUPTED (streams end with UNAVAILABLE, reason INTERRUPTED and metadata "offset").
+  /// Completes when nothing runs. Blocking; not from a shard.
+  void Drain(SteadyTime deadline);
+
+  /// After a job was created or retried. Thread-safe, cheap.
+  void Wake();
+  /// Cancels in the store, then stops the transfer if it runs here and removes its temporary file.
+  Task<absl::StatusOr<jobs::Job>> Cancel(JobId id);
+
+  /// Fetches without a job, into `receiver`, from `offset`. Retries and resumes within `deadline`.
+  /// Call on any shard. Errors: those of http::Client; FAILED_PRECONDITION HTTP_STATUS with
+  /// metadata "status" for an HTTP error; DATA_LOSS DIGEST_MISMATCH / SIZE_MISMATCH; ABORTED
+  /// BODY_CHANGED when a resume met another version of the body.
+  Task<absl::StatusOr<StreamEnd>> Stream(jobs::FetchSpec spec, std::uint64_t offset,
+                                         Deadline deadline, StreamReceiver& receiver);
+
+  /// Dry run of the egress policy; names are resolved when they can be.
+  Task<egress::Judgement> Check(Url url);
+
+  std::optional<Progress> ProgressOf(
+      const JobId& id) const;  ///< Thread-safe; nullopt when it does not run here.
+  std::vector<std::pair<JobId, Progress>> AllProgress() const;
+  EngineStats Stats() const;
+
+ private:
+  struct Core;
+  std::unique_ptr<Core> core_;
+};
+
+}  // namespace fetchd::fetch

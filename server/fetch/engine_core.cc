@@ -1,0 +1,243 @@
+#include "fetch/engine_core.h"
+
+#include <algorithm>
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <random>
+#include <utility>
+
+#include "base/strings.h"
+
+namespace fetchd::fetch {
+namespace {
+
+double Uniform() {
+  thread_local std::mt19937_64 random(std::random_device{}());
+  return std::uniform_real_distribution<double>(0, 1)(random);
+}
+
+}  // namespace
+
+/// Registers a stream for shutdown while it runs.
+class EngineCore::StreamEntry {
+ public:
+  StreamEntry(EngineCore& core, StreamRun& run) : core_(core), run_(run) {
+    const std::lock_guard lock(core_.mutex_);
+    core_.streams_.insert(&run_);
+  }
+  ~StreamEntry() {
+    // Under the lock: once Idle() says so, the core may be destroyed.
+    const std::lock_guard lock(core_.mutex_);
+    core_.streams_.erase(&run_);
+    core_.NoteEnd();
+  }
+  StreamEntry(const StreamEntry&) = delete;
+  StreamEntry& operator=(const StreamEntry&) = delete;
+
+ private:
+  EngineCore& core_;
+  StreamRun& run_;
+};
+
+EngineCore::EngineCore(CoreDeps deps, EngineConfig config)
+    : deps_(std::move(deps)),
+      config_(std::move(config)),
+      transfers_(config_.max_transfers),
+      control_(deps_.runtime.shard(0).executor()),
+      housekeeping_(deps_.runtime.shard(0).executor()),
+      dispatcher_(deps_.runtime.shard(0).executor(), deps_.clock, deps_.store, transfers_,
+                  [this](jobs::Claim claim, Permit permit, Duration permit_wait) {
+                    Launch(std::move(claim), std::move(permit), permit_wait);
+                  }),
+      idle_(deps_.runtime.shard(0).executor()) {
+  for (std::size_t i = 0; i < deps_.runtime.size(); ++i) {
+    groups_.push_back(std::make_unique<runtime::TaskGroup>(deps_.runtime.shard(i).executor()));
+  }
+}
+
+EngineCore::~EngineCore() {
+  if (!drained_) Drain(deps_.clock.Now());
+}
+
+absl::Status EngineCore::Start() {
+  const auto recovered =
+      runtime::RunBlocking(deps_.runtime.shard(0).executor(), deps_.store.Recover());
+  RETURN_IF_ERROR(recovered.status());
+  housekeeping_.Spawn("sweep temporaries", Sweep());
+  control_.Spawn("dispatcher", dispatcher_.Run());
+  return absl::OkStatus();
+}
+
+// Beside the running service: a job that is not ended keeps its file, whenever it was created.
+Task<absl::Status> EngineCore::Sweep() {
+  const auto removed = co_await deps_.destinations.SweepTemporaries(
+      [this](const JobId& id) { return MayBeLive(id); });
+  co_return removed.status();
+}
+
+// On a thread of the blocking pool.
+bool EngineCore::MayBeLive(const JobId& id) {
+  const absl::StatusOr<jobs::Job> job =
+      runtime::RunBlocking(deps_.runtime.shard(0).executor(), deps_.store.Get(id));
+  return job.ok() ? !jobs::IsTerminal(job->state) : !absl::IsNotFound(job.status());
+}
+
+TransferDeps EngineCore::TransferOn(std::size_t shard) {
+  return {deps_.clock, deps_.clients.ForShard(shard), deps_.policy, deps_.buffers, config_};
+}
+
+std::size_t EngineCore::ShardOf(const jobs::FetchSpec& spec) const {
+  if (spec.urls.empty()) return 0;
+  const absl::StatusOr<Url> url = Url::Parse(spec.urls.front(), config_.url);
+  return url.ok() ? deps_.clients.ShardFor(url->origin()) : 0;
+}
+
+void EngineCore::Launch(jobs::Claim claim, Permit permit, Duration permit_wait) {
+  const std::size_t shard = ShardOf(claim.job.spec);
+  JobRunDeps deps{TransferOn(shard),
+                  deps_.runtime.shard(shard).executor(),
+                  deps_.store,
+                  deps_.destinations,
+                  counters_,
+                  draining_,
+                  Uniform};
+  auto run =
+      std::make_shared<JobRun>(std::move(deps), std::move(claim), std::move(permit), permit_wait);
+  {
+    const std::lock_guard lock(mutex_);
+    running_[run->id()] = run;
+  }
+  groups_[shard]->Spawn(run->id().name(), RunJob(run));
+}
+
+Task<absl::Status> EngineCore::RunJob(std::shared_ptr<JobRun> run) {
+  const absl::Status status = co_await run->Run();
+  {
+    const std::lock_guard lock(mutex_);
+    const auto entry = running_.find(run->id());
+    // A retry of the same job may have begun meanwhile.
+    if (entry != running_.end() && entry->second == run) running_.erase(entry);
+  }
+  const absl::Status cleaned = co_await run->CleanUpAfterCancel();
+  run.reset();
+  NoteEnd();
+  dispatcher_.Wake();
+  co_return status.ok() ? cleaned : status;
+}
+
+void EngineCore::NoteEnd() {
+  if (draining_.load(std::memory_order_acquire)) idle_.Set();
+}
+
+bool EngineCore::Idle() const {
+  const std::lock_guard lock(mutex_);
+  return running_.empty() && streams_.empty();
+}
+
+Task<absl::StatusOr<jobs::Job>> EngineCore::Cancel(JobId id) {
+  jobs::Change change = jobs::CancelRequested{};
+  CO_ASSIGN_OR_RETURN(jobs::Job job, co_await deps_.store.Update(id, std::move(change)));
+  bool runs_here = false;
+  {
+    // Stopped under the lock: a run that leaves the map afterwards sees it and cleans up.
+    const std::lock_guard lock(mutex_);
+    const auto entry = running_.find(id);
+    runs_here = entry != running_.end();
+    if (runs_here) entry->second->Stop(StopReason::kCancel);
+  }
+  if (runs_here) co_return job;
+  if (auto destination = sink::ParseResolvedDestination(job.destination); destination.ok()) {
+    // What an interrupted or waiting job kept. A failure leaves it to the sweep at the next start.
+    const absl::Status dropped =
+        co_await deps_.destinations.DropTemporary(*std::move(destination), id);
+    dropped.IgnoreError();
+  }
+  co_return job;
+}
+
+Task<absl::StatusOr<StreamEnd>> EngineCore::Stream(jobs::FetchSpec spec, std::uint64_t offset,
+                                                   Deadline deadline, StreamReceiver& receiver) {
+  if (draining_.load(std::memory_order_acquire)) {
+    co_return WithReason(absl::UnavailableError("shutting down"),
+                         {"INTERRUPTED", {{"offset", Concat(offset)}}});
+  }
+  const std::size_t shard = ShardOf(spec);
+  asio::any_io_executor executor = deps_.runtime.shard(shard).executor();
+  co_return co_await runtime::OnShard(std::move(executor),
+                                      StreamOn(shard, std::move(spec), offset, deadline, receiver));
+}
+
+Task<absl::StatusOr<StreamEnd>> EngineCore::StreamOn(std::size_t shard, jobs::FetchSpec spec,
+                                                     std::uint64_t offset, Deadline deadline,
+                                                     StreamReceiver& receiver) {
+  StreamRunDeps deps{TransferOn(shard), deps_.runtime.shard(shard).executor(), transfers_,
+                     counters_, Uniform};
+  StreamRun run(std::move(deps), std::move(spec), offset, deadline, receiver);
+  const StreamEntry entry(*this, run);
+  // Drain() may have looked for streams just before this one was entered.
+  if (draining_.load(std::memory_order_acquire)) run.Interrupt();
+  co_return co_await run.Run();
+}
+
+void EngineCore::Drain(SteadyTime deadline) {
+  drained_ = true;
+  draining_.store(true, std::memory_order_release);
+  dispatcher_.Stop();
+  housekeeping_.Cancel();
+  const asio::any_io_executor control = deps_.runtime.shard(0).executor();
+  runtime::RunBlocking(control, control_.Join());
+  runtime::RunBlocking(control, housekeeping_.Join());
+  runtime::RunBlocking(control, WaitUntilIdle(deadline));
+  InterruptAll();
+  for (const auto& group : groups_) runtime::RunBlocking(group->executor(), group->Join());
+  runtime::RunBlocking(control, WaitUntilIdle(SteadyTime::max()));
+}
+
+Task<void> EngineCore::WaitUntilIdle(SteadyTime deadline) {
+  using asio::experimental::awaitable_operators::operator||;
+  while (!Idle() && deps_.clock.Now() < deadline) {
+    if (deadline == SteadyTime::max()) {
+      co_await idle_.Wait();
+    } else {
+      co_await (idle_.Wait() || deps_.clock.SleepUntil(deadline));
+    }
+  }
+}
+
+void EngineCore::InterruptAll() {
+  const std::lock_guard lock(mutex_);
+  for (const auto& [id, run] : running_) run->Stop(StopReason::kInterrupt);
+  // Under the lock: an entry in the set is alive.
+  for (StreamRun* stream : streams_) stream->Interrupt();
+}
+
+std::optional<Progress> EngineCore::ProgressOf(const JobId& id) const {
+  const std::lock_guard lock(mutex_);
+  const auto entry = running_.find(id);
+  if (entry == running_.end()) return std::nullopt;
+  return entry->second->progress();
+}
+
+std::vector<std::pair<JobId, Progress>> EngineCore::AllProgress() const {
+  std::vector<std::pair<JobId, Progress>> all;
+  const std::lock_guard lock(mutex_);
+  all.reserve(running_.size());
+  for (const auto& [id, run] : running_) all.emplace_back(id, run->progress());
+  return all;
+}
+
+EngineStats EngineCore::Stats() const {
+  EngineStats stats;
+  stats.transfers_in_use = transfers_.in_use();
+  stats.transfers_peak = transfers_.peak();
+  stats.transfers_limit = transfers_.capacity();
+  stats.transfers_waiting = transfers_.waiting();
+  stats.attempts = counters_.attempts.load(std::memory_order_relaxed);
+  stats.retries = counters_.retries.load(std::memory_order_relaxed);
+  stats.succeeded = counters_.succeeded.load(std::memory_order_relaxed);
+  stats.failed = counters_.failed.load(std::memory_order_relaxed);
+  stats.interrupted = counters_.interrupted.load(std::memory_order_relaxed);
+  stats.received_bytes = counters_.received_bytes.load(std::memory_order_relaxed);
+  return stats;
+}
+
+}  // namespace fetchd::fetch

@@ -1,0 +1,81 @@
+// The engine behind Engine, over the Clients seam.
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <unordered_map>
+#include <vector>
+
+#include "fetch/clients.h"
+#include "fetch/dispatcher.h"
+#include "fetch/engine.h"
+#include "fetch/job_run.h"
+#include "fetch/stream_run.h"
+
+namespace fetchd::fetch {
+
+/// References outlive the core.
+struct CoreDeps {
+  runtime::Runtime& runtime;
+  Clock& clock;
+  jobs::Store& store;
+  Clients& clients;
+  sink::Destinations& destinations;
+  sink::BufferPool& buffers;
+  std::shared_ptr<const egress::Policy> policy;
+};
+
+/// See Engine. Jobs run in one TaskGroup a shard; streams in the task of their caller. Thread-safe.
+class EngineCore {
+ public:
+  EngineCore(CoreDeps deps, EngineConfig config);
+  ~EngineCore();
+
+  absl::Status Start();
+  void Drain(SteadyTime deadline);
+  void Wake() { dispatcher_.Wake(); }
+  Task<absl::StatusOr<jobs::Job>> Cancel(JobId id);
+  Task<absl::StatusOr<StreamEnd>> Stream(jobs::FetchSpec spec, std::uint64_t offset,
+                                         Deadline deadline, StreamReceiver& receiver);
+  std::optional<Progress> ProgressOf(const JobId& id) const;
+  std::vector<std::pair<JobId, Progress>> AllProgress() const;
+  EngineStats Stats() const;
+
+ private:
+  class StreamEntry;
+
+  TransferDeps TransferOn(std::size_t shard);
+  std::size_t ShardOf(const jobs::FetchSpec& spec) const;
+  void Launch(jobs::Claim claim, Permit permit, Duration permit_wait);
+  Task<absl::Status> RunJob(std::shared_ptr<JobRun> run);
+  Task<absl::StatusOr<StreamEnd>> StreamOn(std::size_t shard, jobs::FetchSpec spec,
+                                           std::uint64_t offset, Deadline deadline,
+                                           StreamReceiver& receiver);
+  Task<absl::Status> Sweep();
+  bool MayBeLive(const JobId& id);
+  Task<void> WaitUntilIdle(SteadyTime deadline);
+  void InterruptAll();
+  bool Idle() const;
+  void NoteEnd();
+
+  const CoreDeps deps_;
+  const EngineConfig config_;
+  Semaphore transfers_;
+  EngineCounters counters_;
+  std::atomic<bool> draining_{false};
+  bool drained_ = false;
+  std::vector<std::unique_ptr<runtime::TaskGroup>> groups_;  ///< One a shard.
+  runtime::TaskGroup control_;                               ///< On shard 0: dispatcher.
+  runtime::TaskGroup housekeeping_;                          ///< On shard 0: sweep.
+  Dispatcher dispatcher_;
+  WakeEvent idle_;
+
+  mutable std::mutex mutex_;  ///< Guards all below.
+  std::unordered_map<JobId, std::shared_ptr<JobRun>> running_;
+  std::set<StreamRun*> streams_;
+};
+
+}  // namespace fetchd::fetch

@@ -1,0 +1,172 @@
+// JobRun, second half: how an attempt's end is recorded.
+#include <algorithm>
+#include <utility>
+
+#include "base/strings.h"
+#include "fetch/job_run.h"
+
+namespace fetchd::fetch {
+namespace {
+
+constexpr Duration kFirstBackoff = std::chrono::milliseconds(50);
+constexpr Duration kLongestBackoff = std::chrono::seconds(1);
+
+bool IsMismatch(const absl::Status& status) {
+  const std::optional<Reason> reason = GetReason(status);
+  return reason && (reason->reason == "DIGEST_MISMATCH" || reason->reason == "SIZE_MISMATCH");
+}
+
+// The claim is gone, or the job is: there is nothing left to record.
+bool IsLost(const absl::Status& status) {
+  return absl::IsAborted(status) || absl::IsNotFound(status) || absl::IsFailedPrecondition(status);
+}
+
+}  // namespace
+
+Task<absl::Status> JobRun::Conclude(absl::Status outcome) {
+  if (stop_reason() == StopReason::kCancel) {
+    co_await AbortSink();
+    co_return absl::CancelledError("cancelled by a caller");
+  }
+  if (!outcome.ok() && stop_reason() == StopReason::kInterrupt) co_return co_await Interrupt();
+  if (outcome.ok()) outcome = co_await Publish();
+  if (outcome.ok()) co_return outcome;
+  if (absl::IsAborted(outcome)) {
+    co_await AbortSink();
+    co_return outcome;
+  }
+  co_return co_await FailOrRetry(std::move(outcome));
+}
+
+Task<absl::Status> JobRun::Publish() {
+  std::vector<Digest> digests;
+  std::string destination;
+  if (sink_ != nullptr) {
+    absl::StatusOr<std::vector<Digest>> verified = verifier_.Finish();
+    if (!verified.ok()) co_return Fail(Phase::kVerify, true, verified.status());
+    digests = *std::move(verified);
+    absl::StatusOr<sink::Receipt> receipt = co_await sink_->Commit();
+    if (!receipt.ok()) {
+      co_return Fail(Phase::kSink, absl::IsUnavailable(receipt.status()), receipt.status());
+    }
+    destination = std::move(receipt->destination);
+  }
+  co_return co_await Succeed(std::move(destination), std::move(digests));
+}
+
+Task<absl::Status> JobRun::Succeed(std::string destination, std::vector<Digest> digests) {
+  permit_.Release();
+  result_.size_bytes = sink_ != nullptr ? verifier_.size_bytes() : 0;
+  result_.digests = std::move(digests);
+  result_.destination = std::move(destination);
+  jobs::AttemptRecord record = MakeRecord(jobs::AttemptOutcome::kSucceeded, absl::OkStatus());
+  record.decision = "done";
+  jobs::Change change = jobs::Succeeded{std::move(record), result_};
+  const absl::Status recorded = co_await Record(std::move(change));
+  if (absl::IsAborted(recorded)) co_return recorded;
+  // Not recorded, for the process ends: the job stays RUNNING in the store and is run again.
+  if (!recorded.ok()) co_return absl::OkStatus();
+  deps_.counters.succeeded.fetch_add(1, std::memory_order_relaxed);
+  if (sink_ != nullptr && job_.overwrite == jobs::Overwrite::kNever) {
+    // Only a leftover name: the sweep at the next start removes it when this fails.
+    const absl::Status dropped = co_await deps_.destinations.DropTemporary(destination_, id_);
+    dropped.IgnoreError();
+  }
+  co_return absl::OkStatus();
+}
+
+Task<absl::Status> JobRun::Interrupt() {
+  jobs::Checkpoint kept = co_await KeepWhatIsHere();
+  permit_.Release();
+  jobs::AttemptRecord record = MakeRecord(
+      jobs::AttemptOutcome::kInterrupted,
+      WithReason(absl::UnavailableError("interrupted by shutdown"), {"INTERRUPTED", {}}));
+  record.decision = Concat("interrupted by shutdown: goes on with ", kept.bytes, " bytes kept");
+  jobs::Change change = jobs::Interrupted{std::move(record), std::move(kept)};
+  deps_.counters.interrupted.fetch_add(1, std::memory_order_relaxed);
+  co_return co_await Record(std::move(change));
+}
+
+Task<absl::Status> JobRun::FailOrRetry(absl::Status status) {
+  Failure failure{std::move(status), facts_.phase, facts_.http_status, facts_.retry_after,
+                  facts_.retryable};
+  // Another mirror may well have what this one has not.
+  const bool mirror_left = job_.attempt < static_cast<int>(job_.spec.urls.size());
+  if (mirror_left && failure.phase != Phase::kSink && !deadline_.Passed(deps_.transfer.clock)) {
+    failure.retryable = true;
+  } else if (failure.retryable && IsMismatch(failure.status)) {
+    failure.retryable = !co_await MismatchedBefore();
+  }
+  const std::optional<Duration> delay = RetryPolicy(retry_).Next(
+      failure, job_.attempt, deps_.transfer.clock.Now(), deadline_, deps_.uniform);
+  if (delay) co_return co_await Retry(std::move(failure), *delay);
+  co_return co_await GiveUp(std::move(failure));
+}
+
+Task<absl::Status> JobRun::Retry(Failure failure, Duration delay) {
+  jobs::Checkpoint kept = co_await KeepWhatIsHere();
+  permit_.Release();
+  jobs::AttemptRecord record = MakeRecord(jobs::AttemptOutcome::kFailed, failure.status);
+  record.decision = RetrySentence(failure, delay, job_.attempt, retry_.max_attempts);
+  record.retry_delay = delay;
+  const WallTime retry_at =
+      deps_.transfer.clock.WallNow() + std::chrono::duration_cast<WallTime::duration>(delay);
+  jobs::Change change = jobs::AttemptFailed{std::move(record), retry_at, std::move(kept)};
+  deps_.counters.retries.fetch_add(1, std::memory_order_relaxed);
+  co_return co_await Record(std::move(change));
+}
+
+Task<absl::Status> JobRun::GiveUp(Failure failure) {
+  permit_.Release();
+  jobs::AttemptRecord record = MakeRecord(jobs::AttemptOutcome::kFailed, failure.status);
+  record.decision = GiveUpSentence(failure, job_.attempt, retry_.max_attempts);
+  jobs::Change change = jobs::GaveUp{std::move(record)};
+  const absl::Status recorded = co_await Record(std::move(change));
+  // After the record: until then a crash leads to another attempt, which may resume.
+  if (recorded.ok() || IsLost(recorded)) co_await AbortSink();
+  if (recorded.ok()) deps_.counters.failed.fetch_add(1, std::memory_order_relaxed);
+  co_return recorded.ok() ? failure.status : recorded;
+}
+
+Task<bool> JobRun::MismatchedBefore() {
+  const absl::StatusOr<std::vector<jobs::AttemptRecord>> attempts =
+      co_await deps_.store.Attempts(id_);
+  co_return attempts.ok() && std::ranges::any_of(*attempts, [](const jobs::AttemptRecord& record) {
+    return IsMismatch(record.status);
+  });
+}
+
+// A store that cannot write now (disk full, locked) is asked again until the process drains: the
+// job stays RUNNING in it and is recovered at the next start.
+Task<absl::Status> JobRun::Record(jobs::Change change) {
+  Duration backoff = kFirstBackoff;
+  while (true) {
+    const absl::StatusOr<jobs::Job> job = co_await deps_.store.Update(id_, fence_, change);
+    if (job.ok()) co_return absl::OkStatus();
+    if (IsLost(job.status())) co_return absl::AbortedError(MessageOf(job.status()));
+    if (deps_.draining.load(std::memory_order_acquire)) co_return job.status();
+    co_await deps_.transfer.clock.SleepFor(backoff);
+    backoff = std::min(backoff * 2, kLongestBackoff);
+  }
+}
+
+Task<void> JobRun::AbortSink() {
+  permit_.Release();
+  if (sink_ == nullptr) co_return;
+  // What cannot be removed now is swept at the next start.
+  const absl::Status aborted = co_await sink_->Abort();
+  aborted.IgnoreError();
+}
+
+Task<absl::Status> JobRun::CleanUpAfterCancel() {
+  if (stop_reason() == StopReason::kCancel) co_await AbortSink();
+  co_return absl::OkStatus();
+}
+
+jobs::AttemptRecord JobRun::MakeRecord(jobs::AttemptOutcome outcome, absl::Status status) const {
+  const AttemptFrame frame{job_.attempt, started_at_, deps_.transfer.clock.Now() - began_,
+                           permit_wait_};
+  return fetch::MakeRecord(frame, facts_, outcome, std::move(status));
+}
+
+}  // namespace fetchd::fetch

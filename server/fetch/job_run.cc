@@ -1,0 +1,214 @@
+#include "fetch/job_run.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/strings.h"
+#include "fetch/request.h"
+
+namespace fetchd::fetch {
+namespace {
+
+constexpr std::size_t kHashBlock = std::size_t{256} << 10;
+Deadline DeadlineOf(const jobs::Job& job, const Clock& clock) {
+  // Wall time becomes steady time once, here: a clock that is set later does not move the deadline.
+  return Deadline::After(clock, job.deadline_at - clock.WallNow());
+}
+
+Validator ValidatorOf(const jobs::Checkpoint& checkpoint) {
+  return {checkpoint.etag, checkpoint.last_modified};
+}
+
+sink::OverwritePolicy OverwriteOf(jobs::Overwrite overwrite) {
+  switch (overwrite) {
+    case jobs::Overwrite::kAlways:
+      return sink::OverwritePolicy::kAlways;
+    case jobs::Overwrite::kNever:
+      return sink::OverwritePolicy::kNever;
+    case jobs::Overwrite::kIfDifferent:
+      return sink::OverwritePolicy::kIfDifferent;
+  }
+  return sink::OverwritePolicy::kNever;
+}
+
+}  // namespace
+
+JobRun::JobRun(JobRunDeps deps, jobs::Claim claim, Permit permit, Duration permit_wait)
+    : deps_(std::move(deps)),
+      id_(claim.job.id),
+      job_(std::move(claim.job)),
+      fence_(claim.fence),
+      permit_(std::move(permit)),
+      permit_wait_(permit_wait),
+      started_at_(deps_.transfer.clock.WallNow()),
+      began_(deps_.transfer.clock.Now()),
+      deadline_(DeadlineOf(job_, deps_.transfer.clock)),
+      retry_(RetryOf(job_.spec, deps_.transfer.config.retry)),
+      verifier_(job_.spec),
+      progress_(began_),
+      current_(job_.checkpoint),
+      persisted_(job_.checkpoint),
+      checkpointed_at_(began_),
+      attempt_(deps_.executor) {}
+
+void JobRun::Stop(StopReason reason) {
+  StopReason none = StopReason::kNone;
+  if (stop_.compare_exchange_strong(none, reason, std::memory_order_acq_rel)) attempt_.Stop();
+}
+
+absl::Status JobRun::Fail(Phase phase, bool retryable, absl::Status status) {
+  facts_.phase = phase;
+  facts_.retryable = retryable;
+  return status;
+}
+
+Task<absl::Status> JobRun::Run() {
+  deps_.counters.attempts.fetch_add(1, std::memory_order_relaxed);
+  absl::Status outcome = Prepare();
+  if (outcome.ok()) outcome = co_await attempt_.Run("attempt " + id_.str(), Attempt());
+  deps_.counters.received_bytes.fetch_add(facts_.received_bytes, std::memory_order_relaxed);
+  co_return co_await Conclude(std::move(outcome));
+}
+
+absl::Status JobRun::Prepare() {
+  const auto final = [this](absl::Status status) {
+    return Fail(Phase::kPoolWait, false, std::move(status));
+  };
+  if (deadline_.Passed(deps_.transfer.clock))
+    return final(absl::DeadlineExceededError("job deadline"));
+  const std::size_t turn = static_cast<std::size_t>(std::max(job_.attempt, 1) - 1);
+  absl::StatusOr<Url> url =
+      Url::Parse(job_.spec.urls[turn % job_.spec.urls.size()], deps_.transfer.config.url);
+  if (!url.ok()) return final(url.status());
+  url_ = *std::move(url);
+  if (job_.spec.method == jobs::Method::kHead) return absl::OkStatus();
+  absl::StatusOr<sink::Destination> destination = sink::ParseResolvedDestination(job_.destination);
+  if (!destination.ok()) return final(destination.status());
+  destination_ = *std::move(destination);
+  sink_ = deps_.destinations.MakeSink(destination_, id_, OverwriteOf(job_.overwrite));
+  return absl::OkStatus();
+}
+
+Task<absl::Status> JobRun::Attempt() {
+  Asked asked;
+  if (sink_ != nullptr) {
+    CO_ASSIGN_OR_RETURN(asked, co_await OpenSink());
+    CO_RETURN_IF_ERROR(co_await HashKept(asked.offset));
+  }
+  Deadline deadline = deadline_;
+  if (job_.spec.timeouts.total) {
+    deadline = deadline.Min(Deadline::After(deps_.transfer.clock, *job_.spec.timeouts.total));
+  }
+  Transfer transfer(deps_.transfer, job_.spec, *url_, *this, verifier_, progress_, facts_, {});
+  absl::Status status = co_await transfer.Run(asked, deadline);
+  if (absl::IsDeadlineExceeded(status) && deadline_.Passed(deps_.transfer.clock)) {
+    co_return Fail(facts_.phase, false, WithPrefix(status, "job deadline"));
+  }
+  co_return status;
+}
+
+Task<absl::StatusOr<Asked>> JobRun::OpenSink() {
+  const bool resumable = !ValidatorOf(current_).empty() && current_.url == url_->ToString();
+  const std::uint64_t wanted = resumable ? current_.bytes : 0;
+  const absl::StatusOr<std::uint64_t> kept = co_await sink_->Open(wanted);
+  if (!kept.ok()) co_return Fail(Phase::kSink, absl::IsUnavailable(kept.status()), kept.status());
+  opened_ = true;
+  if (*kept == 0) {
+    CO_RETURN_IF_ERROR(co_await ForgetCheckpoint());
+    co_return Asked();
+  }
+  co_return Asked{*kept, ValidatorOf(current_), current_.total_bytes};
+}
+
+Task<absl::Status> JobRun::HashKept(std::uint64_t bytes) {
+  if (bytes == 0) co_return absl::OkStatus();
+  absl::StatusOr<sink::Buffer> block =
+      co_await deps_.transfer.buffers.Acquire(kHashBlock, deps_.transfer.clock, deadline_);
+  if (!block.ok()) co_return Fail(Phase::kSink, true, block.status());
+  while (verifier_.size_bytes() < bytes) {
+    const std::span<std::byte> space = block->free_space();
+    const absl::StatusOr<std::size_t> got = co_await sink_->ReadBack(verifier_.size_bytes(), space);
+    if (!got.ok()) co_return Fail(Phase::kSink, true, got.status());
+    if (*got == 0) {
+      co_return Fail(Phase::kSink, true, absl::UnavailableError("the kept bytes became fewer"));
+    }
+    verifier_.Update(space.first(std::min<std::uint64_t>(*got, bytes - verifier_.size_bytes())));
+  }
+  co_return absl::OkStatus();
+}
+
+// Before the first byte of another version is written over what the store believes to be kept: a
+// crash in between would mix the two.
+Task<absl::Status> JobRun::ForgetCheckpoint() {
+  current_ = jobs::Checkpoint();
+  if (persisted_.bytes == 0) co_return absl::OkStatus();
+  jobs::Change change = jobs::CheckpointTaken{};
+  CO_RETURN_IF_ERROR(co_await Record(std::move(change)));
+  persisted_ = jobs::Checkpoint();
+  co_return absl::OkStatus();
+}
+
+Task<absl::Status> JobRun::Restart() {
+  CO_RETURN_IF_ERROR(co_await ForgetCheckpoint());
+  if (sink_ == nullptr) co_return absl::OkStatus();
+  co_return co_await sink_->Restart();
+}
+
+Task<absl::Status> JobRun::Begin(const http::Response& response, std::uint64_t offset,
+                                 std::optional<std::uint64_t> total_bytes,
+                                 const Validator& validator) {
+  result_.final_url = response.url.ToString();
+  result_.http_status = response.head.status;
+  result_.headers.clear();
+  for (std::size_t i = 0; i < response.head.headers.size(); ++i) {
+    const auto [name, value] = response.head.headers.at(i);
+    if (!EqualsIgnoreCase(name, "Set-Cookie")) result_.headers.emplace_back(name, value);
+  }
+  result_.etag = response.head.headers.Get("ETag");
+  if (offset == 0) {
+    current_ = {0, url_->ToString(), validator.etag, validator.last_modified, total_bytes};
+  }
+  current_.total_bytes = total_bytes;
+  co_return absl::OkStatus();
+}
+
+Task<absl::Status> JobRun::Write(std::uint64_t, sink::Buffer bytes) {
+  unsaved_bytes_ += bytes.size();
+  CO_RETURN_IF_ERROR(co_await sink_->Write(std::move(bytes)));
+  const EngineConfig& config = deps_.transfer.config;
+  const SteadyTime now = deps_.transfer.clock.Now();
+  const bool due = now - checkpointed_at_ >= config.checkpoint_interval ||
+                   unsaved_bytes_ >= config.checkpoint_bytes;
+  if (!due || ValidatorOf(current_).empty()) co_return absl::OkStatus();
+  co_return co_await CheckpointNow();
+}
+
+Task<absl::Status> JobRun::CheckpointNow() {
+  CO_ASSIGN_OR_RETURN(const std::uint64_t bytes, co_await sink_->Checkpoint());
+  checkpointed_at_ = deps_.transfer.clock.Now();
+  unsaved_bytes_ = 0;
+  if (bytes == 0) co_return absl::OkStatus();
+  current_.bytes = bytes;
+  jobs::Change change = jobs::CheckpointTaken{current_};
+  CO_RETURN_IF_ERROR(co_await Record(std::move(change)));
+  persisted_ = current_;
+  co_return absl::OkStatus();
+}
+
+// For an attempt that ends without success: what a later one may go on with.
+Task<jobs::Checkpoint> JobRun::KeepWhatIsHere() {
+  // After an error of the sink only what was durable before is sure, and that is in the store.
+  if (facts_.phase == Phase::kSink || !opened_) co_return persisted_;
+  const bool untouched = facts_.received_bytes == 0 && !facts_.restarted;
+  if (untouched && current_.bytes > 0) co_return persisted_;
+  if (sink_ == nullptr || facts_.phase == Phase::kVerify || ValidatorOf(current_).empty()) {
+    co_return jobs::Checkpoint();
+  }
+  const absl::StatusOr<std::uint64_t> bytes = co_await sink_->Checkpoint();
+  if (!bytes.ok()) co_return persisted_;
+  if (*bytes == 0) co_return jobs::Checkpoint();
+  current_.bytes = *bytes;
+  co_return current_;
+}
+
+}  // namespace fetchd::fetch

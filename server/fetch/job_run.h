@@ -1,0 +1,113 @@
+// One claimed job on its shard: supervise an attempt, then record how it ended.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <optional>
+
+#include "fetch/attempt_report.h"
+#include "fetch/supervised.h"
+#include "fetch/transfer.h"
+#include "jobs/store.h"
+#include "sink/destinations.h"
+
+namespace fetchd::fetch {
+
+/// Counters of the engine; atomics, so any shard may add.
+struct EngineCounters {
+  std::atomic<std::uint64_t> attempts{0}, retries{0}, succeeded{0}, failed{0}, interrupted{0};
+  std::atomic<std::uint64_t> received_bytes{0};
+};
+
+/// References outlive every run.
+struct JobRunDeps {
+  TransferDeps transfer;
+  asio::any_io_executor executor;  ///< Of the shard.
+  jobs::Store& store;
+  sink::Destinations& destinations;
+  EngineCounters& counters;
+  const std::atomic<bool>& draining;
+  std::function<double()> uniform;  ///< In [0, 1).
+};
+
+enum class StopReason { kNone, kInterrupt, kCancel };
+
+/// Run() is the supervisor and is never cancelled itself; what Stop() cancels is the attempt inside
+/// it. The order of the end is what makes publication happen once: Sink::Commit (durable) ->
+/// Store::Update(Succeeded). A crash between the two leads to another attempt, which publishes the
+/// same destination again.
+class JobRun final : private Target {
+ public:
+  JobRun(JobRunDeps deps, jobs::Claim claim, Permit permit, Duration permit_wait);
+
+  Task<absl::Status> Run();
+  /// Thread-safe; the first reason counts.
+  void Stop(StopReason reason);
+
+  /// After Run(): removes the temporary file when a cancellation came too late for Run() to see it.
+  Task<absl::Status> CleanUpAfterCancel();
+
+  const JobId& id() const { return id_; }
+  Progress progress() const { return progress_.Read(deps_.transfer.clock.Now()); }
+
+ private:
+  // Target
+  Task<absl::Status> Restart() override;
+  Task<absl::Status> Begin(const http::Response& response, std::uint64_t offset,
+                           std::optional<std::uint64_t> total_bytes,
+                           const Validator& validator) override;
+  Task<absl::Status> Write(std::uint64_t offset, sink::Buffer bytes) override;
+
+  absl::Status Prepare();
+  Task<absl::Status> Attempt();
+  Task<absl::StatusOr<Asked>> OpenSink();
+  Task<absl::Status> HashKept(std::uint64_t bytes);
+  Task<absl::Status> CheckpointNow();
+  Task<absl::Status> ForgetCheckpoint();
+  Task<jobs::Checkpoint> KeepWhatIsHere();
+
+  Task<absl::Status> Conclude(absl::Status outcome);
+  Task<absl::Status> Publish();
+  Task<absl::Status> Succeed(std::string destination, std::vector<Digest> digests);
+  Task<absl::Status> Interrupt();
+  Task<absl::Status> FailOrRetry(absl::Status status);
+  Task<absl::Status> Retry(Failure failure, Duration delay);
+  Task<absl::Status> GiveUp(Failure failure);
+  Task<bool> MismatchedBefore();
+  Task<absl::Status> Record(jobs::Change change);
+  Task<void> AbortSink();
+  jobs::AttemptRecord MakeRecord(jobs::AttemptOutcome outcome, absl::Status status) const;
+  absl::Status Fail(Phase phase, bool retryable, absl::Status status);
+  StopReason stop_reason() const { return stop_.load(std::memory_order_acquire); }
+
+  JobRunDeps deps_;
+  const JobId id_;
+  jobs::Job job_;
+  const std::int64_t fence_;
+  Permit permit_;
+  const Duration permit_wait_;
+  const WallTime started_at_;
+  const SteadyTime began_;
+  Deadline deadline_;  ///< Of the job.
+  RetryConfig retry_;
+
+  std::optional<Url> url_;  ///< The one of spec.urls that this attempt uses.
+  sink::Destination destination_;
+  std::unique_ptr<sink::Sink> sink_;  ///< Null for HEAD.
+  bool opened_ = false;
+  Verifier verifier_;
+  ProgressMeter progress_;
+  AttemptFacts facts_;
+  jobs::Result result_;
+
+  jobs::Checkpoint current_;    ///< What a checkpoint taken now would say, but for its bytes.
+  jobs::Checkpoint persisted_;  ///< As the store has it.
+  SteadyTime checkpointed_at_;
+  std::uint64_t unsaved_bytes_ = 0;
+
+  std::atomic<StopReason> stop_{StopReason::kNone};
+  Supervised attempt_;
+};
+
+}  // namespace fetchd::fetch

@@ -1,0 +1,84 @@
+#include "fetch/request.h"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+#include "base/byte_range.h"
+#include "base/strings.h"
+
+namespace fetchd::fetch {
+namespace {
+
+// Any other header that a caller sets may carry a credential.
+constexpr std::array<std::string_view, 7> kNeverSecret = {
+    "accept",        "accept-language", "cache-control", "if-modified-since",
+    "if-none-match", "pragma",          "user-agent"};
+
+void AddCredentials(const jobs::Credentials& credentials, http::Request& request) {
+  if (const auto* basic = std::get_if<jobs::BasicCredentials>(&credentials)) {
+    const std::string pair = Concat(basic->username, ':', basic->password.Reveal());
+    request.headers.push_back({"Authorization", "Basic " + Base64Encode(pair)});
+  }
+  if (const auto* bearer = std::get_if<jobs::BearerCredentials>(&credentials)) {
+    request.headers.push_back({"Authorization", "Bearer " + bearer->token.Reveal()});
+  }
+}
+
+bool IsTrusted(const jobs::FetchSpec& spec, const Url& url, UrlOptions options) {
+  const absl::StatusOr<Url> primary = Url::Parse(spec.urls.front(), options);
+  return primary.ok() && primary->origin() == url.origin();
+}
+
+template <typename T>
+void Override(const std::optional<T>& value, T& target) {
+  if (value) target = *value;
+}
+
+}  // namespace
+
+http::Request BuildRequest(const jobs::FetchSpec& spec, const Url& url, const Asked& asked,
+                           UrlOptions options) {
+  http::Request request(url);
+  request.method = spec.method == jobs::Method::kHead ? "HEAD" : "GET";
+  request.tls_profile = spec.tls_profile;
+  const bool trusted = IsTrusted(spec, url, options);
+  for (const jobs::RequestHeader& header : spec.headers) {
+    std::string name = AsciiLower(header.name);
+    const bool secret = std::ranges::find(kNeverSecret, name) == kNeverSecret.end();
+    if (secret && !trusted) continue;
+    request.headers.push_back({header.name, header.value.Reveal()});
+    if (secret) request.secret_headers.push_back(std::move(name));
+  }
+  if (trusted) AddCredentials(spec.credentials, request);
+  if (asked.offset > 0) {
+    request.headers.push_back({"Range", ByteRange{asked.offset, std::nullopt}.ToHeader()});
+    if (!asked.validator.empty()) {
+      request.headers.push_back({"If-Range", asked.validator.if_range()});
+    }
+  }
+  return request;
+}
+
+http::Timeouts TimeoutsOf(const jobs::FetchSpec& spec, http::Timeouts defaults) {
+  Override(spec.timeouts.dns, defaults.dial.dns);
+  Override(spec.timeouts.connect, defaults.dial.connect);
+  Override(spec.timeouts.tls, defaults.dial.tls);
+  Override(spec.timeouts.first_byte, defaults.first_byte);
+  Override(spec.timeouts.read_idle, defaults.read_idle);
+  return defaults;
+}
+
+RetryConfig RetryOf(const jobs::FetchSpec& spec, RetryConfig defaults) {
+  Override(spec.retry.max_attempts, defaults.max_attempts);
+  Override(spec.retry.base_delay, defaults.base_delay);
+  Override(spec.retry.max_delay, defaults.max_delay);
+  return defaults;
+}
+
+http::RedirectConfig RedirectsOf(const jobs::FetchSpec& spec, http::RedirectConfig defaults) {
+  Override(spec.max_redirects, defaults.max_redirects);
+  return defaults;
+}
+
+}  // namespace fetchd::fetch

@@ -1,0 +1,53 @@
+// May an attempt go on where an earlier one stopped? The rules of RFC 9110 13 and 14, as a table of
+// pure decisions.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "base/status.h"
+#include "http/client.h"
+
+namespace fetchd::fetch {
+
+/// By what an origin proves that a body is still the same one. Strong validators only.
+struct Validator {
+  std::string etag;           ///< With its quotes; empty = none.
+  std::string last_modified;  ///< HTTP-date; empty = none. Used when there is no etag.
+  bool empty() const { return etag.empty() && last_modified.empty(); }
+  /// The If-Range value: etag before last_modified.
+  const std::string& if_range() const { return etag.empty() ? last_modified : etag; }
+};
+
+/// Weak ETags are left out, and a Last-Modified that is not at least a second older than Date (RFC
+/// 9110 8.8.2.2).
+Validator ValidatorOf(const http::Headers& headers);
+
+/// What a request asks for: all of the body, or what follows `offset`.
+struct Asked {
+  std::uint64_t offset = 0;
+  Validator validator;
+  std::optional<std::uint64_t> total_bytes;  ///< As the earlier attempt learned it.
+};
+
+enum class Answer {
+  kBody,      ///< The body follows, from where it was asked for.
+  kFromZero,  ///< The body follows, but from its first byte: what was kept is dropped.
+  kAskAgain,  ///< Not usable for what was kept: drop that and ask for all of it.
+  kComplete,  ///< What was kept is already the whole body.
+  kFailed,
+};
+
+struct Judged {
+  Answer answer = Answer::kFailed;
+  std::optional<std::uint64_t> total_bytes;  ///< Of the whole body.
+  absl::Status error;                        ///< kFailed.
+  bool retryable = false;                    ///< kFailed.
+};
+
+/// HTTP errors become the Status that a caller sees: NOT_FOUND for 404 and 410, UNAVAILABLE for 429
+/// and 503, else FAILED_PRECONDITION, all with reason HTTP_STATUS and metadata "status".
+Judged Judge(const http::Response& response, const Asked& asked);
+
+}  // namespace fetchd::fetch

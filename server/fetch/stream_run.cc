@@ -1,0 +1,157 @@
+#include "fetch/stream_run.h"
+
+#include <utility>
+
+#include "base/strings.h"
+#include "fetch/request.h"
+
+namespace fetchd::fetch {
+namespace {
+
+// One gRPC message: big ones cost far less a byte.
+constexpr std::size_t kBufferBytes = std::size_t{1} << 20;
+
+absl::Status BodyChanged(const std::string& why) {
+  return WithReason(absl::AbortedError("cannot go on with the body: " + why), {"BODY_CHANGED", {}});
+}
+
+}  // namespace
+
+StreamRun::StreamRun(StreamRunDeps deps, jobs::FetchSpec spec, std::uint64_t offset,
+                     Deadline deadline, StreamReceiver& receiver)
+    : deps_(std::move(deps)),
+      spec_(std::move(spec)),
+      first_offset_(offset),
+      deadline_(spec_.timeouts.total
+                    ? deadline.Min(Deadline::After(deps_.transfer.clock, *spec_.timeouts.total))
+                    : deadline),
+      receiver_(receiver),
+      retry_(RetryOf(spec_, deps_.transfer.config.retry)),
+      verifier_(spec_),
+      progress_(deps_.transfer.clock.Now()),
+      position_(offset),
+      attempts_(deps_.executor) {}
+
+void StreamRun::Interrupt() {
+  interrupted_.store(true, std::memory_order_release);
+  attempts_.Stop();
+}
+
+absl::Status StreamRun::InterruptedError() const {
+  return WithReason(
+      absl::UnavailableError(Concat("interrupted by shutdown: resume at offset ", position_)),
+      {"INTERRUPTED", {{"offset", Concat(position_)}}});
+}
+
+Task<absl::StatusOr<StreamEnd>> StreamRun::Run() {
+  absl::Status status = co_await attempts_.Run("stream", AllAttempts());
+  if (!status.ok() && interrupted_.load(std::memory_order_acquire)) co_return InterruptedError();
+  CO_RETURN_IF_ERROR(status);
+  end_.size_bytes = position_;
+  if (first_offset_ == 0 && spec_.method == jobs::Method::kGet) {
+    CO_ASSIGN_OR_RETURN(end_.digests, verifier_.Finish());
+  } else if (spec_.method == jobs::Method::kGet) {
+    CO_RETURN_IF_ERROR(verifier_.CheckSize(position_));
+  }
+  co_return std::move(end_);
+}
+
+Task<absl::Status> StreamRun::AllAttempts() {
+  for (int number = 1;; ++number) {
+    if (number > 1) CO_RETURN_IF_ERROR(CheckResumable());
+    const absl::Status status = co_await OneAttempt(number);
+    const std::optional<Duration> delay = Decide(number, status);
+    if (!delay) co_return status;
+    co_await deps_.transfer.clock.SleepFor(*delay);
+  }
+}
+
+Task<absl::Status> StreamRun::OneAttempt(int number) {
+  Clock& clock = deps_.transfer.clock;
+  facts_ = AttemptFacts();
+  frame_ = {number, clock.WallNow(), {}, {}};
+  const SteadyTime began = clock.Now();
+  const absl::StatusOr<Permit> permit =
+      co_await deps_.transfers.Acquire(1, clock, deadline_, "transfer permit");
+  CO_RETURN_IF_ERROR(permit.status());
+  frame_.permit_wait = clock.Now() - began;
+  deps_.counters.attempts.fetch_add(1, std::memory_order_relaxed);
+
+  const std::string& text = spec_.urls[static_cast<std::size_t>(number - 1) % spec_.urls.size()];
+  CO_ASSIGN_OR_RETURN(Url url, Url::Parse(text, deps_.transfer.config.url));
+  Transfer transfer(deps_.transfer, spec_, std::move(url), *this, verifier_, progress_, facts_,
+                    {.buffer_bytes = kBufferBytes});
+  Asked asked{position_, validator_, total_bytes_};
+  absl::Status status = co_await transfer.Run(std::move(asked), deadline_);
+  frame_.took = clock.Now() - began;
+  deps_.counters.received_bytes.fetch_add(facts_.received_bytes, std::memory_order_relaxed);
+  co_return status;
+}
+
+absl::Status StreamRun::CheckResumable() const {
+  if (position_ == first_offset_ || !validator_.empty()) return absl::OkStatus();
+  return BodyChanged("the origin gave no strong ETag or Last-Modified to resume with");
+}
+
+// Also leaves the attempt's record. nullopt: the status is final, OK included.
+std::optional<Duration> StreamRun::Decide(int number, const absl::Status& status) {
+  jobs::AttemptRecord record = MakeRecord(
+      frame_, facts_,
+      status.ok() ? jobs::AttemptOutcome::kSucceeded : jobs::AttemptOutcome::kFailed, status);
+  std::optional<Duration> delay;
+  if (status.ok()) {
+    record.decision = "done";
+    deps_.counters.succeeded.fetch_add(1, std::memory_order_relaxed);
+  } else {
+    // Bytes that failed their check have been delivered: they cannot be taken back.
+    const bool retryable =
+        facts_.retryable && facts_.phase != Phase::kVerify && facts_.phase != Phase::kSink;
+    const Failure failure{status, facts_.phase, facts_.http_status, facts_.retry_after, retryable};
+    delay = RetryPolicy(retry_).Next(failure, number, deps_.transfer.clock.Now(), deadline_,
+                                     deps_.uniform);
+    record.decision = delay ? RetrySentence(failure, *delay, number, retry_.max_attempts)
+                            : GiveUpSentence(failure, number, retry_.max_attempts);
+    auto& counter = delay ? deps_.counters.retries : deps_.counters.failed;
+    counter.fetch_add(1, std::memory_order_relaxed);
+  }
+  record.retry_delay = delay;
+  end_.attempts.push_back(std::move(record));
+  return delay;
+}
+
+Task<absl::Status> StreamRun::Restart() {
+  if (position_ == 0) co_return absl::OkStatus();
+  if (head_given_) co_return BodyChanged("the origin has another version, or lost the old one");
+  co_return WithReason(
+      absl::FailedPreconditionError(Concat("the origin does not serve this body from offset ",
+                                           position_, ": fetch it from 0")),
+      {"RANGE_NOT_SUPPORTED", {}});
+}
+
+Task<absl::Status> StreamRun::Begin(const http::Response& response, std::uint64_t offset,
+                                    std::optional<std::uint64_t> total_bytes,
+                                    const Validator& validator) {
+  // A first request with an offset has no validator of its own: the head that answers it gives one.
+  validator_ = validator.empty() ? ValidatorOf(response.head.headers) : validator;
+  total_bytes_ = total_bytes;
+  if (std::exchange(head_given_, true)) co_return absl::OkStatus();
+  StreamHead head;
+  head.final_url = response.url.ToString();
+  head.http_status = response.head.status;
+  for (std::size_t i = 0; i < response.head.headers.size(); ++i) {
+    const auto [name, value] = response.head.headers.at(i);
+    head.headers.emplace_back(name, value);
+  }
+  head.total_bytes = total_bytes;
+  head.offset = offset;
+  co_return co_await receiver_.OnHead(std::move(head));
+}
+
+Task<absl::Status> StreamRun::Write(std::uint64_t offset, sink::Buffer bytes) {
+  const std::uint64_t size = bytes.size();
+  CO_RETURN_IF_ERROR(co_await receiver_.OnBytes(offset, std::move(bytes)));
+  position_ = offset + size;
+  co_return absl::OkStatus();
+}
+
+}  // namespace fetchd::fetch

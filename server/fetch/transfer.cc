@@ -1,0 +1,249 @@
+#include "fetch/transfer.h"
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <utility>
+
+#include "base/strings.h"
+#include "fetch/http_date.h"
+#include "fetch/request.h"
+
+namespace fetchd::fetch {
+namespace {
+
+// Pumps whose reads and writes never suspend let others run every so many buffers.
+constexpr int kBuffersBetweenYields = 8;
+// A larger error body costs more to read than a new connection.
+constexpr std::uint64_t kMaxDrainBytes = 128 * 1024;
+
+// May the same request succeed later? Decided by what went wrong before any head came.
+bool IsRetryable(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kUnavailable:
+    case absl::StatusCode::kDeadlineExceeded:
+    case absl::StatusCode::kDataLoss:
+    case absl::StatusCode::kResourceExhausted:
+      return true;
+    default:
+      return false;
+  }
+}
+
+// Takes a small error body that is already here off its connection, so that the next attempt reuses
+// it.
+Task<void> DrainWhatIsHere(http::Response& response) {
+  std::byte scratch[4096];
+  if (response.content_length.value_or(kMaxDrainBytes + 1) > kMaxDrainBytes) co_return;
+  std::uint64_t left = *response.content_length;
+  while (left > 0 && response.body->Buffered() > 0) {
+    const absl::StatusOr<std::size_t> got = co_await response.body->Read(scratch);
+    if (!got.ok() || *got == 0) co_return;
+    left -= std::min<std::uint64_t>(left, *got);
+  }
+  if (left == 0) (co_await response.body->Read(scratch)).status().IgnoreError();  // Best effort.
+}
+
+}  // namespace
+
+Phase PhaseOf(const std::vector<http::ExchangeRecord>& hops) {
+  if (hops.empty()) return Phase::kConnect;
+  return hops.back().failed_phase.value_or(Phase::kFirstByte);
+}
+
+Transfer::Transfer(TransferDeps deps, const jobs::FetchSpec& spec, Url url, Target& target,
+                   Verifier& verifier, ProgressMeter& progress, AttemptFacts& facts,
+                   Options options)
+    : deps_(std::move(deps)),
+      client_(deps_.client, deps_.policy),
+      spec_(spec),
+      url_(std::move(url)),
+      target_(target),
+      verifier_(verifier),
+      progress_(progress),
+      facts_(facts),
+      options_(options) {}
+
+absl::Status Transfer::Fail(Phase phase, bool retryable, absl::Status status) {
+  facts_.phase = phase;
+  facts_.retryable = retryable;
+  return status;
+}
+
+absl::Status Transfer::FailBody(absl::Status status) {
+  const bool retryable = IsRetryable(status) || absl::IsCancelled(status);
+  return Fail(Phase::kBody, retryable, std::move(status));
+}
+
+std::uint64_t Transfer::limit_bytes() const {
+  return std::min(spec_.max_bytes.value_or(deps_.config.max_body_bytes),
+                  deps_.config.max_body_bytes);
+}
+
+Task<absl::StatusOr<http::Response>> Transfer::Send(const Asked& asked) {
+  http::Call call;
+  call.deadline = deadline_;
+  call.timeouts = TimeoutsOf(spec_, deps_.config.timeouts);
+  call.records = &facts_.hops;
+  http::Request request = BuildRequest(spec_, url_, asked, deps_.config.url);
+  const http::RedirectConfig redirects = RedirectsOf(spec_, deps_.config.redirects);
+  absl::StatusOr<http::Response> response =
+      co_await client_.Send(std::move(request), std::move(call), redirects);
+  if (!response.ok()) {
+    const bool retryable = IsRetryable(response.status()) || absl::IsCancelled(response.status());
+    co_return Fail(PhaseOf(facts_.hops), retryable, response.status());
+  }
+  facts_.http_status = response->head.status;
+  facts_.phase = Phase::kBody;
+  facts_.retry_after =
+      ParseRetryAfter(response->head.headers.Get("Retry-After"), deps_.clock.WallNow());
+  co_return response;
+}
+
+Task<absl::Status> Transfer::StartOver() {
+  facts_.restarted = true;
+  verifier_.Reset();
+  absl::Status restarted = co_await target_.Restart();
+  if (restarted.ok()) co_return restarted;
+  const bool retryable = absl::IsUnavailable(restarted);
+  co_return Fail(Phase::kSink, retryable, std::move(restarted));
+}
+
+// At most two requests: one for what is missing, one for all when that was of no use.
+Task<absl::StatusOr<http::Response>> Transfer::SendUntilUsable(Asked& asked, Judged& judged) {
+  while (true) {
+    CO_ASSIGN_OR_RETURN(http::Response response, co_await Send(asked));
+    judged = Judge(response, asked);
+    switch (judged.answer) {
+      case Answer::kBody:
+      case Answer::kComplete:
+        co_return response;
+      case Answer::kFailed:
+        co_await DrainWhatIsHere(response);
+        co_return Fail(Phase::kFirstByte, judged.retryable, judged.error);
+      case Answer::kFromZero:
+        CO_RETURN_IF_ERROR(co_await StartOver());
+        asked = Asked();
+        co_return response;
+      case Answer::kAskAgain:
+        response.body.reset();
+        CO_RETURN_IF_ERROR(co_await StartOver());
+        asked = Asked();
+    }
+  }
+}
+
+absl::Status Transfer::CheckAnnounced(std::optional<std::uint64_t> total_bytes) {
+  if (!total_bytes || spec_.method == jobs::Method::kHead) return absl::OkStatus();
+  if (*total_bytes > limit_bytes()) {
+    return Fail(
+        Phase::kVerify, false,
+        WithReason(absl::ResourceExhaustedError(Concat("the body has ", *total_bytes,
+                                                       " bytes, the limit is ", limit_bytes())),
+                   {"BODY_TOO_LARGE", {{"limit", Concat(limit_bytes())}}}));
+  }
+  absl::Status size = verifier_.CheckSize(*total_bytes);
+  return size.ok() ? size : Fail(Phase::kVerify, true, std::move(size));
+}
+
+Task<absl::Status> Transfer::Run(Asked asked, Deadline deadline) {
+  deadline_ = deadline;
+  facts_.resumed_from_bytes = asked.offset;
+  Judged judged;
+  absl::StatusOr<http::Response> response = co_await SendUntilUsable(asked, judged);
+  CO_RETURN_IF_ERROR(response.status());
+  CO_RETURN_IF_ERROR(CheckAnnounced(judged.total_bytes));
+  progress_.Begin(asked.offset, judged.total_bytes, deps_.clock.Now());
+  const Validator validator =
+      asked.offset > 0 ? asked.validator : ValidatorOf(response->head.headers);
+  absl::Status begun =
+      co_await target_.Begin(*response, asked.offset, judged.total_bytes, validator);
+  if (!begun.ok()) {
+    const bool retryable = absl::IsUnavailable(begun);
+    co_return Fail(Phase::kSink, retryable, std::move(begun));
+  }
+  if (judged.answer == Answer::kComplete || spec_.method == jobs::Method::kHead) {
+    co_return absl::OkStatus();
+  }
+  co_return co_await Pump(*response->body, asked.offset, judged.total_bytes);
+}
+
+Task<absl::StatusOr<sink::Buffer>> Transfer::AcquireBuffer(
+    std::optional<std::uint64_t> left_bytes) {
+  const std::size_t wanted = static_cast<std::size_t>(
+      std::min<std::uint64_t>(left_bytes.value_or(options_.buffer_bytes), options_.buffer_bytes));
+  const SteadyTime from = deps_.clock.Now();
+  absl::StatusOr<sink::Buffer> buffer =
+      co_await deps_.buffers.Acquire(wanted, deps_.clock, deadline_);
+  facts_.buffer_wait += deps_.clock.Now() - from;
+  if (!buffer.ok()) co_return FailBody(buffer.status());
+  co_return buffer;
+}
+
+Task<absl::Status> Transfer::Pump(http::Body& body, std::uint64_t offset,
+                                  std::optional<std::uint64_t> total) {
+  bool ended = false;
+  for (int buffers = 1; !ended; ++buffers) {
+    if (total && offset >= *total) co_return co_await ExpectEnd(body);
+    const auto left = total ? std::optional(*total - offset) : std::nullopt;
+    CO_ASSIGN_OR_RETURN(sink::Buffer buffer, co_await AcquireBuffer(left));
+    const absl::Status filled = co_await Fill(body, buffer, ended);
+    // What came before an error counts: a later attempt goes on behind it.
+    if (buffer.size() > 0) CO_RETURN_IF_ERROR(co_await Deliver(std::move(buffer), offset));
+    CO_RETURN_IF_ERROR(filled);
+    if (buffers % kBuffersBetweenYields == 0) {
+      co_await asio::post(co_await asio::this_coro::executor, asio::use_awaitable);
+    }
+  }
+  if (total && offset != *total) {
+    co_return Fail(
+        Phase::kBody, true,
+        absl::DataLossError(Concat("the body ended at ", offset, " of ", *total, " bytes")));
+  }
+  co_return absl::OkStatus();
+}
+
+// Takes what is there and never waits for more: a slow origin's bytes are passed on as they come, a
+// fast one's fill the buffer.
+Task<absl::Status> Transfer::Fill(http::Body& body, sink::Buffer& buffer, bool& ended) {
+  do {
+    const absl::StatusOr<std::size_t> got = co_await body.Read(buffer.free_space());
+    if (!got.ok()) co_return FailBody(got.status());
+    ended = *got == 0;
+    buffer.Grow(*got);
+    facts_.received_bytes += *got;
+  } while (!ended && !buffer.full() && body.Buffered() > 0);
+  co_return absl::OkStatus();
+}
+
+Task<absl::Status> Transfer::Deliver(sink::Buffer buffer, std::uint64_t& offset) {
+  const std::uint64_t size = buffer.size();
+  if (offset + size > limit_bytes()) {
+    co_return Fail(Phase::kVerify, false,
+                   WithReason(absl::ResourceExhaustedError(
+                                  Concat("the body is larger than the limit of ", limit_bytes())),
+                              {"BODY_TOO_LARGE", {{"limit", Concat(limit_bytes())}}}));
+  }
+  if (spec_.expected_size && offset + size > *spec_.expected_size) {
+    co_return Fail(Phase::kVerify, true, verifier_.CheckSize(offset + size));
+  }
+  verifier_.Update(buffer.bytes());
+  absl::Status written = co_await target_.Write(offset, std::move(buffer));
+  if (!written.ok()) {
+    const bool retryable = absl::IsUnavailable(written);
+    co_return Fail(Phase::kSink, retryable, std::move(written));
+  }
+  offset += size;
+  progress_.Add(size, deps_.clock.Now());
+  co_return absl::OkStatus();
+}
+
+// Reads the end itself, without a buffer: it is what gives the connection back.
+Task<absl::Status> Transfer::ExpectEnd(http::Body& body) {
+  std::byte probe[1];
+  const absl::StatusOr<std::size_t> got = co_await body.Read(probe);
+  if (!got.ok()) co_return FailBody(got.status());
+  if (*got != 0) co_return FailBody(absl::DataLossError("the body is longer than announced"));
+  co_return absl::OkStatus();
+}
+
+}  // namespace fetchd::fetch

@@ -1,0 +1,183 @@
+#include "fetch/validate.h"
+
+#include <algorithm>
+#include <string_view>
+
+#include "base/strings.h"
+#include "http/message.h"
+
+namespace fetchd::fetch {
+namespace {
+
+constexpr std::size_t kMaxUrls = 16;
+constexpr std::size_t kMaxHeaders = 64;
+constexpr std::size_t kMaxHeaderBytes = 16 << 10;
+constexpr std::size_t kMaxLabels = 64;
+constexpr std::size_t kMaxLabelKey = 63;
+constexpr std::size_t kMaxLabelValue = 255;
+constexpr int kMaxAttempts = 100;
+constexpr int kMaxRedirects = 50;
+constexpr int kMaxPriority = 100;
+constexpr Duration kLongestTimeout = std::chrono::hours(24 * 7);
+
+absl::Status Wrong(const std::string& field, const std::string& description) {
+  return WithField(absl::InvalidArgumentError(Concat(field, ": ", description)),
+                   {field, description});
+}
+
+absl::Status Wrong(const std::string& field, const absl::Status& status) {
+  return Wrong(field, MessageOf(status));
+}
+
+std::string Indexed(std::string_view field, std::size_t index) {
+  return Concat(field, '[', index, ']');
+}
+
+absl::Status CheckUrls(const jobs::FetchSpec& spec, UrlOptions options) {
+  if (spec.urls.empty()) return Wrong("spec.urls", "give at least one URL");
+  if (spec.urls.size() > kMaxUrls) {
+    return Wrong("spec.urls", Concat("at most ", kMaxUrls, " URLs"));
+  }
+  for (std::size_t i = 0; i < spec.urls.size(); ++i) {
+    const absl::StatusOr<Url> url = Url::Parse(spec.urls[i], options);
+    if (!url.ok()) return Wrong(Indexed("spec.urls", i), url.status());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckHeaders(const jobs::FetchSpec& spec) {
+  if (spec.headers.size() > kMaxHeaders) {
+    return Wrong("spec.headers", Concat("at most ", kMaxHeaders, " headers"));
+  }
+  const bool has_credentials = !std::holds_alternative<std::monostate>(spec.credentials);
+  std::size_t bytes = 0;
+  for (std::size_t i = 0; i < spec.headers.size(); ++i) {
+    const jobs::RequestHeader& header = spec.headers[i];
+    const absl::Status valid = http::ValidateHeader(header.name, header.value.Reveal());
+    if (!valid.ok()) return Wrong(Indexed("spec.headers", i), valid);
+    if (has_credentials && EqualsIgnoreCase(header.name, "Authorization")) {
+      return Wrong(Indexed("spec.headers", i),
+                   "Authorization is given twice: leave it to credentials");
+    }
+    bytes += header.name.size() + header.value.Reveal().size();
+  }
+  if (bytes > kMaxHeaderBytes) {
+    return Wrong("spec.headers", Concat("at most ", kMaxHeaderBytes, " bytes in all"));
+  }
+  return absl::OkStatus();
+}
+
+bool HasControl(std::string_view text) {
+  return std::ranges::any_of(
+      text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
+}
+
+absl::Status CheckCredentials(const jobs::Credentials& credentials) {
+  if (const auto* basic = std::get_if<jobs::BasicCredentials>(&credentials)) {
+    // RFC 7617 2: the first colon ends the user name.
+    if (basic->username.contains(':')) {
+      return Wrong("spec.credentials.basic.username", "a user name cannot hold a colon");
+    }
+    if (HasControl(basic->username) || HasControl(basic->password.Reveal())) {
+      return Wrong("spec.credentials.basic", "control character: remove it");
+    }
+  }
+  if (const auto* bearer = std::get_if<jobs::BearerCredentials>(&credentials)) {
+    const std::string& token = bearer->token.Reveal();
+    if (token.empty() || HasControl(token) || token.contains(' ')) {
+      return Wrong("spec.credentials.bearer_token",
+                   "give a token without spaces or control characters");
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckBody(const jobs::FetchSpec& spec) {
+  for (std::size_t i = 0; i < spec.digests.size(); ++i) {
+    const auto same = [&](const Digest& other) {
+      return other.algorithm == spec.digests[i].algorithm;
+    };
+    if (std::ranges::count_if(spec.digests, same) > 1) {
+      return Wrong(Indexed("spec.digests", i), "at most one digest an algorithm");
+    }
+  }
+  if (spec.method == jobs::Method::kHead && (!spec.digests.empty() || spec.expected_size)) {
+    return Wrong("spec.method",
+                 "HEAD brings no body to check: use GET, or leave digests and size out");
+  }
+  if (spec.max_bytes && *spec.max_bytes == 0) {
+    return Wrong("spec.max_bytes", "must be positive; leave it out for the server's limit");
+  }
+  if (spec.max_bytes && spec.expected_size && *spec.expected_size > *spec.max_bytes) {
+    return Wrong("spec.expected_size", "is larger than max_bytes");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckDuration(const std::string& field, const std::optional<Duration>& value,
+                           Duration shortest) {
+  if (!value || (*value >= shortest && *value <= kLongestTimeout)) return absl::OkStatus();
+  return Wrong(field, "must be positive and at most 7 days");
+}
+
+absl::Status CheckTimes(const jobs::FetchSpec& spec) {
+  constexpr Duration kShortest = std::chrono::milliseconds(1);
+  const jobs::TimeoutOverrides& timeouts = spec.timeouts;
+  RETURN_IF_ERROR(CheckDuration("spec.timeouts.dns", timeouts.dns, kShortest));
+  RETURN_IF_ERROR(CheckDuration("spec.timeouts.connect", timeouts.connect, kShortest));
+  RETURN_IF_ERROR(CheckDuration("spec.timeouts.tls", timeouts.tls, kShortest));
+  RETURN_IF_ERROR(CheckDuration("spec.timeouts.first_byte", timeouts.first_byte, kShortest));
+  RETURN_IF_ERROR(CheckDuration("spec.timeouts.read_idle", timeouts.read_idle, kShortest));
+  RETURN_IF_ERROR(CheckDuration("spec.timeouts.total", timeouts.total, kShortest));
+  RETURN_IF_ERROR(
+      CheckDuration("spec.retry_policy.base_delay", spec.retry.base_delay, Duration::zero()));
+  RETURN_IF_ERROR(
+      CheckDuration("spec.retry_policy.max_delay", spec.retry.max_delay, Duration::zero()));
+  if (spec.retry.max_attempts &&
+      (*spec.retry.max_attempts < 1 || *spec.retry.max_attempts > kMaxAttempts)) {
+    return Wrong("spec.retry_policy.max_attempts", Concat("must be 1 to ", kMaxAttempts));
+  }
+  if (spec.max_redirects && (*spec.max_redirects < 0 || *spec.max_redirects > kMaxRedirects)) {
+    return Wrong("spec.max_redirects", Concat("must be 0 to ", kMaxRedirects));
+  }
+  return absl::OkStatus();
+}
+
+bool IsLabelKeyChar(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || std::string_view("._/-").contains(c);
+}
+
+absl::Status CheckLabels(const std::map<std::string, std::string>& labels) {
+  if (labels.size() > kMaxLabels) return Wrong("labels", Concat("at most ", kMaxLabels, " labels"));
+  for (const auto& [key, value] : labels) {
+    if (key.empty() || key.size() > kMaxLabelKey || !std::ranges::all_of(key, IsLabelKeyChar)) {
+      return Wrong("labels", "keys are 1 to 63 of a-z, 0-9, '.', '_', '/' and '-'");
+    }
+    if (value.size() > kMaxLabelValue || HasControl(value)) {
+      return Wrong(Concat("labels[", key, ']'), "values are at most 255 printable bytes");
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status ValidateSpec(const jobs::FetchSpec& spec, UrlOptions options) {
+  RETURN_IF_ERROR(CheckUrls(spec, options));
+  RETURN_IF_ERROR(CheckHeaders(spec));
+  RETURN_IF_ERROR(CheckCredentials(spec.credentials));
+  RETURN_IF_ERROR(CheckBody(spec));
+  return CheckTimes(spec);
+}
+
+absl::Status ValidateJob(const jobs::Job& job, UrlOptions options, WallTime now) {
+  RETURN_IF_ERROR(ValidateSpec(job.spec, options));
+  RETURN_IF_ERROR(CheckLabels(job.labels));
+  if (job.priority < -kMaxPriority || job.priority > kMaxPriority) {
+    return Wrong("priority", "must be -100 to 100");
+  }
+  if (job.deadline_at <= now) return Wrong("deadline", "lies in the past");
+  return absl::OkStatus();
+}
+
+}  // namespace fetchd::fetch

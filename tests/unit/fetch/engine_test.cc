@@ -1,0 +1,243 @@
+#include <condition_variable>
+#include <filesystem>
+#include <random>
+#include <set>
+
+#include "fetch/engine_core.h"
+#include "support/fake_http_client.h"
+#include "support/memory_store.h"
+#include "unit/fetch/fetch_fixture.h"
+
+namespace fetchd::fetch {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// The same scripted origin on each shard.
+class FakeClients final : public Clients {
+ public:
+  FakeClients(std::size_t shards, testing::FakeHttpClient::Handler handler) {
+    for (std::size_t i = 0; i < shards; ++i) {
+      clients_.push_back(std::make_unique<testing::FakeHttpClient>(handler));
+    }
+  }
+  http::Client& ForShard(std::size_t shard) override { return *clients_[shard]; }
+  std::size_t ShardFor(const Origin& origin) const override {
+    return std::hash<std::string>()(origin.host) % clients_.size();
+  }
+
+ private:
+  std::vector<std::unique_ptr<testing::FakeHttpClient>> clients_;
+};
+
+/// The whole engine on two shards and the real clock; waits are for events of the store.
+class EngineTest : public ::testing::Test {
+ protected:
+  EngineTest() {
+    std::string pattern =
+        (std::filesystem::temp_directory_path() / "fetchd-engine-XXXXXX").string();
+    root_ = ::mkdtemp(pattern.data());
+    destinations_ =
+        *sink::Destinations::Open(root_, clock_, runtime_.blocking(), runtime_.shard(0).executor());
+    policy_ = *egress::Policy::Create({});
+    config_.max_transfers = 8;
+    config_.retry.base_delay = 1ms;
+    listener_ = store_.OnEvents([this] {
+      const std::lock_guard lock(mutex_);
+      changed_.notify_all();
+    });
+  }
+  ~EngineTest() override {
+    engine_.reset();
+    store_.RemoveListener(listener_);
+    runtime_.Stop();
+    std::filesystem::remove_all(root_);
+  }
+
+  void Start(testing::FakeHttpClient::Handler handler) {
+    clients_ = std::make_unique<FakeClients>(runtime_.size(), std::move(handler));
+    engine_ = std::make_unique<EngineCore>(
+        CoreDeps{runtime_, clock_, store_, *clients_, *destinations_, buffers_, policy_}, config_);
+    ASSERT_TRUE(engine_->Start().ok());
+  }
+
+  template <typename T>
+  T Await(Task<T> task) {
+    return runtime::RunBlocking(runtime_.shard(0).executor(), std::move(task));
+  }
+
+  JobId Submit(int number) {
+    jobs::Job job;
+    job.id = JobId::Generate(clock_.WallNow(), random_);
+    job.spec.urls = {Concat("https://host", number % 7, ".example.org/", number)};
+    job.destination = Concat("file:out/", number);
+    job.created_at = job.ready_at = clock_.WallNow();
+    job.deadline_at = job.created_at + 24h;
+    EXPECT_TRUE(Await(store_.Create(job)).ok());
+    engine_->Wake();
+    return job.id;
+  }
+
+  std::uint64_t Count(jobs::State state) { return Await(store_.Stats())->jobs[state]; }
+  void WaitFor(jobs::State state, std::uint64_t count) {
+    std::unique_lock lock(mutex_);
+    while (true) {
+      lock.unlock();
+      const bool reached = Count(state) >= count;
+      lock.lock();
+      if (reached) return;
+      changed_.wait_for(lock, 20ms);  // A change between the count and the wait is seen then.
+    }
+  }
+  std::size_t FilesUnder(const std::string& folder) const {
+    std::size_t files = 0;
+    for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(root_ / folder)) {
+      ++files;
+    }
+    return files;
+  }
+
+  RealClock clock_;
+  runtime::Runtime runtime_{{.shards = 2, .blocking_threads = 4}};
+  testing::MemoryStore store_{clock_};
+  sink::BufferPool buffers_{std::size_t{64} << 20};
+  std::mt19937_64 random_{3};
+  EngineConfig config_;
+  std::filesystem::path root_;
+  std::unique_ptr<sink::Destinations> destinations_;
+  std::shared_ptr<const egress::Policy> policy_;
+  std::unique_ptr<FakeClients> clients_;
+  std::unique_ptr<EngineCore> engine_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::uint64_t listener_ = 0;
+};
+
+TEST_F(EngineTest, RunsEveryJobUnderTheCap) {
+  Start([](const http::Request&) { return Whole(Pattern(20'000)); });
+
+  for (int i = 0; i < 100; ++i) Submit(i);
+  WaitFor(jobs::State::kSucceeded, 100);
+  engine_->Drain(clock_.Now() + 30s);
+
+  EXPECT_EQ(FilesUnder("out"), 100u);
+  EXPECT_LE(engine_->Stats().transfers_peak, 8u);
+  EXPECT_EQ(engine_->Stats().succeeded, 100u);
+  EXPECT_EQ(engine_->Stats().received_bytes, 2'000'000u);
+}
+
+TEST_F(EngineTest, FailedAttemptsAreRetriedWhenTheyAreDue) {
+  auto seen = std::make_shared<std::set<std::string>>();
+  auto mutex = std::make_shared<std::mutex>();
+  Start([seen, mutex](const http::Request& request) {
+    const std::lock_guard lock(*mutex);
+    return seen->insert(request.url.ToString()).second ? Status(503) : Whole("body");
+  });
+
+  for (int i = 0; i < 10; ++i) Submit(i);
+  WaitFor(jobs::State::kSucceeded, 10);
+
+  EXPECT_EQ(engine_->Stats().retries, 10u);
+}
+
+TEST_F(EngineTest, CancelStopsARunningJobAndRemovesItsFile) {
+  Start([](const http::Request&) { return Stalls(Pattern(500'000), 262'144); });
+  const JobId id = Submit(1);
+  while (engine_->ProgressOf(id).value_or(Progress{}).received_bytes < 262'144) {
+    std::this_thread::yield();
+  }
+
+  const auto cancelled = Await(engine_->Cancel(id));
+
+  ASSERT_TRUE(cancelled.ok());
+  EXPECT_EQ(cancelled->state, jobs::State::kCancelled);
+  while (engine_->ProgressOf(id)) std::this_thread::yield();
+  EXPECT_EQ(FilesUnder("out"), 0u);
+  EXPECT_EQ(engine_->Stats().transfers_in_use, 0u);
+}
+
+TEST_F(EngineTest, DrainCheckpointsWhatIsInFlightAndLeavesTheRestQueued) {
+  Start([](const http::Request&) { return Stalls(Pattern(500'000), 262'144); });
+  std::vector<JobId> ids;
+  for (int i = 0; i < 20; ++i) ids.push_back(Submit(i));
+  const auto all_stalled = [&] {
+    const auto progress = engine_->AllProgress();
+    return progress.size() == 8 && std::ranges::all_of(progress, [](const auto& job) {
+             return job.second.received_bytes == 262'144;
+           });
+  };
+  while (!all_stalled()) std::this_thread::yield();
+
+  engine_->Drain(clock_.Now());
+
+  EXPECT_EQ(Count(jobs::State::kInterrupted), 8u);
+  EXPECT_EQ(Count(jobs::State::kQueued), 12u);
+  EXPECT_EQ(engine_->Stats().interrupted, 8u);
+  for (const JobId& id : ids) {
+    const jobs::Job job = *Await(store_.Get(id));
+    if (job.state == jobs::State::kInterrupted) EXPECT_EQ(job.checkpoint.bytes, 262'144u);
+  }
+}
+
+TEST_F(EngineTest, DrainLetsShortTransfersEnd) {
+  Start([](const http::Request&) { return Whole(Pattern(100'000)); });
+  for (int i = 0; i < 8; ++i) Submit(i);
+  while (Count(jobs::State::kQueued) > 0) std::this_thread::yield();
+
+  engine_->Drain(clock_.Now() + 30s);
+
+  EXPECT_EQ(Count(jobs::State::kSucceeded), 8u);
+}
+
+TEST_F(EngineTest, StartRemovesOrphanedTemporariesOnly) {
+  const JobId orphan = JobId::Generate(clock_.WallNow(), random_);
+  std::filesystem::create_directory(root_ / "out");
+  std::ofstream(root_ / "out" / Concat(".x.", orphan.str(), ".fetchd-part")) << "left";
+  std::ofstream(root_ / "out" / "kept") << "kept";
+
+  Start([](const http::Request&) { return Whole("x"); });
+  while (FilesUnder("out") > 1) std::this_thread::yield();
+
+  EXPECT_TRUE(std::filesystem::exists(root_ / "out" / "kept"));
+}
+
+class NullReceiver final : public StreamReceiver {
+ public:
+  Task<absl::Status> OnHead(StreamHead) override { co_return absl::OkStatus(); }
+  Task<absl::Status> OnBytes(std::uint64_t, sink::Buffer bytes) override {
+    received += bytes.size();
+    co_return absl::OkStatus();
+  }
+  std::atomic<std::uint64_t> received{0};
+};
+
+TEST_F(EngineTest, StreamRunsFromAnyShardAndDrainEndsItWithItsOffset) {
+  Start([](const http::Request& request) {
+    if (request.url.path() == "/short") return Whole("12345");
+    return Stalls(Pattern(2'000'000), 1 << 20);
+  });
+  jobs::FetchSpec spec;
+  spec.urls = {"https://a.example.org/short"};
+  NullReceiver first;
+  const auto end = Await(engine_->Stream(spec, 0, Deadline::Never(), first));
+  ASSERT_TRUE(end.ok()) << end.status();
+  EXPECT_EQ(end->size_bytes, 5u);
+
+  spec.urls = {"https://a.example.org/long"};
+  NullReceiver second;
+  absl::Status status;
+  {
+    std::jthread caller(
+        [&] { status = Await(engine_->Stream(spec, 0, Deadline::Never(), second)).status(); });
+    while (second.received == 0) std::this_thread::yield();
+    engine_->Drain(clock_.Now());
+  }
+
+  EXPECT_TRUE(absl::IsUnavailable(status));
+  EXPECT_EQ(GetReason(status)->metadata[0].second, Concat(1 << 20));
+  EXPECT_TRUE(
+      absl::IsUnavailable(Await(engine_->Stream(spec, 0, Deadline::Never(), second)).status()));
+}
+
+}  // namespace
+}  // namespace fetchd::fetch

@@ -1,0 +1,165 @@
+// The pure rules: dates, Retry-After, validators, specs, progress.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "fetch/http_date.h"
+#include "fetch/progress_meter.h"
+#include "fetch/resume.h"
+#include "fetch/validate.h"
+
+namespace fetchd::fetch {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr WallTime kNov1994 =
+    WallTime(std::chrono::sys_days(std::chrono::year{1994} / 11 / 6)) + 8h + 49min + 37s;
+
+TEST(HttpDateTest, ReadsAllThreeForms) {
+  EXPECT_EQ(ParseHttpDate("Sun, 06 Nov 1994 08:49:37 GMT"), kNov1994);
+  EXPECT_EQ(ParseHttpDate("Sunday, 06-Nov-94 08:49:37 GMT"), kNov1994);
+  EXPECT_EQ(ParseHttpDate("Sun Nov  6 08:49:37 1994"), kNov1994);
+}
+
+TEST(HttpDateTest, RefusesTheRest) {
+  for (const char* text : {"", "0", "Sun, 06 Nov 1994 08:49:37", "Sun, 06 Nov 1994 08:49:37 CET",
+                           "Sun, 31 Feb 2026 00:00:00 GMT", "Sun, 06 Nov 1994 24:00:00 GMT",
+                           "06 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 1994 08:49:37 GMT ",
+                           "Sun, -6 Nov 1994 08:49:37 GMT"}) {
+    EXPECT_EQ(ParseHttpDate(text), std::nullopt) << text;
+  }
+}
+
+TEST(RetryAfterTest, SecondsOrDate) {
+  EXPECT_EQ(ParseRetryAfter("120", kNov1994), 120s);
+  EXPECT_EQ(ParseRetryAfter(" 0 ", kNov1994), 0s);
+  EXPECT_EQ(ParseRetryAfter("Sun, 06 Nov 1994 08:49:47 GMT", kNov1994), 10s);
+  EXPECT_EQ(ParseRetryAfter("Sun, 06 Nov 1994 08:49:00 GMT", kNov1994), 0s);
+  EXPECT_EQ(ParseRetryAfter("18446744073709551615", kNov1994), 24h * 366);
+  for (const char* text : {"", "-1", "1.5", "soon", "99999999999999999999999"}) {
+    EXPECT_EQ(ParseRetryAfter(text, kNov1994), std::nullopt) << text;
+  }
+}
+
+http::Headers Make(std::vector<std::pair<std::string, std::string>> fields) {
+  http::Headers headers;
+  for (const auto& [name, value] : fields) headers.Add(name, value);
+  return headers;
+}
+
+TEST(ValidatorTest, OnlyStrongOnesCount) {
+  EXPECT_EQ(ValidatorOf(Make({{"ETag", "\"a\""}})).etag, "\"a\"");
+  EXPECT_TRUE(ValidatorOf(Make({{"ETag", "W/\"a\""}})).empty());
+  EXPECT_TRUE(ValidatorOf(Make({{"ETag", "a"}})).empty());
+  const std::string modified = "Sun, 06 Nov 1994 08:49:37 GMT";
+  EXPECT_TRUE(ValidatorOf(Make({{"Last-Modified", modified}})).empty());
+  EXPECT_TRUE(ValidatorOf(Make({{"Last-Modified", modified}, {"Date", modified}})).empty());
+  EXPECT_EQ(
+      ValidatorOf(Make({{"Last-Modified", modified}, {"Date", "Sun, 06 Nov 1994 08:49:38 GMT"}}))
+          .if_range(),
+      modified);
+}
+
+jobs::FetchSpec GoodSpec() {
+  jobs::FetchSpec spec;
+  spec.urls = {"https://example.org/"};
+  return spec;
+}
+
+struct SpecCase {
+  const char* name;
+  std::function<void(jobs::FetchSpec&)> spoil;
+  const char* field;
+};
+void PrintTo(const SpecCase& c, std::ostream* out) { *out << c.name; }
+
+class ValidateSpecTest : public ::testing::TestWithParam<SpecCase> {};
+
+TEST_P(ValidateSpecTest, NamesTheField) {
+  jobs::FetchSpec spec = GoodSpec();
+  ASSERT_TRUE(ValidateSpec(spec, {}).ok());
+  GetParam().spoil(spec);
+
+  const absl::Status status = ValidateSpec(spec, {});
+
+  ASSERT_TRUE(absl::IsInvalidArgument(status));
+  EXPECT_EQ(GetField(status)->field, GetParam().field);
+}
+
+using jobs::FetchSpec;
+INSTANTIATE_TEST_SUITE_P(
+    All, ValidateSpecTest,
+    ::testing::Values(
+        SpecCase{"NoUrl", [](FetchSpec& s) { s.urls.clear(); }, "spec.urls"},
+        SpecCase{"BadMirror", [](FetchSpec& s) { s.urls.push_back("ftp://x"); }, "spec.urls[1]"},
+        SpecCase{"OwnedHeader", [](FetchSpec& s) { s.headers = {{"Host", Secret("x")}}; },
+                 "spec.headers[0]"},
+        SpecCase{"InjectedHeader", [](FetchSpec& s) { s.headers = {{"X-A", Secret("x\r\nY: z")}}; },
+                 "spec.headers[0]"},
+        SpecCase{"TwoAuthorizations",
+                 [](FetchSpec& s) {
+                   s.headers = {{"authorization", Secret("x")}};
+                   s.credentials = jobs::BearerCredentials{Secret("t")};
+                 },
+                 "spec.headers[0]"},
+        SpecCase{"ColonInUser",
+                 [](FetchSpec& s) { s.credentials = jobs::BasicCredentials{"a:b", Secret("p")}; },
+                 "spec.credentials.basic.username"},
+        SpecCase{"TwoDigests",
+                 [](FetchSpec& s) { s.digests.assign(2, {DigestAlgorithm::kMd5, ""}); },
+                 "spec.digests[0]"},
+        SpecCase{"HeadWithSize",
+                 [](FetchSpec& s) {
+                   s.method = jobs::Method::kHead;
+                   s.expected_size = 1;
+                 },
+                 "spec.method"},
+        SpecCase{"NoBytes", [](FetchSpec& s) { s.max_bytes = 0; }, "spec.max_bytes"},
+        SpecCase{"SizeOverLimit",
+                 [](FetchSpec& s) {
+                   s.max_bytes = 1;
+                   s.expected_size = 2;
+                 },
+                 "spec.expected_size"},
+        SpecCase{"NegativeTimeout", [](FetchSpec& s) { s.timeouts.connect = -1s; },
+                 "spec.timeouts.connect"},
+        SpecCase{"NoAttempts", [](FetchSpec& s) { s.retry.max_attempts = 0; },
+                 "spec.retry_policy.max_attempts"},
+        SpecCase{"NegativeRedirects", [](FetchSpec& s) { s.max_redirects = -1; },
+                 "spec.max_redirects"}),
+    [](const auto& info) { return info.param.name; });
+
+TEST(ValidateJobTest, LabelsPriorityAndDeadline) {
+  jobs::Job job;
+  job.spec = GoodSpec();
+  job.deadline_at = kNov1994 + 1h;
+  job.labels = {{"team/a.b_c-1", "Any text"}};
+  EXPECT_TRUE(ValidateJob(job, {}, kNov1994).ok());
+
+  EXPECT_EQ(GetField(ValidateJob(job, {}, kNov1994 + 1h))->field, "deadline");
+  job.priority = 101;
+  EXPECT_EQ(GetField(ValidateJob(job, {}, kNov1994))->field, "priority");
+  job.labels = {{"Upper", ""}};
+  EXPECT_EQ(GetField(ValidateJob(job, {}, kNov1994))->field, "labels");
+}
+
+TEST(ProgressMeterTest, RateIsSmoothedAndFades) {
+  SteadyTime now(1h);
+  ProgressMeter meter(now);
+  meter.Begin(500, 10'500, now);
+  for (int i = 0; i < 50; ++i) {
+    now += 100ms;
+    meter.Add(100, now);
+  }
+
+  const Progress progress = meter.Read(now);
+
+  EXPECT_EQ(progress.received_bytes, 5'500u);
+  EXPECT_NEAR(progress.rate_bytes_per_sec, 1000, 1);
+  ASSERT_TRUE(progress.eta.has_value());
+  EXPECT_NEAR(std::chrono::duration<double>(*progress.eta).count(), 5, 0.1);
+  EXPECT_LT(meter.Read(now + 10s).rate_bytes_per_sec, 50);
+}
+
+}  // namespace
+}  // namespace fetchd::fetch

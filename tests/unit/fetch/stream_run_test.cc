@@ -1,0 +1,169 @@
+#include "fetch/stream_run.h"
+
+#include "unit/fetch/fetch_fixture.h"
+
+namespace fetchd::fetch {
+namespace {
+
+using ::testing::SizeIs;
+
+class CollectingReceiver final : public StreamReceiver {
+ public:
+  Task<absl::Status> OnHead(StreamHead given) override {
+    head = std::move(given);
+    co_return absl::OkStatus();
+  }
+  Task<absl::Status> OnBytes(std::uint64_t offset, sink::Buffer bytes) override {
+    EXPECT_EQ(offset, head.offset + body.size());
+    body.append(reinterpret_cast<const char*>(bytes.bytes().data()), bytes.size());
+    co_return absl::OkStatus();
+  }
+  StreamHead head;
+  std::string body;
+};
+
+class StreamRunTest : public FetchTest {
+ protected:
+  StreamRunTest() { spec_.urls = {"https://example.org/file"}; }
+
+  StreamRunDeps StreamDeps() {
+    return {Deps(), loop_.get_executor(), transfers_, counters_, [] { return 0.5; }};
+  }
+  absl::StatusOr<StreamEnd> Fetch(std::uint64_t offset = 0) {
+    StreamRun run(StreamDeps(), spec_, offset, Deadline::Never(), receiver_);
+    return Await(run.Run());
+  }
+
+  jobs::FetchSpec spec_;
+  CollectingReceiver receiver_;
+};
+
+TEST_F(StreamRunTest, HeadThenBytesThenDigests) {
+  const std::string body = Pattern(3'000'000);
+  Script({Whole(body)});
+
+  const auto end = Fetch();
+
+  ASSERT_TRUE(end.ok()) << end.status();
+  EXPECT_EQ(receiver_.head.http_status, 200);
+  EXPECT_EQ(receiver_.head.total_bytes, body.size());
+  EXPECT_EQ(receiver_.body, body);
+  EXPECT_EQ(end->size_bytes, body.size());
+  EXPECT_THAT(end->digests, SizeIs(1));
+  EXPECT_EQ(transfers_.in_use(), 0u);
+  EXPECT_EQ(buffers_.budget().in_use(), 0u);
+}
+
+TEST_F(StreamRunTest, RetriesInsideTheCallAndDeliversEachByteOnce) {
+  const std::string body = Pattern(500'000);
+  Script({Status(503), Cut(body, 200'000), Rest(body, 200'000)});
+
+  const auto end = Fetch();
+
+  ASSERT_TRUE(end.ok()) << end.status();
+  EXPECT_EQ(receiver_.body, body);
+  EXPECT_THAT(end->attempts, SizeIs(3));
+  EXPECT_EQ(client_->Header(2, "If-Range"), "\"v1\"");
+}
+
+TEST_F(StreamRunTest, AnotherVersionAfterDeliveredBytesIsAborted) {
+  const std::string body = Pattern(500'000);
+  Script({Cut(body, 200'000), Whole(body, "\"v2\"")});
+
+  const auto end = Fetch();
+
+  EXPECT_TRUE(absl::IsAborted(end.status()));
+  EXPECT_EQ(GetReason(end.status())->reason, "BODY_CHANGED");
+}
+
+TEST_F(StreamRunTest, NoValidatorAfterDeliveredBytesIsAborted) {
+  const std::string body = Pattern(500'000);
+  Script({Cut(body, 200'000, ""), Whole(body)});
+
+  EXPECT_EQ(GetReason(Fetch().status())->reason, "BODY_CHANGED");
+  EXPECT_THAT(client_->requests(), SizeIs(1));
+}
+
+TEST_F(StreamRunTest, OffsetBeginsThere) {
+  const std::string body = Pattern(500'000);
+  Script({Rest(body, 100'000)});
+
+  const auto end = Fetch(100'000);
+
+  ASSERT_TRUE(end.ok()) << end.status();
+  EXPECT_EQ(receiver_.head.offset, 100'000u);
+  EXPECT_EQ(receiver_.body, body.substr(100'000));
+  EXPECT_EQ(end->size_bytes, body.size());
+  EXPECT_TRUE(end->digests.empty());
+}
+
+TEST_F(StreamRunTest, OffsetThatTheOriginDoesNotServeIsSaid) {
+  Script({Whole(Pattern(1000))});
+
+  EXPECT_EQ(GetReason(Fetch(100).status())->reason, "RANGE_NOT_SUPPORTED");
+}
+
+TEST_F(StreamRunTest, HttpErrorsBecomeStatuses) {
+  const std::pair<int, absl::StatusCode> cases[] = {
+      {404, absl::StatusCode::kNotFound},           {410, absl::StatusCode::kNotFound},
+      {401, absl::StatusCode::kFailedPrecondition}, {403, absl::StatusCode::kFailedPrecondition},
+      {429, absl::StatusCode::kUnavailable},        {503, absl::StatusCode::kUnavailable},
+      {304, absl::StatusCode::kFailedPrecondition}, {500, absl::StatusCode::kFailedPrecondition}};
+  for (const auto& [status, code] : cases) {
+    Script({Status(status)});
+
+    const absl::Status ended = Fetch().status();
+
+    EXPECT_EQ(ended.code(), code) << status;
+    EXPECT_EQ(GetReason(ended)->reason, "HTTP_STATUS");
+    EXPECT_EQ(GetReason(ended)->metadata[0].second, Concat(status));
+  }
+}
+
+TEST_F(StreamRunTest, DigestMismatchIsDataLoss) {
+  Script({Whole("wrong")});
+  spec_.digests = {*Digest::Parse("sha256:" + std::string(64, '0'))};
+
+  EXPECT_EQ(GetReason(Fetch().status())->reason, "DIGEST_MISMATCH");
+}
+
+TEST_F(StreamRunTest, ShutdownSaysWhereToResume) {
+  Script({Stalls(Pattern(3'000'000), 1 << 20)});
+  StreamRun run(StreamDeps(), spec_, 0, Deadline::Never(), receiver_);
+  std::optional<absl::StatusOr<StreamEnd>> end;
+  runtime::TaskGroup group(loop_.get_executor());
+  group.Spawn("stream", Keep(run.Run(), &end));
+  loop_.restart();
+  while (receiver_.body.empty()) loop_.run_one();
+
+  run.Interrupt();
+  RunLoop(group);
+
+  EXPECT_TRUE(absl::IsUnavailable(end->status()));
+  const auto reason = GetReason(end->status());
+  EXPECT_EQ(reason->reason, "INTERRUPTED");
+  EXPECT_EQ(reason->metadata[0], std::make_pair(std::string("offset"), std::string("1048576")));
+}
+
+TEST_F(StreamRunTest, CancelledCallerEndsTheTransferAndGivesEverythingBack) {
+  const std::string body = Pattern(3'000'000);
+  for (int steps = 0; steps < 30; ++steps) {
+    Script({Stalls(body, 2 << 20)});
+    CollectingReceiver receiver;
+    StreamRun run(StreamDeps(), spec_, 0, Deadline::Never(), receiver);
+    std::optional<absl::StatusOr<StreamEnd>> end;
+    runtime::TaskGroup group(loop_.get_executor());
+    const auto call = group.Spawn("stream", Keep(run.Run(), &end));
+    loop_.restart();
+    for (int i = 0; i < steps; ++i) loop_.poll_one();
+
+    call.Cancel();
+    RunLoop(group);
+
+    EXPECT_EQ(transfers_.in_use(), 0u);
+    EXPECT_EQ(buffers_.budget().in_use(), 0u);
+  }
+}
+
+}  // namespace
+}  // namespace fetchd::fetch
