@@ -1,0 +1,119 @@
+#include "rpc/admin_service.h"
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+
+#include "rpc/convert_time.h"
+
+namespace fetchd::rpc {
+namespace {
+
+using rpc::ToProto;  // Beside the overload here.
+
+double Ratio(std::uint64_t part, std::uint64_t whole) {
+  return whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
+}
+
+v1::Status::Origin ToProto(const http::ClientStats::PerOrigin& origin) {
+  v1::Status::Origin out;
+  out.set_origin(origin.origin.ToString());
+  out.set_open(origin.open);
+  out.set_idle(origin.idle);
+  out.set_in_flight(origin.in_flight);
+  out.set_waiting(origin.waiting);
+  return out;
+}
+
+}  // namespace
+
+AdminServiceImpl::AdminServiceImpl(const ServerDeps& deps, const ServerConfig& config,
+                                   CallGroups& groups)
+    : deps_(deps), config_(config), groups_(groups), started_at_(deps.clock.WallNow()) {}
+
+grpc::ServerUnaryReactor* AdminServiceImpl::GetStatus(grpc::CallbackServerContext*,
+                                                      const v1::GetStatusRequest*,
+                                                      v1::Status* response) {
+  return StartCall(groups_.Next(), "GetStatus", std::make_shared<UnaryCall>(),
+                   DoGetStatus(response));
+}
+
+Task<absl::Status> AdminServiceImpl::DoGetStatus(v1::Status* response) {
+  const absl::StatusOr<jobs::StoreStats> store = co_await deps_.store.Stats();
+  if (!store.ok()) co_return store.status();
+  response->set_version(config_.version);
+  *response->mutable_start_time() = ToProto(started_at_);
+  response->set_draining(deps_.drain_signal.draining());
+  for (const auto& [state, count] : store->jobs) {
+    (*response->mutable_jobs_by_state())[jobs::StateName(state)] = count;
+  }
+  response->set_store_commits(store->commits);
+  response->set_store_changes(store->changes);
+  WriteEngine(*response);
+  WriteClient(*response);
+  WriteShards(*response);
+  co_return absl::OkStatus();
+}
+
+void AdminServiceImpl::WriteEngine(v1::Status& out) const {
+  const fetch::EngineStats engine = deps_.engine.Stats();
+  v1::Status::Limit& transfers = *out.mutable_transfers();
+  transfers.set_in_use(engine.transfers_in_use);
+  transfers.set_peak(engine.transfers_peak);
+  transfers.set_limit(engine.transfers_limit);
+  transfers.set_waiting(engine.transfers_waiting);
+  const Semaphore& budget = deps_.buffers.budget();
+  v1::Status::Limit& bytes = *out.mutable_buffer_bytes();
+  bytes.set_in_use(budget.in_use());
+  bytes.set_peak(budget.peak());
+  bytes.set_limit(budget.capacity());
+  bytes.set_waiting(budget.waiting());
+  out.set_received_bytes(engine.received_bytes);
+  out.mutable_dials()->set_retry_ratio(Ratio(engine.retries, engine.attempts));
+}
+
+void AdminServiceImpl::WriteClient(v1::Status& out) const {
+  const http::ClientStats client = deps_.client.Stats();
+  v1::Status::Limit& connections = *out.mutable_connections();
+  connections.set_in_use(client.open);
+  connections.set_peak(client.peak_in_flight);
+  connections.set_limit(config_.max_connections);
+  connections.set_waiting(client.waiting);
+  v1::Status::Dials& dials = *out.mutable_dials();
+  dials.set_connection_reuse_ratio(Ratio(client.reused, client.requests));
+  const auto requests = static_cast<Duration::rep>(std::max<std::uint64_t>(client.requests, 1));
+  *dials.mutable_pool_wait_mean() = ToProto(Duration(client.pool_wait_total / requests));
+  *dials.mutable_pool_wait_max() = ToProto(client.pool_wait_max);
+  dials.set_peak_in_flight(client.peak_in_flight);
+  for (const auto& origin : client.origins) *out.add_origins() = ToProto(origin);
+}
+
+void AdminServiceImpl::WriteShards(v1::Status& out) const {
+  Duration worst{};
+  int index = 0;
+  for (const runtime::LoopLagMonitor::Lag& lag : deps_.loop_lag.Read()) {
+    v1::Status::Shard& shard = *out.add_shards();
+    shard.set_index(index++);
+    *shard.mutable_loop_lag() = ToProto(lag.last);
+    *shard.mutable_loop_lag_peak() = ToProto(lag.peak);
+    worst = std::max(worst, lag.last);
+  }
+  *out.mutable_dials()->mutable_loop_lag() = ToProto(worst);
+}
+
+grpc::ServerUnaryReactor* AdminServiceImpl::Drain(grpc::CallbackServerContext*,
+                                                  const v1::DrainRequest* request,
+                                                  v1::DrainResponse* response) {
+  std::optional<Duration> grace;
+  if (request->has_grace()) {
+    const absl::StatusOr<Duration> asked = FromProto(request->grace(), "grace");
+    if (!asked.ok()) return EndCall(std::make_shared<UnaryCall>(), asked.status());
+    grace = *asked;
+  }
+  const SteadyTime deadline = deps_.drain(grace);
+  const Duration left = deadline - deps_.clock.Now();
+  *response->mutable_deadline() = ToProto(deps_.clock.WallNow() + left);
+  return EndCall(std::make_shared<UnaryCall>(), absl::OkStatus());
+}
+
+}  // namespace fetchd::rpc

@@ -1,0 +1,49 @@
+// What the services are made of.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "fetch/engine.h"
+#include "jobs/store.h"
+#include "runtime/drain.h"
+#include "runtime/loop_lag.h"
+#include "runtime/runtime.h"
+#include "sink/destinations.h"
+#include "telemetry/log.h"
+
+namespace fetchd::rpc {
+
+/// References to services that outlive the server.
+struct ServerDeps {
+  runtime::Runtime& runtime;
+  Clock& clock;
+  jobs::Store& store;
+  fetch::Engine& engine;
+  sink::Destinations& destinations;
+  sink::BufferPool& buffers;
+  http::SharedClient& client;  ///< For its figures only.
+  runtime::LoopLagMonitor& loop_lag;
+  runtime::DrainSignal& drain_signal;
+  telemetry::Logger& log;
+  std::shared_ptr<const egress::Policy> policy;
+  std::function<bool(std::string_view)> has_tls_profile;
+  /// Begins the drain, or does nothing when it has begun; returns when work in flight is
+  /// interrupted. Thread-safe.
+  std::function<SteadyTime(std::optional<Duration> grace)> drain;
+};
+
+struct ServerConfig {
+  std::string listen;  ///< "127.0.0.1:7070", "[::1]:0", "localhost:7070"; port 0 = any free one.
+  bool insecure =
+      false;  ///< Allow plaintext without authentication on an address that others reach.
+  std::string version;
+  UrlOptions url;
+  std::size_t max_connections = 0;  ///< Of the HTTP client: shown by GetStatus.
+};
+
+}  // namespace fetchd::rpc

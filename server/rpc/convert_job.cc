@@ -1,0 +1,194 @@
+#include "rpc/convert_job.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "base/strings.h"
+#include "rpc/convert_spec.h"
+#include "rpc/convert_time.h"
+#include "rpc/status.h"
+
+namespace fetchd::rpc {
+namespace {
+
+using rpc::ToProto;  // Beside the overloads here.
+
+absl::StatusOr<jobs::Overwrite> ReadOverwrite(v1::Job::Overwrite overwrite) {
+  switch (overwrite) {
+    case v1::Job::OVERWRITE_UNSPECIFIED:
+    case v1::Job::OVERWRITE_ALWAYS:
+      return jobs::Overwrite::kAlways;
+    case v1::Job::OVERWRITE_NEVER:
+      return jobs::Overwrite::kNever;
+    case v1::Job::OVERWRITE_IF_DIFFERENT:
+      return jobs::Overwrite::kIfDifferent;
+    default:
+      return InvalidField("overwrite", "unknown overwrite policy");
+  }
+}
+
+v1::Job::Overwrite ToProto(jobs::Overwrite overwrite) {
+  switch (overwrite) {
+    case jobs::Overwrite::kAlways:
+      return v1::Job::OVERWRITE_ALWAYS;
+    case jobs::Overwrite::kNever:
+      return v1::Job::OVERWRITE_NEVER;
+    case jobs::Overwrite::kIfDifferent:
+      return v1::Job::OVERWRITE_IF_DIFFERENT;
+  }
+  return v1::Job::OVERWRITE_UNSPECIFIED;
+}
+
+v1::Result ToProto(const jobs::Result& result) {
+  v1::Result out;
+  out.set_final_url(result.final_url);
+  out.set_http_status(result.http_status);
+  for (const auto& [name, value] : result.headers) {
+    v1::Header& header = *out.add_headers();
+    header.set_name(name);
+    header.set_value(value);
+  }
+  out.set_size_bytes(result.size_bytes);
+  for (const Digest& digest : result.digests) out.add_digests(digest.ToSri());
+  out.set_etag(result.etag);
+  out.set_destination(result.destination);
+  return out;
+}
+
+/// What is known of a job that does not run here.
+fetch::Progress StoredProgress(const jobs::Job& job) {
+  fetch::Progress progress;
+  if (job.result) {
+    progress.received_bytes = job.result->size_bytes;
+    progress.total_bytes = job.result->size_bytes;
+  } else {
+    progress.received_bytes = job.checkpoint.bytes;
+    progress.total_bytes = job.checkpoint.total_bytes;
+  }
+  return progress;
+}
+
+absl::StatusOr<jobs::State> ReadState(int state, const std::string& field) {
+  for (const jobs::State candidate :
+       {jobs::State::kQueued, jobs::State::kRunning, jobs::State::kWaiting,
+        jobs::State::kInterrupted, jobs::State::kSucceeded, jobs::State::kFailed,
+        jobs::State::kCancelled}) {
+    if (ToProto(candidate) == state) return candidate;
+  }
+  return InvalidField(field, "unknown state");
+}
+
+void WriteTimes(const jobs::Job& job, v1::Job& out) {
+  *out.mutable_deadline() = ToProto(job.deadline_at);
+  if (job.ready_at > job.created_at) *out.mutable_not_before() = ToProto(job.ready_at);
+  *out.mutable_create_time() = ToProto(job.created_at);
+  *out.mutable_update_time() = ToProto(job.updated_at);
+  if (job.started_at) *out.mutable_start_time() = ToProto(*job.started_at);
+  if (job.finished_at) *out.mutable_end_time() = ToProto(*job.finished_at);
+}
+
+}  // namespace
+
+absl::StatusOr<jobs::Job> FromProto(const v1::Job& in, WallTime now) {
+  jobs::Job out;
+  ASSIGN_OR_RETURN(out.spec, FromProto(in.spec()));
+  out.destination = in.destination();
+  ASSIGN_OR_RETURN(out.overwrite, ReadOverwrite(in.overwrite()));
+  out.priority = in.priority();
+  out.labels.insert(in.labels().begin(), in.labels().end());
+  out.created_at = now;
+  out.updated_at = now;
+  out.deadline_at = now + kDefaultJobDeadline;
+  if (in.has_deadline()) {
+    ASSIGN_OR_RETURN(out.deadline_at, FromProto(in.deadline(), "deadline"));
+  }
+  out.ready_at = now;
+  if (in.has_not_before()) {
+    ASSIGN_OR_RETURN(const WallTime not_before, FromProto(in.not_before(), "not_before"));
+    out.ready_at = std::max(now, not_before);
+  }
+  return out;
+}
+
+v1::Job ToProto(const jobs::Job& job, const std::optional<fetch::Progress>& live) {
+  v1::Job out;
+  if (!job.id.str().empty()) out.set_name(job.id.name());
+  *out.mutable_spec() = ToProto(job.spec);
+  out.set_destination(job.destination);
+  out.set_overwrite(ToProto(job.overwrite));
+  out.set_priority(job.priority);
+  out.mutable_labels()->insert(job.labels.begin(), job.labels.end());
+  WriteTimes(job, out);
+  out.set_state(ToProto(job.state));
+  const bool runs_here = live && job.state == jobs::State::kRunning;
+  *out.mutable_progress() = ToProto(runs_here ? *live : StoredProgress(job));
+  if (job.result) *out.mutable_result() = ToProto(*job.result);
+  if (!job.error.ok()) *out.mutable_error() = ToProtoStatus(job.error);
+  out.set_attempt_count(job.attempt);
+  out.set_request_id(job.request_id);
+  return out;
+}
+
+v1::Progress ToProto(const fetch::Progress& progress) {
+  v1::Progress out;
+  out.set_received_bytes(progress.received_bytes);
+  if (progress.total_bytes) out.set_total_bytes(*progress.total_bytes);
+  out.set_rate_bytes_per_sec(progress.rate_bytes_per_sec);
+  if (progress.eta) *out.mutable_eta() = ToProto(*progress.eta);
+  return out;
+}
+
+v1::Job::State ToProto(jobs::State state) {
+  switch (state) {
+    case jobs::State::kQueued:
+      return v1::Job::QUEUED;
+    case jobs::State::kRunning:
+      return v1::Job::RUNNING;
+    case jobs::State::kWaiting:
+      return v1::Job::WAITING;
+    case jobs::State::kInterrupted:
+      return v1::Job::INTERRUPTED;
+    case jobs::State::kSucceeded:
+      return v1::Job::SUCCEEDED;
+    case jobs::State::kFailed:
+      return v1::Job::FAILED;
+    case jobs::State::kCancelled:
+      return v1::Job::CANCELLED;
+  }
+  return v1::Job::STATE_UNSPECIFIED;
+}
+
+absl::StatusOr<jobs::JobFilter> FromProto(const v1::JobFilter& in) {
+  jobs::JobFilter out;
+  for (int i = 0; i < in.states_size(); ++i) {
+    ASSIGN_OR_RETURN(const jobs::State state,
+                     ReadState(in.states(i), Concat("filter.states[", i, "]")));
+    out.states.push_back(state);
+  }
+  out.labels.insert(in.labels().begin(), in.labels().end());
+  if (!in.origin().empty()) {
+    auto url = Url::Parse(in.origin());
+    if (!url.ok() || url->target() != "/") {
+      return InvalidField("filter.origin", "not an origin such as https://example.org:8443");
+    }
+    out.origin = url->origin().ToString();
+  }
+  if (in.has_created_after()) {
+    ASSIGN_OR_RETURN(out.created_after, FromProto(in.created_after(), "filter.created_after"));
+  }
+  if (in.has_created_before()) {
+    ASSIGN_OR_RETURN(out.created_before, FromProto(in.created_before(), "filter.created_before"));
+  }
+  return out;
+}
+
+absl::StatusOr<JobId> ParseName(const std::string& name, const std::string& field) {
+  auto id = name.starts_with("jobs/") ? JobId::Parse(name)
+                                      : absl::StatusOr<JobId>(absl::InvalidArgumentError(""));
+  if (!id.ok())
+    return InvalidField(field, "not a job's name; they look like jobs/01h2xcejqtf2nbrexx3vqjhp41");
+  return id;
+}
+
+}  // namespace fetchd::rpc

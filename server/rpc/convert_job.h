@@ -1,0 +1,33 @@
+// Jobs and filters: proto <-> jobs.
+#pragma once
+
+#include <optional>
+
+#include "base/status.h"
+#include "fetch/engine.h"
+#include "fetchd/v1/fetch_service.pb.h"
+#include "fetchd/v1/job.pb.h"
+#include "jobs/job.h"
+#include "jobs/store.h"
+
+namespace fetchd::rpc {
+
+/// How long a job may take when its caller does not say.
+inline constexpr Duration kDefaultJobDeadline = std::chrono::hours(24);
+
+/// A new job from what a caller may give; output-only fields are ignored. `destination` is empty
+/// unless given. Fields in violations are relative to the job: "spec.urls[0]".
+absl::StatusOr<jobs::Job> FromProto(const v1::Job& job, WallTime now);
+
+/// Secrets redacted. `live` is the progress of the transfer, when it runs here.
+v1::Job ToProto(const jobs::Job& job, const std::optional<fetch::Progress>& live);
+v1::Progress ToProto(const fetch::Progress& progress);
+v1::Job::State ToProto(jobs::State state);
+
+/// INVALID_ARGUMENT with fields below "filter".
+absl::StatusOr<jobs::JobFilter> FromProto(const v1::JobFilter& filter);
+
+/// "jobs/<id>" of the field `field`.
+absl::StatusOr<JobId> ParseName(const std::string& name, const std::string& field);
+
+}  // namespace fetchd::rpc

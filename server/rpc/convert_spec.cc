@@ -1,0 +1,146 @@
+#include "rpc/convert_spec.h"
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+
+#include "base/strings.h"
+#include "rpc/convert_time.h"
+#include "rpc/status.h"
+
+namespace fetchd::rpc {
+namespace {
+
+absl::Status ReadDuration(bool present, const google::protobuf::Duration& value, const char* field,
+                          std::optional<Duration>& out) {
+  if (!present) return absl::OkStatus();
+  ASSIGN_OR_RETURN(out, FromProto(value, field));
+  return absl::OkStatus();
+}
+
+absl::Status ReadTimeouts(const v1::Timeouts& in, jobs::TimeoutOverrides& out) {
+  RETURN_IF_ERROR(ReadDuration(in.has_dns(), in.dns(), "spec.timeouts.dns", out.dns));
+  RETURN_IF_ERROR(
+      ReadDuration(in.has_connect(), in.connect(), "spec.timeouts.connect", out.connect));
+  RETURN_IF_ERROR(ReadDuration(in.has_tls(), in.tls(), "spec.timeouts.tls", out.tls));
+  RETURN_IF_ERROR(ReadDuration(in.has_first_byte(), in.first_byte(), "spec.timeouts.first_byte",
+                               out.first_byte));
+  RETURN_IF_ERROR(
+      ReadDuration(in.has_read_idle(), in.read_idle(), "spec.timeouts.read_idle", out.read_idle));
+  return ReadDuration(in.has_total(), in.total(), "spec.timeouts.total", out.total);
+}
+
+absl::Status ReadRetry(const v1::RetryPolicy& in, jobs::RetryOverrides& out) {
+  if (in.has_max_attempts()) out.max_attempts = in.max_attempts();
+  RETURN_IF_ERROR(ReadDuration(in.has_base_delay(), in.base_delay(), "spec.retry_policy.base_delay",
+                               out.base_delay));
+  return ReadDuration(in.has_max_delay(), in.max_delay(), "spec.retry_policy.max_delay",
+                      out.max_delay);
+}
+
+absl::StatusOr<jobs::Method> ReadMethod(v1::FetchSpec::Method method) {
+  switch (method) {
+    case v1::FetchSpec::METHOD_UNSPECIFIED:
+    case v1::FetchSpec::METHOD_GET:
+      return jobs::Method::kGet;
+    case v1::FetchSpec::METHOD_HEAD:
+      return jobs::Method::kHead;
+    default:
+      return InvalidField("spec.method", "unknown method; use METHOD_GET or METHOD_HEAD");
+  }
+}
+
+jobs::Credentials ReadCredentials(const v1::Credentials& in) {
+  switch (in.kind_case()) {
+    case v1::Credentials::kBasic:
+      return jobs::BasicCredentials{in.basic().username(), Secret(in.basic().password())};
+    case v1::Credentials::kBearerToken:
+      return jobs::BearerCredentials{Secret(in.bearer_token())};
+    case v1::Credentials::KIND_NOT_SET:
+      break;
+  }
+  return std::monostate();
+}
+
+absl::Status ReadDigests(const v1::FetchSpec& in, std::vector<Digest>& out) {
+  for (int i = 0; i < in.digests_size(); ++i) {
+    auto digest = Digest::Parse(in.digests(i));
+    if (!digest.ok()) {
+      return InvalidField(Concat("spec.digests[", i, "]"), MessageOf(digest.status()));
+    }
+    out.push_back(*std::move(digest));
+  }
+  return absl::OkStatus();
+}
+
+void WriteCredentials(const jobs::Credentials& in, v1::FetchSpec& out) {
+  if (const auto* basic = std::get_if<jobs::BasicCredentials>(&in)) {
+    out.mutable_credentials()->mutable_basic()->set_username(basic->username);
+    out.mutable_credentials()->mutable_basic()->set_password(kRedacted);
+  } else if (std::holds_alternative<jobs::BearerCredentials>(in)) {
+    out.mutable_credentials()->set_bearer_token(kRedacted);
+  }
+}
+
+void WriteTimeouts(const jobs::TimeoutOverrides& in, v1::FetchSpec& out) {
+  if (in == jobs::TimeoutOverrides()) return;
+  v1::Timeouts& timeouts = *out.mutable_timeouts();
+  if (in.dns) *timeouts.mutable_dns() = ToProto(*in.dns);
+  if (in.connect) *timeouts.mutable_connect() = ToProto(*in.connect);
+  if (in.tls) *timeouts.mutable_tls() = ToProto(*in.tls);
+  if (in.first_byte) *timeouts.mutable_first_byte() = ToProto(*in.first_byte);
+  if (in.read_idle) *timeouts.mutable_read_idle() = ToProto(*in.read_idle);
+  if (in.total) *timeouts.mutable_total() = ToProto(*in.total);
+}
+
+void WriteRetry(const jobs::RetryOverrides& in, v1::FetchSpec& out) {
+  if (in == jobs::RetryOverrides()) return;
+  v1::RetryPolicy& policy = *out.mutable_retry_policy();
+  if (in.max_attempts) policy.set_max_attempts(*in.max_attempts);
+  if (in.base_delay) *policy.mutable_base_delay() = ToProto(*in.base_delay);
+  if (in.max_delay) *policy.mutable_max_delay() = ToProto(*in.max_delay);
+}
+
+}  // namespace
+
+absl::StatusOr<jobs::FetchSpec> FromProto(const v1::FetchSpec& in) {
+  jobs::FetchSpec out;
+  out.urls.assign(in.urls().begin(), in.urls().end());
+  ASSIGN_OR_RETURN(out.method, ReadMethod(in.method()));
+  for (const v1::Header& header : in.headers()) {
+    out.headers.push_back({header.name(), Secret(header.value())});
+  }
+  out.credentials = ReadCredentials(in.credentials());
+  RETURN_IF_ERROR(ReadDigests(in, out.digests));
+  if (in.has_expected_size()) out.expected_size = in.expected_size();
+  if (in.has_max_bytes()) out.max_bytes = in.max_bytes();
+  RETURN_IF_ERROR(ReadTimeouts(in.timeouts(), out.timeouts));
+  RETURN_IF_ERROR(ReadRetry(in.retry_policy(), out.retry));
+  if (in.has_max_redirects()) out.max_redirects = in.max_redirects();
+  out.tls_profile = in.tls_profile();
+  return out;
+}
+
+v1::FetchSpec ToProto(const jobs::FetchSpec& in) {
+  v1::FetchSpec out;
+  for (const std::string& url : in.urls) out.add_urls(url);
+  out.set_method(in.method == jobs::Method::kHead ? v1::FetchSpec::METHOD_HEAD
+                                                  : v1::FetchSpec::METHOD_GET);
+  for (const jobs::RequestHeader& header : in.headers) {
+    v1::Header& added = *out.add_headers();
+    added.set_name(header.name);
+    added.set_value(kRedacted);
+  }
+  WriteCredentials(in.credentials, out);
+  for (const Digest& digest : in.digests) out.add_digests(digest.ToSri());
+  if (in.expected_size) out.set_expected_size(*in.expected_size);
+  if (in.max_bytes) out.set_max_bytes(*in.max_bytes);
+  WriteTimeouts(in.timeouts, out);
+  WriteRetry(in.retry, out);
+  if (in.max_redirects) out.set_max_redirects(*in.max_redirects);
+  out.set_tls_profile(in.tls_profile);
+  return out;
+}
+
+}  // namespace fetchd::rpc

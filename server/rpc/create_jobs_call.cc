@@ -1,0 +1,147 @@
+#include "rpc/create_jobs_call.h"
+
+#include <utility>
+
+#include "rpc/convert_job.h"
+#include "rpc/status.h"
+
+namespace fetchd::rpc {
+namespace {
+
+v1::CreateJobsResponse ErrorResponse(const absl::Status& status) {
+  v1::CreateJobsResponse response;
+  *response.mutable_error() = ToProtoStatus(status);
+  return response;
+}
+
+v1::CreateJobsResponse JobResponse(const jobs::Job& job, bool created) {
+  v1::CreateJobsResponse response;
+  *response.mutable_job() = ToProto(job, std::nullopt);
+  response.set_created(created);
+  return response;
+}
+
+}  // namespace
+
+void CreateJobsCall::Start() {
+  self_ = shared_from_this();
+  Advance();
+}
+
+void CreateJobsCall::EndForDrain() {
+  {
+    const std::lock_guard lock(mutex_);
+    reads_ended_ = true;
+    end_ = DrainingError();
+  }
+  Advance();
+}
+
+void CreateJobsCall::OnReadDone(bool ok) {
+  if (ok) Accept();
+  {
+    // Only now may another thread begin the next read: it overwrites request_.
+    const std::lock_guard lock(mutex_);
+    reading_ = false;
+    if (!ok) reads_ended_ = true;
+  }
+  Advance();
+}
+
+void CreateJobsCall::OnWriteDone(bool ok) {
+  {
+    const std::lock_guard lock(mutex_);
+    writing_ = false;
+    slots_.pop_front();
+    if (!ok) gone_ = true;
+  }
+  Advance();
+}
+
+void CreateJobsCall::OnCancel() {
+  {
+    const std::lock_guard lock(mutex_);
+    gone_ = true;
+  }
+  Advance();
+}
+
+void CreateJobsCall::Accept() {
+  Slot* slot = nullptr;
+  {
+    const std::lock_guard lock(mutex_);
+    slot = &slots_.emplace_back();
+  }
+  absl::StatusOr<jobs::Job> job = creator_.Prepare(request_);
+  if (!job.ok()) return Answer(*slot, ErrorResponse(job.status()));
+  if (request_.validate_only()) {
+    job->id = JobId();
+    return Answer(*slot, JobResponse(*job, false));
+  }
+  groups_.Next().Spawn("CreateJobs item", CreateOne(shared_from_this(), *std::move(job), slot));
+}
+
+Task<absl::Status> CreateJobsCall::CreateOne(std::shared_ptr<CreateJobsCall> self, jobs::Job job,
+                                             Slot* slot) {
+  const absl::StatusOr<jobs::CreateOutcome> outcome = co_await creator_.Create(std::move(job));
+  self->Answer(*slot, outcome.ok() ? JobResponse(outcome->job, outcome->created)
+                                   : ErrorResponse(outcome.status()));
+  self->Advance();
+  co_return absl::OkStatus();
+}
+
+void CreateJobsCall::Answer(Slot& slot, Response response) {
+  const std::lock_guard lock(mutex_);
+  slot = std::move(response);
+}
+
+void CreateJobsCall::Advance() {
+  while (true) {
+    Step step;
+    const Response* answer = nullptr;
+    absl::Status end;
+    {
+      const std::lock_guard lock(mutex_);
+      step = NextStep();
+      if (step == Step::kWrite) answer = &*slots_.front();
+      if (step == Step::kFinish) end = end_;
+    }
+    switch (step) {
+      case Step::kNone:
+        return;
+      case Step::kRead:
+        StartRead(&request_);
+        break;
+      case Step::kWrite:
+        StartWrite(answer);
+        break;
+      case Step::kFinish:
+        Finish(ToGrpcStatus(end));
+        return;
+    }
+  }
+}
+
+CreateJobsCall::Step CreateJobsCall::NextStep() {
+  if (finished_) return Step::kNone;
+  if (gone_ && !writing_ && !reading_) {
+    finished_ = true;
+    end_ = absl::CancelledError("the caller is gone");
+    return Step::kFinish;
+  }
+  if (gone_) return Step::kNone;  // gRPC fails what is outstanding.
+  if (!writing_ && !slots_.empty() && slots_.front().has_value()) {
+    writing_ = true;
+    return Step::kWrite;
+  }
+  if (reads_ended_) {
+    if (!slots_.empty()) return Step::kNone;
+    finished_ = true;
+    return Step::kFinish;
+  }
+  if (reading_ || slots_.size() >= kWindow) return Step::kNone;
+  reading_ = true;
+  return Step::kRead;
+}
+
+}  // namespace fetchd::rpc

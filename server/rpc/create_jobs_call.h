@@ -1,0 +1,67 @@
+// CreateJobs: many jobs in flight, answers in order.
+#pragma once
+
+#include <grpcpp/support/server_callback.h>
+
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+
+#include "fetchd/v1/fetch_service.pb.h"
+#include "rpc/bridge.h"
+#include "rpc/call_groups.h"
+#include "rpc/job_creator.h"
+
+namespace fetchd::rpc {
+
+/// One stream. Reads ahead until kWindow requests have no answer written, so that the store can
+/// group them; each is a task of its own and writes happen in the order of the requests.
+/// Thread-safe; made with make_shared, lives until OnDone and its last task.
+class CreateJobsCall final
+    : public grpc::ServerBidiReactor<v1::CreateJobRequest, v1::CreateJobsResponse>,
+      public std::enable_shared_from_this<CreateJobsCall> {
+ public:
+  static constexpr std::size_t kWindow = 512;
+
+  CreateJobsCall(JobCreator& creator, CallGroups& groups) : creator_(creator), groups_(groups) {}
+
+  void Start();
+  /// Answers what was read, then ends with UNAVAILABLE.
+  void EndForDrain();
+
+  void OnReadDone(bool ok) override;
+  void OnWriteDone(bool ok) override;
+  void OnCancel() override;
+  void OnDone() override { const auto last = std::move(self_); }
+
+ private:
+  using Response = v1::CreateJobsResponse;
+  /// A request's answer, once there is one. A deque keeps addresses while it grows and shrinks at
+  /// its ends.
+  using Slot = std::optional<Response>;
+  enum class Step { kNone, kRead, kWrite, kFinish };
+
+  void Accept();
+  Task<absl::Status> CreateOne(std::shared_ptr<CreateJobsCall> self, jobs::Job job, Slot* slot);
+  void Answer(Slot& slot, Response response);
+  /// Does whatever can be done now. gRPC is called without the lock held.
+  void Advance();
+  Step NextStep();  ///< Under the lock; marks the step as begun.
+
+  JobCreator& creator_;
+  CallGroups& groups_;
+  std::shared_ptr<CreateJobsCall> self_;
+
+  std::mutex mutex_;
+  std::deque<Slot>
+      slots_;         ///< Oldest first; its front is what is written next, and stays until it was.
+  absl::Status end_;  ///< What the stream ends with.
+  bool reading_ = false, writing_ = false;
+  bool reads_ended_ = false;  ///< The client has sent all, or nothing more is wanted.
+  bool gone_ = false;         ///< The call was cancelled: nobody reads answers.
+  bool finished_ = false;
+  v1::CreateJobRequest request_;  ///< Written by gRPC, then read by Accept, while reading_.
+};
+
+}  // namespace fetchd::rpc

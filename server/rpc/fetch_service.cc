@@ -1,0 +1,210 @@
+#include "rpc/fetch_service.h"
+
+#include <string>
+#include <utility>
+
+#include "rpc/convert_attempt.h"
+#include "rpc/convert_job.h"
+#include "rpc/job_watch.h"
+#include "rpc/status.h"
+
+namespace fetchd::rpc {
+namespace {
+
+constexpr int kDefaultPageSize = 100;
+constexpr int kMaxPageSize = 1000;
+
+/// `call` keeps the writer alive while the watch writes to it.
+Task<absl::Status> RunWatch(const ServerDeps& deps, WakerHub& hub, WatchSpec spec,
+                            std::shared_ptr<WriteCall<v1::WatchJobsResponse>> call) {
+  JobWatch watch(deps, hub, std::move(spec), *call);
+  call->SendHeaders();
+  co_return co_await watch.Run();
+}
+
+std::shared_ptr<UnaryCall> NewUnaryCall() { return std::make_shared<UnaryCall>(); }
+
+}  // namespace
+
+FetchServiceImpl::FetchServiceImpl(const ServerDeps& deps, const ServerConfig& config,
+                                   CallGroups& groups)
+    : deps_(deps), config_(config), groups_(groups), hub_(deps.store), creator_(deps, config) {}
+
+void FetchServiceImpl::BeginDrain() {
+  std::vector<std::weak_ptr<CreateJobsCall>> streams;
+  {
+    const std::lock_guard lock(mutex_);
+    streams.swap(creating_);
+  }
+  for (const auto& weak : streams) {
+    if (const auto stream = weak.lock()) stream->EndForDrain();
+  }
+}
+
+v1::Job FetchServiceImpl::Present(const jobs::Job& job) const {
+  return ToProto(job, deps_.engine.ProgressOf(job.id));
+}
+
+grpc::ServerUnaryReactor* FetchServiceImpl::CreateJob(grpc::CallbackServerContext*,
+                                                      const v1::CreateJobRequest* request,
+                                                      v1::Job* response) {
+  absl::StatusOr<jobs::Job> job = creator_.Prepare(*request);
+  if (!job.ok()) return EndCall(NewUnaryCall(), job.status());
+  if (request->validate_only()) {
+    job->id = JobId();
+    *response = ToProto(*job, std::nullopt);
+    return EndCall(NewUnaryCall(), absl::OkStatus());
+  }
+  return StartCall(groups_.Next(), "CreateJob", NewUnaryCall(),
+                   DoCreateJob(*std::move(job), response));
+}
+
+Task<absl::Status> FetchServiceImpl::DoCreateJob(jobs::Job job, v1::Job* response) {
+  const absl::StatusOr<jobs::CreateOutcome> outcome = co_await creator_.Create(std::move(job));
+  if (!outcome.ok()) co_return outcome.status();
+  *response = Present(outcome->job);
+  co_return absl::OkStatus();
+}
+
+grpc::ServerBidiReactor<v1::CreateJobRequest, v1::CreateJobsResponse>* FetchServiceImpl::CreateJobs(
+    grpc::CallbackServerContext*) {
+  const auto call = std::make_shared<CreateJobsCall>(creator_, groups_);
+  {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(creating_, [](const auto& weak) { return weak.expired(); });
+    creating_.push_back(call);
+  }
+  call->Start();
+  // A drain that began meanwhile has not seen this stream.
+  if (deps_.drain_signal.draining()) call->EndForDrain();
+  return call.get();
+}
+
+grpc::ServerUnaryReactor* FetchServiceImpl::GetJob(grpc::CallbackServerContext*,
+                                                   const v1::GetJobRequest* request,
+                                                   v1::Job* response) {
+  const absl::StatusOr<JobId> id = ParseName(request->name(), "name");
+  if (!id.ok()) return EndCall(NewUnaryCall(), id.status());
+  const bool with_attempts = request->view() == v1::JOB_VIEW_FULL;
+  return StartCall(groups_.Next(), "GetJob", NewUnaryCall(),
+                   DoGetJob(*id, with_attempts, response));
+}
+
+Task<absl::Status> FetchServiceImpl::DoGetJob(JobId id, bool with_attempts, v1::Job* response) {
+  const absl::StatusOr<jobs::Job> job = co_await deps_.store.Get(id);
+  if (!job.ok()) co_return job.status();
+  *response = Present(*job);
+  if (!with_attempts) co_return absl::OkStatus();
+  const absl::StatusOr<std::vector<jobs::AttemptRecord>> attempts =
+      co_await deps_.store.Attempts(id);
+  if (!attempts.ok()) co_return attempts.status();
+  for (const jobs::AttemptRecord& record : *attempts) *response->add_attempts() = ToProto(record);
+  co_return absl::OkStatus();
+}
+
+grpc::ServerUnaryReactor* FetchServiceImpl::ListJobs(grpc::CallbackServerContext*,
+                                                     const v1::ListJobsRequest* request,
+                                                     v1::ListJobsResponse* response) {
+  absl::StatusOr<jobs::JobFilter> filter = FromProto(request->filter());
+  if (!filter.ok()) return EndCall(NewUnaryCall(), filter.status());
+  if (request->page_size() < 0) {
+    return EndCall(NewUnaryCall(), InvalidField("page_size", "must not be negative"));
+  }
+  const int wanted = request->page_size() == 0 ? kDefaultPageSize : request->page_size();
+  const int page_size = std::min(wanted, kMaxPageSize);
+  return StartCall(groups_.Next(), "ListJobs", NewUnaryCall(),
+                   DoListJobs(*std::move(filter), page_size, request->page_token(), response));
+}
+
+Task<absl::Status> FetchServiceImpl::DoListJobs(jobs::JobFilter filter, int page_size,
+                                                std::string page_token,
+                                                v1::ListJobsResponse* response) {
+  absl::StatusOr<jobs::JobPage> page =
+      co_await deps_.store.List(std::move(filter), page_size, std::move(page_token));
+  if (!page.ok()) co_return page.status();
+  for (const jobs::Job& job : page->jobs) *response->add_jobs() = Present(job);
+  response->set_next_page_token(page->next_page_token);
+  co_return absl::OkStatus();
+}
+
+grpc::ServerUnaryReactor* FetchServiceImpl::CancelJob(grpc::CallbackServerContext*,
+                                                      const v1::CancelJobRequest* request,
+                                                      v1::Job* response) {
+  const absl::StatusOr<JobId> id = ParseName(request->name(), "name");
+  if (!id.ok()) return EndCall(NewUnaryCall(), id.status());
+  return StartCall(groups_.Next(), "CancelJob", NewUnaryCall(), DoCancelJob(*id, response));
+}
+
+Task<absl::Status> FetchServiceImpl::DoCancelJob(JobId id, v1::Job* response) {
+  const absl::StatusOr<jobs::Job> job = co_await deps_.engine.Cancel(id);
+  if (!job.ok()) co_return job.status();
+  *response = Present(*job);
+  co_return absl::OkStatus();
+}
+
+grpc::ServerUnaryReactor* FetchServiceImpl::RetryJob(grpc::CallbackServerContext*,
+                                                     const v1::RetryJobRequest* request,
+                                                     v1::Job* response) {
+  if (deps_.drain_signal.draining()) return EndCall(NewUnaryCall(), DrainingError());
+  const absl::StatusOr<JobId> id = ParseName(request->name(), "name");
+  if (!id.ok()) return EndCall(NewUnaryCall(), id.status());
+  return StartCall(groups_.Next(), "RetryJob", NewUnaryCall(), DoRetryJob(*id, response));
+}
+
+Task<absl::Status> FetchServiceImpl::DoRetryJob(JobId id, v1::Job* response) {
+  const absl::StatusOr<jobs::Job> job =
+      co_await deps_.store.Update(id, jobs::Change(jobs::RetryRequested()));
+  if (!job.ok()) co_return job.status();
+  deps_.engine.Wake();
+  *response = Present(*job);
+  co_return absl::OkStatus();
+}
+
+grpc::ServerUnaryReactor* FetchServiceImpl::DeleteJob(grpc::CallbackServerContext*,
+                                                      const v1::DeleteJobRequest* request,
+                                                      google::protobuf::Empty*) {
+  const absl::StatusOr<JobId> id = ParseName(request->name(), "name");
+  if (!id.ok()) return EndCall(NewUnaryCall(), id.status());
+  return StartCall(groups_.Next(), "DeleteJob", NewUnaryCall(), DoDeleteJob(*id));
+}
+
+Task<absl::Status> FetchServiceImpl::DoDeleteJob(JobId id) {
+  co_return co_await deps_.store.Delete(id);
+}
+
+grpc::ServerWriteReactor<v1::WatchJobsResponse>* FetchServiceImpl::WatchJobs(
+    grpc::CallbackServerContext*, const v1::WatchJobsRequest* request) {
+  const auto call = std::make_shared<WriteCall<v1::WatchJobsResponse>>();
+  absl::StatusOr<WatchSpec> spec = FromProto(*request);
+  if (!spec.ok()) return EndCall(call, spec.status());
+  return StartCall(groups_.Next(), "WatchJobs", call,
+                   RunWatch(deps_, hub_, *std::move(spec), call));
+}
+
+grpc::ServerUnaryReactor* FetchServiceImpl::CheckUrl(grpc::CallbackServerContext*,
+                                                     const v1::CheckUrlRequest* request,
+                                                     v1::CheckUrlResponse* response) {
+  response->set_url(request->url());
+  absl::StatusOr<Url> url = Url::Parse(request->url(), config_.url);
+  if (!url.ok()) {
+    response->set_rule("url");
+    response->set_reason("INVALID_URL");
+    response->set_detail(MessageOf(url.status()));
+    return EndCall(NewUnaryCall(), absl::OkStatus());
+  }
+  return StartCall(groups_.Next(), "CheckUrl", NewUnaryCall(),
+                   DoCheckUrl(*std::move(url), response));
+}
+
+Task<absl::Status> FetchServiceImpl::DoCheckUrl(Url url, v1::CheckUrlResponse* response) {
+  const Origin origin = url.origin();
+  const egress::Judgement judgement = co_await deps_.engine.Check(std::move(url));
+  response->set_allowed(judgement.allowed());
+  response->set_rule(judgement.rule);
+  response->set_reason(egress::VerdictName(judgement.verdict));
+  response->set_detail(judgement.allowed() ? "the egress policy allows this target"
+                                           : MessageOf(egress::DeniedError(judgement, origin)));
+  co_return absl::OkStatus();
+}
+
+}  // namespace fetchd::rpc

@@ -1,0 +1,94 @@
+#include "rpc/job_creator.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "base/strings.h"
+#include "fetch/validate.h"
+#include "rpc/convert_job.h"
+#include "rpc/status.h"
+
+namespace fetchd::rpc {
+namespace {
+
+constexpr std::size_t kMaxRequestIdSize = 128;
+
+absl::Status CheckRequestId(const std::string& request_id) {
+  const bool printable =
+      std::ranges::all_of(request_id, [](char c) { return c >= 0x20 && c < 0x7f; });
+  if (printable && request_id.size() <= kMaxRequestIdSize) return absl::OkStatus();
+  return InvalidField("request_id", "at most 128 printable ASCII characters");
+}
+
+std::mt19937_64 SeededRandom() {
+  std::random_device device;
+  std::seed_seq seed{device(), device(), device(), device(),
+                     device(), device(), device(), device()};
+  return std::mt19937_64(seed);
+}
+
+}  // namespace
+
+JobCreator::JobCreator(const ServerDeps& deps, const ServerConfig& config)
+    : deps_(deps), config_(config), random_(SeededRandom()) {}
+
+absl::StatusOr<jobs::Job> JobCreator::Prepare(const v1::CreateJobRequest& request) {
+  if (deps_.drain_signal.draining()) return DrainingError();
+  RETURN_IF_ERROR(CheckRequestId(request.request_id()));
+  auto job = FromProto(request.job(), deps_.clock.WallNow());
+  if (!job.ok()) return UnderField(job.status(), "job");
+  job->request_id = request.request_id();
+  job->id = NewId(job->created_at);
+  const absl::Status checked = CheckJob(*job);
+  if (!checked.ok()) return UnderField(checked, "job");
+  return job;
+}
+
+absl::Status JobCreator::CheckJob(jobs::Job& job) {
+  RETURN_IF_ERROR(fetch::ValidateJob(job, config_.url, job.created_at));
+  RETURN_IF_ERROR(CheckTargets(job.spec));
+  job.destination_template = job.destination.empty() ? sink::kDefaultDestination : job.destination;
+  ASSIGN_OR_RETURN(const Url url, Url::Parse(job.spec.urls[0], config_.url));
+  ASSIGN_OR_RETURN(const sink::Destination destination,
+                   sink::ParseDestination(job.destination_template, url, job.id, job.created_at));
+  const bool head_to_file = job.spec.method == jobs::Method::kHead &&
+                            destination.kind != sink::Destination::Kind::kDiscard;
+  if (head_to_file) {
+    return InvalidField("spec.method", "a HEAD request has no body: use the destination discard:");
+  }
+  job.destination = destination.ToString();
+  return absl::OkStatus();
+}
+
+absl::Status JobCreator::CheckSpec(const jobs::FetchSpec& spec) const {
+  RETURN_IF_ERROR(fetch::ValidateSpec(spec, config_.url));
+  return CheckTargets(spec);
+}
+
+absl::Status JobCreator::CheckTargets(const jobs::FetchSpec& spec) const {
+  if (!deps_.has_tls_profile(spec.tls_profile)) {
+    return InvalidField("spec.tls_profile", "this server has no such profile (tls.profiles)");
+  }
+  for (std::size_t i = 0; i < spec.urls.size(); ++i) {
+    ASSIGN_OR_RETURN(const Url url, Url::Parse(spec.urls[i], config_.url));
+    const egress::Judgement judgement = deps_.policy->JudgeUrl(url);
+    if (judgement.allowed()) continue;
+    const absl::Status denied = egress::DeniedError(judgement, url.origin());
+    return WithField(denied, FieldViolation{Concat("spec.urls[", i, "]"), MessageOf(denied)});
+  }
+  return absl::OkStatus();
+}
+
+JobId JobCreator::NewId(WallTime now) {
+  const std::lock_guard lock(mutex_);
+  return JobId::Generate(now, random_);
+}
+
+Task<absl::StatusOr<jobs::CreateOutcome>> JobCreator::Create(jobs::Job job) {
+  absl::StatusOr<jobs::CreateOutcome> outcome = co_await deps_.store.Create(std::move(job));
+  if (outcome.ok() && outcome->created) deps_.engine.Wake();
+  co_return outcome;
+}
+
+}  // namespace fetchd::rpc

@@ -1,0 +1,183 @@
+#include "rpc/server.h"
+
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/grpcpp.h>
+#include <grpcpp/health_check_service_interface.h>
+#include <netdb.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <boost/asio/ip/address.hpp>
+#include <cerrno>
+#include <cstring>
+#include <mutex>
+#include <utility>
+
+#include "base/strings.h"
+#include "rpc/admin_service.h"
+#include "rpc/call_groups.h"
+#include "rpc/fetch_service.h"
+
+namespace fetchd::rpc {
+namespace {
+
+constexpr int kMaxReceiveBytes = 4 << 20;
+constexpr int kMaxMetadataBytes = 16 << 10;
+constexpr int kMaxConcurrentStreams = 1000;
+/// Clients may ping every 10 s; a little less, so that jitter on the way makes no strike.
+constexpr int kMinPingIntervalMs = 9'000;
+constexpr Duration kBufferReturnTimeout = std::chrono::seconds(5);
+
+struct HostPort {
+  std::string host, port;
+};
+
+absl::StatusOr<HostPort> SplitListen(const std::string& listen) {
+  const std::size_t colon = listen.rfind(':');
+  const bool has_port = colon != std::string::npos &&
+                        ParseDecimal<std::uint16_t>(std::string_view(listen).substr(colon + 1));
+  std::string host = has_port ? listen.substr(0, colon) : "";
+  const bool bracketed = host.size() > 2 && host.front() == '[' && host.back() == ']';
+  if (bracketed) host = host.substr(1, host.size() - 2);
+  if (host.empty() || (!bracketed && host.find(':') != std::string::npos)) {
+    return absl::InvalidArgumentError(Concat(
+        "grpc.listen: \"", listen, "\" is not HOST:PORT; write 127.0.0.1:7070 or [::1]:7070"));
+  }
+  return HostPort{std::move(host), listen.substr(colon + 1)};
+}
+
+bool IsLoopback(const std::string& host) {
+  if (host == "localhost") return true;
+  boost::system::error_code error;
+  const auto ip = boost::asio::ip::make_address(host, error);
+  return !error && ip.is_loopback();
+}
+
+/// Why the address cannot be bound; gRPC 1.51 only logs that.
+std::string BindProblem(const HostPort& address) {
+  addrinfo hints{};
+  hints.ai_flags = AI_PASSIVE;
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  const int failed = getaddrinfo(address.host.c_str(), address.port.c_str(), &hints, &found);
+  if (failed != 0) return gai_strerror(failed);
+  const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> guard(found, &freeaddrinfo);
+  const int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return std::strerror(errno);
+  const int on = 1;
+  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  const bool bound = bind(fd, found->ai_addr, found->ai_addrlen) == 0 && listen(fd, 1) == 0;
+  const std::string problem = bound ? "gRPC cannot bind it" : std::strerror(errno);
+  close(fd);
+  return problem;
+}
+
+void LogTaskEnd(telemetry::Logger& log, const std::string& name, const absl::Status& status) {
+  // Other errors are the caller's news; INTERNAL is ours.
+  if (absl::IsInternal(status))
+    log.Error("call failed", {{"call", name}, {"error", MessageOf(status)}});
+}
+
+void Configure(grpc::ServerBuilder& builder) {
+  builder.SetMaxReceiveMessageSize(kMaxReceiveBytes);
+  builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMaxMetadataBytes);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxConcurrentStreams);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
+                             kMinPingIntervalMs);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  // A dead client is noticed after a minute and a half, and its streams stop reading from their
+  // origins.
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 60'000);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20'000);
+  // A second server on the port is a mistake, not a load balancer.
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+}
+
+void InstallPlugins() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    grpc::EnableDefaultHealthCheckService(true);
+    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  });
+}
+
+}  // namespace
+
+struct Server::Core {
+  Core(ServerDeps server_deps, ServerConfig server_config)
+      : deps(std::move(server_deps)),
+        config(std::move(server_config)),
+        groups(deps.runtime,
+               [&log = deps.log](const std::string& name, const absl::Status& status) {
+                 LogTaskEnd(log, name, status);
+               }),
+        fetch(deps, config, groups),
+        admin(deps, config, groups) {}
+
+  const ServerDeps deps;
+  const ServerConfig config;
+  CallGroups groups;
+  FetchServiceImpl fetch;
+  AdminServiceImpl admin;
+  std::unique_ptr<grpc::Server> server;
+  std::string address;
+  bool stopped = false;
+};
+
+absl::Status CheckListenAddress(const std::string& listen, bool insecure) {
+  ASSIGN_OR_RETURN(const HostPort address, SplitListen(listen));
+  if (insecure || IsLoopback(address.host)) return absl::OkStatus();
+  return absl::FailedPreconditionError(Concat(
+      "grpc.listen: ", listen,
+      " is reachable from other machines, and there is no authentication; listen on 127.0.0.1, or "
+      "set grpc.insecure: true when the network itself is trusted"));
+}
+
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerDeps deps, ServerConfig config) {
+  ASSIGN_OR_RETURN(const HostPort listen, SplitListen(config.listen));
+  RETURN_IF_ERROR(CheckListenAddress(config.listen, config.insecure));
+  InstallPlugins();
+  auto core = std::make_unique<Core>(std::move(deps), std::move(config));
+  grpc::ServerBuilder builder;
+  Configure(builder);
+  int port = 0;
+  builder.AddListeningPort(core->config.listen, grpc::InsecureServerCredentials(), &port);
+  builder.RegisterService(&core->fetch);
+  builder.RegisterService(&core->admin);
+  core->server = builder.BuildAndStart();
+  if (core->server == nullptr || port == 0) {
+    return absl::UnavailableError(Concat("grpc.listen: cannot listen on ", core->config.listen,
+                                         ": ", BindProblem(listen),
+                                         "; choose another address, or stop what uses it"));
+  }
+  const bool ipv6 = listen.host.find(':') != std::string::npos;
+  core->address = ipv6 ? Concat('[', listen.host, "]:", port) : Concat(listen.host, ':', port);
+  return std::unique_ptr<Server>(new Server(std::move(core)));
+}
+
+Server::Server(std::unique_ptr<Core> core) : core_(std::move(core)) {}
+
+Server::~Server() { Stop(core_->deps.clock.Now()); }
+
+const std::string& Server::address() const { return core_->address; }
+
+void Server::BeginDrain() {
+  core_->server->GetHealthCheckService()->SetServingStatus(false);
+  core_->fetch.BeginDrain();
+}
+
+void Server::EndWatches() { core_->fetch.EndWatches(); }
+
+bool Server::Stop(SteadyTime deadline) {
+  if (std::exchange(core_->stopped, true)) return true;
+  core_->fetch.EndWatches();
+  const Duration left = std::max(Duration::zero(), Duration(deadline - core_->deps.clock.Now()));
+  core_->server->Shutdown(std::chrono::system_clock::now() + left);
+  core_->server->Wait();
+  core_->groups.Stop();
+  core_->server.reset();
+  return core_->fetch.WaitForBuffers(kBufferReturnTimeout);
+}
+
+}  // namespace fetchd::rpc

@@ -1,0 +1,43 @@
+// The gRPC server.
+#pragma once
+
+#include <memory>
+
+#include "base/status.h"
+#include "rpc/context.h"
+
+namespace fetchd::rpc {
+
+/// FetchService, AdminService, health and reflection on one port. Owner: app, which calls
+/// BeginDrain(), EndWatches() and Stop() in this order; the destructor does what was left out,
+/// without grace.
+class Server {
+ public:
+  /// Serves from here on. FAILED_PRECONDITION when the address is not loopback and `insecure` is
+  /// not set; UNAVAILABLE when it cannot be bound; INVALID_ARGUMENT when it is no address.
+  static absl::StatusOr<std::unique_ptr<Server>> Start(ServerDeps deps, ServerConfig config);
+  ~Server();
+
+  const std::string& address() const;  ///< "127.0.0.1:7070": the port that was bound.
+
+  /// Health NOT_SERVING; new work is refused, reads are answered. The drain signal has begun.
+  /// Thread-safe; does not block.
+  void BeginDrain();
+  /// Once nothing runs any more: watches send what happened and end.
+  void EndWatches();
+  /// Calls get until `deadline` to end, then are cancelled. Blocking. False when gRPC still holds
+  /// body bytes: the buffer pool must then not be destroyed.
+  bool Stop(SteadyTime deadline);
+
+ private:
+  struct Core;
+  explicit Server(std::unique_ptr<Core> core);
+  std::unique_ptr<Core> core_;
+};
+
+/// INVALID_ARGUMENT when `listen` is not HOST:PORT; FAILED_PRECONDITION when others reach it and
+/// `insecure` is not set: there is no authentication. localhost, 127.0.0.0/8 and ::1 are not
+/// reached by others.
+absl::Status CheckListenAddress(const std::string& listen, bool insecure);
+
+}  // namespace fetchd::rpc

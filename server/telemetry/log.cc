@@ -1,0 +1,141 @@
+#include "telemetry/log.h"
+
+#include <unistd.h>
+
+#include <array>
+#include <cstdio>
+#include <ctime>
+#include <utility>
+
+namespace fetchd::telemetry {
+namespace {
+
+const char* LevelName(LogLevel level) {
+  switch (level) {
+    case LogLevel::kDebug:
+      return "debug";
+    case LogLevel::kInfo:
+      return "info";
+    case LogLevel::kWarning:
+      return "warning";
+    case LogLevel::kError:
+      return "error";
+  }
+  return "error";
+}
+
+std::string Timestamp(WallTime at) {
+  const auto since_epoch = at.time_since_epoch();
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(since_epoch);
+  const auto millis = std::chrono::duration_cast<std::chrono::milliseconds>(since_epoch - seconds);
+  const std::time_t time = seconds.count();
+  std::tm utc{};
+  gmtime_r(&time, &utc);
+  std::array<char, 32> date{};
+  const std::size_t size = std::strftime(date.data(), date.size(), "%Y-%m-%dT%H:%M:%S", &utc);
+  std::array<char, 8> fraction{};
+  std::snprintf(fraction.data(), fraction.size(), ".%03dZ", static_cast<int>(millis.count()));
+  return std::string(date.data(), size) + fraction.data();
+}
+
+/// Escapes for a JSON string; logfmt readers take the same escapes.
+std::string Quote(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (c == '\n') {
+      out += "\\n";
+    } else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
+      std::array<char, 8> escape{};
+      std::snprintf(escape.data(), escape.size(), "\\u%04x", static_cast<unsigned>(c));
+      out += escape.data();
+    } else {
+      out += c;
+    }
+  }
+  return out + '"';
+}
+
+bool NeedsQuotes(std::string_view text) {
+  if (text.empty()) return true;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte <= 0x20 || byte == 0x7f || c == '"' || c == '=' || c == '\\') return true;
+  }
+  return false;
+}
+
+class Line {
+ public:
+  explicit Line(LogFormat format) : json_(format == LogFormat::kJson) {}
+
+  void Add(std::string_view key, std::string_view text, bool is_string) {
+    if (json_) {
+      text_ += text_.empty() ? "{" : ",";
+      text_ += Quote(key) + ":";
+      text_ += is_string ? Quote(text) : std::string(text);
+    } else {
+      if (!text_.empty()) text_ += ' ';
+      text_ += std::string(key) + "=";
+      text_ += is_string && NeedsQuotes(text) ? Quote(text) : std::string(text);
+    }
+  }
+  std::string Finish() && { return std::move(text_) + (json_ ? "}\n" : "\n"); }
+
+ private:
+  const bool json_;
+  std::string text_;
+};
+
+void WriteToStderr(std::string_view line) {
+  while (!line.empty()) {
+    const ssize_t written = write(STDERR_FILENO, line.data(), line.size());
+    if (written <= 0) return;  // Nobody is left to tell.
+    line.remove_prefix(static_cast<std::size_t>(written));
+  }
+}
+
+}  // namespace
+
+std::optional<LogLevel> ParseLogLevel(std::string_view name) {
+  for (const LogLevel level :
+       {LogLevel::kDebug, LogLevel::kInfo, LogLevel::kWarning, LogLevel::kError}) {
+    if (name == LevelName(level)) return level;
+  }
+  return std::nullopt;
+}
+
+Logger::Logger(LogConfig config)
+    : Logger(config, WriteToStderr, [] { return std::chrono::system_clock::now(); }) {}
+
+Logger::Logger(LogConfig config, Write write, Now now)
+    : config_(config), write_(std::move(write)), now_(std::move(now)) {}
+
+void Logger::Debug(std::string_view message, std::initializer_list<LogField> fields) {
+  Log(LogLevel::kDebug, message, fields);
+}
+void Logger::Info(std::string_view message, std::initializer_list<LogField> fields) {
+  Log(LogLevel::kInfo, message, fields);
+}
+void Logger::Warning(std::string_view message, std::initializer_list<LogField> fields) {
+  Log(LogLevel::kWarning, message, fields);
+}
+void Logger::Error(std::string_view message, std::initializer_list<LogField> fields) {
+  Log(LogLevel::kError, message, fields);
+}
+
+void Logger::Log(LogLevel level, std::string_view message, std::initializer_list<LogField> fields) {
+  if (level < config_.level) return;
+  Line line(config_.format);
+  line.Add("ts", Timestamp(now_()), true);
+  line.Add("level", LevelName(level), true);
+  line.Add("msg", message, true);
+  for (const LogField& field : fields) line.Add(field.key(), field.text(), field.is_string());
+  const std::string text = std::move(line).Finish();
+  const std::lock_guard lock(mutex_);
+  write_(text);
+}
+
+}  // namespace fetchd::telemetry
