@@ -1,0 +1,209 @@
+#include "app/application.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include "app/drain_controller.h"
+#include "app/fd_limits.h"
+#include "base/strings.h"
+#include "rpc/server.h"
+#include "runtime/loop_lag.h"
+#include "store/sqlite_store.h"
+
+namespace fetchd::app {
+namespace {
+
+/// Only this user reads it: jobs may carry credentials, files may be anything.
+absl::Status MakeDataDirectory(const std::string& path) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (error) {
+    return absl::FailedPreconditionError(Concat("data_dir: ", path,
+                                                " cannot be made: ", error.message(),
+                                                "; choose a directory that this user can write"));
+  }
+  if (chmod(path.c_str(), S_IRWXU) != 0) {
+    return absl::FailedPreconditionError(Concat("data_dir: ", path,
+                                                " belongs to somebody else: ", std::strerror(errno),
+                                                "; choose a directory of this user"));
+  }
+  return absl::OkStatus();
+}
+
+/// After the grace: for the last words of streams to reach their clients.
+constexpr Duration kFarewell = std::chrono::seconds(1);
+
+std::map<std::string, net::TlsProfile> AllProfiles(const Config& config) {
+  std::map<std::string, net::TlsProfile> profiles = config.tls_profiles;
+  profiles[""].ca_file = config.tls_ca_file;
+  return profiles;
+}
+
+}  // namespace
+
+/// In the order of construction; destroyed in the reverse one.
+struct Application::Parts {
+  Parts(Config effective, std::string build_version)
+      : config(std::move(effective)),
+        version(std::move(build_version)),
+        log(config.log),
+        drain(clock, config.shutdown_grace, drain_signal),
+        runtime(config.runtime),
+        buffers(std::make_unique<sink::BufferPool>(config.buffer_bytes)) {}
+
+  absl::Status OpenStorage();
+  absl::Status StartEngine();
+  absl::Status StartServer();
+  void LogServing();
+  void Stop(SteadyTime deadline);
+
+  const Config config;
+  const std::string version;
+  telemetry::Logger log;
+  RealClock clock;
+  runtime::DrainSignal drain_signal;
+  DrainController drain;
+  runtime::Runtime runtime;
+  std::uint64_t file_limit = 0;
+  std::unique_ptr<jobs::Store> store;
+  std::unique_ptr<sink::BufferPool> buffers;
+  std::unique_ptr<sink::Destinations> destinations;
+  std::shared_ptr<const egress::Policy> policy;
+  std::shared_ptr<net::TlsContexts> tls;
+  std::unique_ptr<http::SharedClient> client;
+  std::unique_ptr<runtime::LoopLagMonitor> loop_lag;
+  std::unique_ptr<fetch::Engine> engine;
+  std::unique_ptr<rpc::Server> server;
+  bool engine_started = false;
+  bool stopped = false;
+};
+
+absl::Status Application::Parts::OpenStorage() {
+  ASSIGN_OR_RETURN(file_limit, RaiseFileLimit());
+  RETURN_IF_ERROR(
+      CheckFileLimit(file_limit, config.client.max_connections, config.engine.max_transfers));
+  RETURN_IF_ERROR(MakeDataDirectory(config.data_dir));
+  const store::SqliteConfig sqlite{
+      .path = config.DatabasePath(),
+      .key_file = std::filesystem::path(config.data_dir) / "fetchd.key"};
+  auto opened_store = store::SqliteStore::Open(sqlite, clock, runtime.blocking());
+  if (!opened_store.ok()) return WithPrefix(opened_store.status(), "store.url");
+  store = *std::move(opened_store);
+  auto opened_files = sink::Destinations::Open(config.FilesRoot(), clock, runtime.blocking(),
+                                               runtime.shard(0).executor());
+  if (!opened_files.ok()) return WithPrefix(opened_files.status(), "files.root");
+  destinations = *std::move(opened_files);
+  return absl::OkStatus();
+}
+
+absl::Status Application::Parts::StartEngine() {
+  ASSIGN_OR_RETURN(policy, egress::Policy::Create(config.egress));
+  ASSIGN_OR_RETURN(tls, net::TlsContexts::Create(AllProfiles(config)));
+  client = std::make_unique<http::SharedClient>(runtime, clock, config.client, policy, tls);
+  loop_lag = std::make_unique<runtime::LoopLagMonitor>(runtime, clock);
+  engine = std::make_unique<fetch::Engine>(
+      fetch::EngineDeps{runtime, clock, *store, *client, *destinations, *buffers, policy},
+      config.engine);
+  RETURN_IF_ERROR(engine->Start());
+  engine_started = true;
+  return absl::OkStatus();
+}
+
+absl::Status Application::Parts::StartServer() {
+  rpc::ServerDeps deps{
+      .runtime = runtime,
+      .clock = clock,
+      .store = *store,
+      .engine = *engine,
+      .destinations = *destinations,
+      .buffers = *buffers,
+      .client = *client,
+      .loop_lag = *loop_lag,
+      .drain_signal = drain_signal,
+      .log = log,
+      .policy = policy,
+      .has_tls_profile = [tls = tls](std::string_view name) { return tls->Has(name); },
+      .drain = [this](std::optional<Duration> grace) { return drain.Begin(grace); }};
+  const rpc::ServerConfig server_config{.listen = config.grpc_listen,
+                                        .insecure = config.grpc_insecure,
+                                        .version = version,
+                                        .url = config.engine.url,
+                                        .max_connections = config.client.max_connections};
+  ASSIGN_OR_RETURN(server, rpc::Server::Start(std::move(deps), server_config));
+  return absl::OkStatus();
+}
+
+void Application::Parts::LogServing() {
+  std::string allow;
+  for (const std::string& rule : config.egress.allow) allow += (allow.empty() ? "" : ",") + rule;
+  log.Info("serving", {{"version", version},
+                       {"address", server->address()},
+                       {"data_dir", config.data_dir},
+                       {"database", config.DatabasePath().string()},
+                       {"files_root", config.FilesRoot().string()},
+                       {"egress_allow", allow},
+                       {"connections", config.client.max_connections},
+                       {"per_host", config.client.max_per_host},
+                       {"transfers", config.engine.max_transfers},
+                       {"buffer_bytes", config.buffer_bytes},
+                       {"file_limit", file_limit},
+                       {"shards", runtime.size()},
+                       {"shutdown_grace_ms", config.shutdown_grace}});
+}
+
+void Application::Parts::Stop(SteadyTime deadline) {
+  if (std::exchange(stopped, true)) return;
+  if (server) server->BeginDrain();
+  if (engine_started) engine->Drain(deadline);
+  if (server) {
+    server->EndWatches();
+    if (!server->Stop(std::max(deadline, clock.Now() + kFarewell))) {
+      log.Warning("gRPC still holds body bytes");
+      static_cast<void>(buffers.release());  // They point into the pool: it stays to the end.
+    }
+  }
+  server.reset();
+  engine.reset();
+  // These end their own tasks on the shards, which have to be there still.
+  client.reset();
+  loop_lag.reset();
+  destinations.reset();
+  store.reset();
+  runtime.Stop();
+}
+
+absl::StatusOr<std::unique_ptr<Application>> Application::Start(Config config,
+                                                                std::string version) {
+  std::unique_ptr<Application> application(
+      new Application(std::make_unique<Parts>(std::move(config), std::move(version))));
+  Parts& parts = *application->parts_;
+  RETURN_IF_ERROR(parts.OpenStorage());
+  RETURN_IF_ERROR(parts.StartEngine());
+  RETURN_IF_ERROR(parts.StartServer());
+  parts.LogServing();
+  return application;
+}
+
+Application::Application(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+
+Application::~Application() { parts_->Stop(parts_->clock.Now()); }
+
+const std::string& Application::address() const { return parts_->server->address(); }
+
+void Application::RequestStop() { parts_->drain.Begin(std::nullopt); }
+
+void Application::Run() {
+  const SteadyTime deadline = parts_->drain.Wait();
+  parts_->log.Info("draining", {{"grace_ms", Duration(deadline - parts_->clock.Now())}});
+  parts_->Stop(deadline);
+  parts_->log.Info("stopped");
+}
+
+}  // namespace fetchd::app

@@ -1,0 +1,33 @@
+// The composition root: makes every part, in order, and takes them apart again.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "app/config.h"
+#include "base/status.h"
+
+namespace fetchd::app {
+
+/// Owner: main(). Start order: data directory, store, destinations, policy, TLS, HTTP client,
+/// engine, gRPC. Stop order: new work is refused, transfers end or are checkpointed, watches end,
+/// calls end, connections close, threads join.
+class Application {
+ public:
+  /// Serves from here on. The message says what cannot be done, why, and what to do.
+  static absl::StatusOr<std::unique_ptr<Application>> Start(Config config, std::string version);
+  ~Application();
+
+  const std::string& address() const;  ///< Of the API: "127.0.0.1:7070".
+
+  void RequestStop();  ///< Begins the drain. Thread-safe; later calls change nothing.
+  /// Until RequestStop() or the Drain RPC; then drains and stops.
+  void Run();
+
+ private:
+  struct Parts;
+  explicit Application(std::unique_ptr<Parts> parts);
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace fetchd::app

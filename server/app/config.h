@@ -1,0 +1,42 @@
+// What can be configured: the modules' own settings, with their defaults, and what only the process
+// knows.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+
+#include "egress/policy.h"
+#include "fetch/engine.h"
+#include "http/shared_client.h"
+#include "net/tls.h"
+#include "runtime/runtime.h"
+#include "telemetry/log.h"
+
+namespace fetchd::app {
+
+/// docs and `fetchd --print-config` describe each key; config_schema.cc is the table.
+struct Config {
+  std::string data_dir = "./fetchd-data";
+  std::string grpc_listen = "127.0.0.1:7070";
+  bool grpc_insecure = false;
+  std::string store_url;   ///< Empty = sqlite:<data_dir>/fetchd.db.
+  std::string files_root;  ///< Empty = <data_dir>/files.
+  std::uint64_t buffer_bytes = std::uint64_t{256} << 20;
+  Duration shutdown_grace = std::chrono::seconds(25);
+  std::string tls_ca_file;
+  std::map<std::string, net::TlsProfile> tls_profiles;
+  egress::PolicyConfig egress;
+  http::ClientConfig client;
+  fetch::EngineConfig engine;
+  runtime::RuntimeConfig runtime;
+  telemetry::LogConfig log;
+
+  /// With defaults filled in. The URL has been checked: it is sqlite.
+  std::filesystem::path DatabasePath() const;
+  std::filesystem::path FilesRoot() const;
+};
+
+}  // namespace fetchd::app

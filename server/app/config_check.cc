@@ -1,0 +1,60 @@
+#include <filesystem>
+
+#include "app/config_loader.h"
+#include "base/strings.h"
+#include "rpc/server.h"
+
+namespace fetchd::app {
+namespace {
+
+constexpr std::string_view kSqlite = "sqlite:";
+/// Two of the largest buffers: less, and one stalled reader stops everybody.
+constexpr std::uint64_t kMinBufferBytes = std::uint64_t{2} << 20;
+
+void CheckStore(const Config& config, std::vector<std::string>& errors) {
+  const std::string& url = config.store_url;
+  if (url.starts_with("postgres://") || url.starts_with("postgresql://")) {
+    errors.push_back("store.url: PostgreSQL is not supported by this version; use sqlite:PATH");
+  } else if (!url.empty() && (!url.starts_with(kSqlite) || url.size() == kSqlite.size())) {
+    errors.push_back("store.url: expects sqlite:PATH, such as sqlite:/var/lib/fetchd/fetchd.db");
+  }
+}
+
+void CheckLimits(const Config& config, std::vector<std::string>& errors) {
+  if (config.engine.max_transfers > config.client.max_connections) {
+    errors.push_back(Concat("limits.transfers: ", config.engine.max_transfers,
+                            " is more than limits.connections (", config.client.max_connections,
+                            "): a transfer needs a connection; raise that one or lower this one"));
+  }
+  if (config.buffer_bytes < kMinBufferBytes) {
+    errors.push_back(Concat("limits.buffer_bytes: ", config.buffer_bytes,
+                            " is too little; at least ", kMinBufferBytes, " (2MiB)"));
+  }
+  if (config.engine.retry.base_delay > config.engine.retry.max_delay) {
+    errors.push_back("retry.base_delay: is longer than retry.max_delay");
+  }
+}
+
+}  // namespace
+
+std::filesystem::path Config::DatabasePath() const {
+  if (store_url.empty()) return std::filesystem::path(data_dir) / "fetchd.db";
+  return store_url.substr(kSqlite.size());
+}
+
+std::filesystem::path Config::FilesRoot() const {
+  return files_root.empty() ? std::filesystem::path(data_dir) / "files"
+                            : std::filesystem::path(files_root);
+}
+
+std::vector<std::string> CheckConfig(const Config& config) {
+  std::vector<std::string> errors;
+  if (config.data_dir.empty()) errors.push_back("data_dir: must not be empty");
+  CheckStore(config, errors);
+  CheckLimits(config, errors);
+  const absl::Status listen = rpc::CheckListenAddress(config.grpc_listen, config.grpc_insecure);
+  if (!listen.ok()) errors.push_back(MessageOf(listen));
+  return errors;
+}
+
+}  // namespace fetchd::app

@@ -1,0 +1,378 @@
+#include "app/config_schema.h"
+
+#include <algorithm>
+#include <cctype>
+#include <limits>
+#include <numeric>
+
+#include "app/config_values.h"
+#include "base/strings.h"
+
+namespace fetchd::app {
+namespace {
+
+constexpr std::string_view kChosen = "<name>";
+
+using Written = std::vector<std::pair<std::string, std::string>>;
+
+// Each helper makes a row for a field that `at` finds in the configuration.
+
+template <typename At>
+ConfigKey TextKey(const char* name, At at, const char* help) {
+  return {name,
+          "text",
+          help,
+          true,
+          [at](const YAML::Node& node, const std::string&, Config& config) -> absl::Status {
+            ASSIGN_OR_RETURN(at(config), ReadText(node));
+            return absl::OkStatus();
+          },
+          [at](const Config& config) { return Written{{"", WriteText(at(config))}}; }};
+}
+
+template <typename At>
+ConfigKey BoolKey(const char* name, At at, const char* help) {
+  return {name,
+          "true or false",
+          help,
+          false,
+          [at](const YAML::Node& node, const std::string&, Config& config) -> absl::Status {
+            ASSIGN_OR_RETURN(at(config), ReadBool(node));
+            return absl::OkStatus();
+          },
+          [at](const Config& config) { return Written{{"", WriteBool(at(config))}}; }};
+}
+
+template <typename At>
+ConfigKey NumberKey(const char* name, At at, std::uint64_t min, std::uint64_t max,
+                    const char* help) {
+  return {name,
+          Concat("number, ", min, " to ", max),
+          help,
+          false,
+          [=](const YAML::Node& node, const std::string&, Config& config) -> absl::Status {
+            ASSIGN_OR_RETURN(const std::uint64_t number, ReadNumber(node, min, max));
+            auto& field = at(config);
+            field = static_cast<std::remove_reference_t<decltype(field)>>(number);
+            return absl::OkStatus();
+          },
+          [at](const Config& config) { return Written{{"", Concat(at(config))}}; }};
+}
+
+template <typename At>
+ConfigKey SizeKey(const char* name, At at, const char* help) {
+  return {name,
+          "size",
+          help,
+          false,
+          [at](const YAML::Node& node, const std::string&, Config& config) -> absl::Status {
+            ASSIGN_OR_RETURN(at(config), ReadSize(node));
+            return absl::OkStatus();
+          },
+          [at](const Config& config) { return Written{{"", WriteSize(at(config))}}; }};
+}
+
+/// Zero is refused unless it has a meaning.
+template <typename At>
+ConfigKey DurationKey(const char* name, At at, const char* help, bool zero_allowed = false) {
+  return {name,
+          "duration",
+          help,
+          false,
+          [at, zero_allowed](const YAML::Node& node, const std::string&,
+                             Config& config) -> absl::Status {
+            ASSIGN_OR_RETURN(const Duration duration, ReadDuration(node));
+            if (duration == Duration::zero() && !zero_allowed) {
+              return absl::InvalidArgumentError("must be more than 0");
+            }
+            at(config) = duration;
+            return absl::OkStatus();
+          },
+          [at](const Config& config) { return Written{{"", WriteDuration(at(config))}}; }};
+}
+
+template <typename Enum>
+struct Choice {
+  std::string name;
+  Enum value;
+};
+
+template <typename Enum, typename At>
+ConfigKey ChoiceKey(const char* name, At at, std::vector<Choice<Enum>> choices, const char* help) {
+  std::string names;
+  for (const auto& choice : choices) names += (names.empty() ? "" : " | ") + choice.name;
+  return {name,
+          names,
+          help,
+          true,
+          [at, choices, names](const YAML::Node& node, const std::string&,
+                               Config& config) -> absl::Status {
+            for (const auto& choice : choices) {
+              if (!node.IsScalar() || node.Scalar() != choice.name) continue;
+              at(config) = choice.value;
+              return absl::OkStatus();
+            }
+            return absl::InvalidArgumentError("expects " + names);
+          },
+          [at, choices](const Config& config) {
+            for (const auto& choice : choices) {
+              if (choice.value == at(config)) return Written{{"", choice.name}};
+            }
+            return Written();
+          }};
+}
+
+ConfigKey AllowKey() {
+  return {"egress.allow",
+          "list of address and host rules",
+          "Exceptions to the default-deny: 10.0.0.0/8, 127.0.0.1/32:8080, \"*.corp.example\".",
+          false,
+          [](const YAML::Node& node, const std::string&, Config& config) -> absl::Status {
+            ASSIGN_OR_RETURN(config.egress.allow, ReadTextList(node));
+            return egress::Policy::Create(config.egress).status();
+          },
+          [](const Config& config) { return Written{{"", WriteTextList(config.egress.allow)}}; }};
+}
+
+ConfigKey PortsKey() {
+  return {"egress.ports",
+          "list of ports",
+          "Ports that may be contacted on public addresses.",
+          false,
+          [](const YAML::Node& node, const std::string&, Config& config) -> absl::Status {
+            if (!node.IsSequence()) {
+              return absl::InvalidArgumentError("expects a list of ports, such as [80, 443]");
+            }
+            std::vector<std::uint16_t> ports;
+            for (const YAML::Node& item : node) {
+              ASSIGN_OR_RETURN(const std::uint64_t port, ReadNumber(item, 1, 65535));
+              ports.push_back(static_cast<std::uint16_t>(port));
+            }
+            config.egress.ports = std::move(ports);
+            return absl::OkStatus();
+          },
+          [](const Config& config) {
+            std::string out;
+            for (const std::uint16_t port : config.egress.ports) {
+              out += Concat(out.empty() ? "" : ", ", port);
+            }
+            return Written{{"", Concat('[', out, ']')}};
+          }};
+}
+
+ConfigKey TlsProfileKey() {
+  return {
+      "tls.profiles.<name>.ca_file",
+      "path",
+      "A trust profile that a job may name: certificate authorities (PEM) besides the system's.",
+      true,
+      [](const YAML::Node& node, const std::string& chosen, Config& config) -> absl::Status {
+        ASSIGN_OR_RETURN(config.tls_profiles[chosen].ca_file, ReadText(node));
+        return absl::OkStatus();
+      },
+      [](const Config& config) {
+        Written written;
+        for (const auto& [name, profile] : config.tls_profiles) {
+          written.emplace_back(name, WriteText(profile.ca_file));
+        }
+        return written;
+      }};
+}
+
+// NOLINTBEGIN(bugprone-macro-parentheses)
+#define FETCHD_AT(field) [](auto& config) -> auto& { return config.field; }
+// NOLINTEND(bugprone-macro-parentheses)
+
+constexpr std::uint64_t kMany = 1'000'000;
+
+std::vector<ConfigKey> StorageKeys() {
+  return {
+      TextKey("data_dir", FETCHD_AT(data_dir),
+              "Where the jobs, the sealing key and the files live."),
+      TextKey("store.url", FETCHD_AT(store_url),
+              "Where jobs are stored: sqlite:PATH. Empty: sqlite:<data_dir>/fetchd.db."),
+      TextKey("files.root", FETCHD_AT(files_root),
+              "Where file: destinations are. Empty: <data_dir>/files."),
+  };
+}
+
+std::vector<ConfigKey> EdgeKeys() {
+  return {
+      TextKey("grpc.listen", FETCHD_AT(grpc_listen),
+              "Address of the API; port 0 takes a free one."),
+      BoolKey("grpc.insecure", FETCHD_AT(grpc_insecure),
+              "Serve without authentication on an address that other machines reach."),
+      AllowKey(),
+      PortsKey(),
+      ChoiceKey<Ipv4Forms>("egress.ipv4_literals", FETCHD_AT(engine.url.ipv4_forms),
+                           {{"canonical", Ipv4Forms::kCanonical}, {"whatwg", Ipv4Forms::kWhatwg}},
+                           "How IPv4 literals in URLs may be written: dotted quads only, or as in "
+                           "browsers."),
+      TextKey("tls.ca_file", FETCHD_AT(tls_ca_file),
+              "Certificate authorities (PEM) besides the system's, for jobs that name no profile."),
+      TlsProfileKey(),
+      TextKey("dns.servers", FETCHD_AT(client.resolver.servers),
+              "DNS servers, \"10.0.0.2:53,10.0.0.3\". Empty: the system's, after /etc/hosts."),
+  };
+}
+
+std::vector<ConfigKey> LimitKeys() {
+  return {
+      NumberKey("limits.connections", FETCHD_AT(client.max_connections), 1, kMany,
+                "Open connections to origins, idle ones included."),
+      NumberKey("limits.per_host", FETCHD_AT(client.max_per_host), 1, kMany,
+                "Of these, to one host and port."),
+      NumberKey("limits.transfers", FETCHD_AT(engine.max_transfers), 1, kMany,
+                "Jobs and Fetch streams that run at once; at most limits.connections."),
+      SizeKey("limits.buffer_bytes", FETCHD_AT(buffer_bytes),
+              "Memory for body bytes of all transfers together."),
+      SizeKey("fetch.max_body_bytes", FETCHD_AT(engine.max_body_bytes),
+              "Longer bodies are refused."),
+      DurationKey("shutdown.grace", FETCHD_AT(shutdown_grace),
+                  "How long transfers may go on after SIGTERM.", true),
+  };
+}
+
+std::vector<ConfigKey> TimeoutKeys() {
+  return {
+      DurationKey("timeouts.dns", FETCHD_AT(engine.timeouts.dial.dns), "Resolving a name."),
+      DurationKey("timeouts.connect", FETCHD_AT(engine.timeouts.dial.connect),
+                  "Connecting, all addresses together."),
+      DurationKey("timeouts.tls", FETCHD_AT(engine.timeouts.dial.tls), "The TLS handshake."),
+      DurationKey("timeouts.first_byte", FETCHD_AT(engine.timeouts.first_byte),
+                  "From the request to the response's head."),
+      DurationKey("timeouts.read_idle", FETCHD_AT(engine.timeouts.read_idle),
+                  "Between two reads that bring bytes."),
+      SizeKey("timeouts.min_speed_bytes_per_sec",
+              FETCHD_AT(engine.timeouts.min_speed_bytes_per_sec),
+              "Slower bodies are given up; 0: none is."),
+      DurationKey("timeouts.min_speed_window", FETCHD_AT(engine.timeouts.min_speed_window),
+                  "Over which the speed is averaged."),
+      NumberKey("retry.max_attempts", FETCHD_AT(engine.retry.max_attempts), 1, 100,
+                "Attempts of a job, the first included."),
+      DurationKey("retry.base_delay", FETCHD_AT(engine.retry.base_delay),
+                  "Delay before the second attempt; doubles with each."),
+      DurationKey("retry.max_delay", FETCHD_AT(engine.retry.max_delay), "Longest delay."),
+      DurationKey("retry.max_retry_after", FETCHD_AT(engine.retry.max_retry_after),
+                  "Longest Retry-After that is honoured."),
+  };
+}
+
+std::vector<ConfigKey> ProcessKeys() {
+  return {
+      DurationKey("http.idle_ttl", FETCHD_AT(client.idle_ttl),
+                  "How long an unused connection is kept."),
+      DurationKey("http.max_lifetime", FETCHD_AT(client.max_lifetime),
+                  "Age at which a connection is not used again."),
+      NumberKey("http.max_redirects", FETCHD_AT(engine.redirects.max_redirects), 0, 30,
+                "Redirects followed when the job does not say."),
+      TextKey("http.user_agent", FETCHD_AT(client.user_agent), "The User-Agent of requests."),
+      ChoiceKey<telemetry::LogLevel>("log.level", FETCHD_AT(log.level),
+                                     {{"debug", telemetry::LogLevel::kDebug},
+                                      {"info", telemetry::LogLevel::kInfo},
+                                      {"warning", telemetry::LogLevel::kWarning},
+                                      {"error", telemetry::LogLevel::kError}},
+                                     "Lines below this level are dropped."),
+      ChoiceKey<telemetry::LogFormat>(
+          "log.format", FETCHD_AT(log.format),
+          {{"logfmt", telemetry::LogFormat::kLogfmt}, {"json", telemetry::LogFormat::kJson}},
+          "How log lines on stderr are written."),
+      NumberKey("runtime.shards", FETCHD_AT(runtime.shards), 0, 1024,
+                "Threads that do network I/O; 0: one a core."),
+      NumberKey("runtime.blocking_threads", FETCHD_AT(runtime.blocking_threads), 1, 1024,
+                "Threads for file system and database calls."),
+  };
+}
+
+#undef FETCHD_AT
+
+std::vector<ConfigKey> AllKeys() {
+  std::vector<ConfigKey> keys;
+  for (auto* group : {&StorageKeys, &EdgeKeys, &LimitKeys, &TimeoutKeys, &ProcessKeys}) {
+    for (ConfigKey& key : group()) keys.push_back(std::move(key));
+  }
+  return keys;
+}
+
+std::size_t EditDistance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), std::size_t{0});
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    std::size_t diagonal = row[0];
+    row[0] = i + 1;
+    for (std::size_t j = 0; j < b.size(); ++j) {
+      const std::size_t change = diagonal + (a[i] == b[j] ? 0 : 1);
+      diagonal = row[j + 1];
+      row[j + 1] = std::min({row[j + 1] + 1, row[j] + 1, change});
+    }
+  }
+  return row[b.size()];
+}
+
+/// Matches `text` against a pattern with at most one <name>; the name has none of `separator`.
+std::optional<std::string> MatchChosen(std::string_view pattern, std::string_view text) {
+  const std::size_t at = pattern.find(kChosen);
+  if (at == std::string_view::npos)
+    return pattern == text ? std::optional(std::string()) : std::nullopt;
+  const std::string_view before = pattern.substr(0, at);
+  const std::string_view after = pattern.substr(at + kChosen.size());
+  if (text.size() <= before.size() + after.size()) return std::nullopt;
+  if (!text.starts_with(before) || !text.ends_with(after)) return std::nullopt;
+  return std::string(text.substr(before.size(), text.size() - before.size() - after.size()));
+}
+
+std::string ToEnvironment(std::string_view name) {
+  std::string out = "FETCHD_";
+  for (const char c : name) {
+    out += c == '.' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  }
+  return out;
+}
+
+}  // namespace
+
+const std::vector<ConfigKey>& ConfigKeys() {
+  static const auto* keys = new std::vector<ConfigKey>(AllKeys());  // Never destroyed.
+  return *keys;
+}
+
+KeyMatch FindKey(std::string_view path) {
+  for (const ConfigKey& key : ConfigKeys()) {
+    if (auto chosen = MatchChosen(key.name, path)) return {&key, *std::move(chosen)};
+  }
+  return {};
+}
+
+bool IsSection(std::string_view path) {
+  const std::string prefix = Concat(path, '.');
+  return std::ranges::any_of(
+      ConfigKeys(), [&prefix](const ConfigKey& key) { return key.name.starts_with(prefix); });
+}
+
+std::string NearestKey(std::string_view path) {
+  std::string nearest;
+  std::size_t best = std::max<std::size_t>(3, path.size() / 3) + 1;
+  for (const ConfigKey& key : ConfigKeys()) {
+    const bool same_end = key.name.ends_with(Concat('.', path));
+    const std::size_t distance = same_end ? 0 : EditDistance(path, key.name);
+    if (distance >= best) continue;
+    best = distance;
+    nearest = key.name;
+  }
+  return nearest;
+}
+
+std::string EnvironmentName(const ConfigKey& key) { return ToEnvironment(key.name); }
+
+KeyMatch FindEnvironmentKey(std::string_view variable) {
+  for (const ConfigKey& key : ConfigKeys()) {
+    std::string pattern = EnvironmentName(key);
+    if (const auto at = pattern.find("<NAME>"); at != std::string::npos) {
+      pattern.replace(at, kChosen.size(), kChosen);
+    }
+    if (const auto chosen = MatchChosen(pattern, variable)) return {&key, AsciiLower(*chosen)};
+  }
+  return {};
+}
+
+}  // namespace fetchd::app

@@ -1,0 +1,33 @@
+// How values are written: durations, sizes, switches, names. Every error says what to write
+// instead.
+#pragma once
+
+#include <yaml-cpp/yaml.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "base/time.h"
+
+namespace fetchd::app {
+
+absl::StatusOr<std::string> ReadText(const YAML::Node& node);
+absl::StatusOr<bool> ReadBool(const YAML::Node& node);
+absl::StatusOr<std::uint64_t> ReadNumber(const YAML::Node& node, std::uint64_t min,
+                                         std::uint64_t max);
+/// "256MiB", "64k", "1048576": k, m, g and t are powers of 1024.
+absl::StatusOr<std::uint64_t> ReadSize(const YAML::Node& node);
+/// "25s", "250ms", "1m30s".
+absl::StatusOr<Duration> ReadDuration(const YAML::Node& node);
+absl::StatusOr<std::vector<std::string>> ReadTextList(const YAML::Node& node);
+
+// The same on the way out, as YAML.
+std::string WriteText(const std::string& text);
+std::string WriteBool(bool value);
+std::string WriteSize(std::uint64_t bytes);
+std::string WriteDuration(Duration duration);
+std::string WriteTextList(const std::vector<std::string>& items);
+
+}  // namespace fetchd::app

@@ -1,0 +1,44 @@
+#include "app/fd_limits.h"
+
+#include <sys/resource.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "base/strings.h"
+
+namespace fetchd::app {
+namespace {
+
+/// Database and its readers, event loops, sockets of API clients, log, libraries.
+constexpr std::uint64_t kOwnDescriptors = 128;
+
+}  // namespace
+
+absl::StatusOr<std::uint64_t> RaiseFileLimit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+    return absl::InternalError(Concat("RLIMIT_NOFILE cannot be read: ", std::strerror(errno)));
+  }
+  limit.rlim_cur = limit.rlim_max;
+  if (setrlimit(RLIMIT_NOFILE, &limit) != 0) {
+    return absl::InternalError(Concat("RLIMIT_NOFILE cannot be raised: ", std::strerror(errno)));
+  }
+  return limit.rlim_cur;
+}
+
+absl::Status CheckFileLimit(std::uint64_t file_limit, std::uint64_t connections,
+                            std::uint64_t transfers) {
+  const std::uint64_t reserved = kOwnDescriptors + transfers;
+  const std::uint64_t left = file_limit > reserved ? file_limit - reserved : 0;
+  const std::uint64_t allowed = left / 5 * 4;
+  if (connections <= allowed) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      Concat("limits.connections: ", connections, " is more than ", allowed, ", 80 % of the ", left,
+             " file descriptors that the limit of ", file_limit, " leaves beside ", kOwnDescriptors,
+             " of the process and ", transfers,
+             " files of transfers; raise `ulimit -Hn` or lower "
+             "limits.connections and limits.transfers"));
+}
+
+}  // namespace fetchd::app

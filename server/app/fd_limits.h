@@ -1,0 +1,19 @@
+// File descriptors: the limit is raised as far as it goes, and the caps have to fit into it.
+#pragma once
+
+#include <cstdint>
+
+#include "base/status.h"
+
+namespace fetchd::app {
+
+/// Raises the soft RLIMIT_NOFILE to the hard one. Returns what holds then.
+absl::StatusOr<std::uint64_t> RaiseFileLimit();
+
+/// FAILED_PRECONDITION with the numbers when `connections` is more than 80 % of what `file_limit`
+/// leaves beside the process's own descriptors (log, database, threads, API clients) and one open
+/// file a transfer.
+absl::Status CheckFileLimit(std::uint64_t file_limit, std::uint64_t connections,
+                            std::uint64_t transfers);
+
+}  // namespace fetchd::app

@@ -1,0 +1,325 @@
+// The whole server in this process, through its gRPC API.
+#include "app/application.h"
+
+#include <gmock/gmock.h>
+#include <grpcpp/grpcpp.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "app/config_loader.h"
+#include "base/strings.h"
+#include "fetchd/v1/admin_service.grpc.pb.h"
+#include "fetchd/v1/fetch_service.grpc.pb.h"
+#include "google/rpc/error_details.pb.h"
+#include "google/rpc/status.pb.h"
+#include "support/origin.h"
+
+namespace fetchd::app {
+namespace {
+
+using testing::Exchange;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using namespace std::chrono_literals;
+
+constexpr char kHelloSri[] = "sha256-LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=";  // "hello"
+
+class ApplicationTest : public ::testing::Test {
+ protected:
+  ApplicationTest() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "fetchd-app-XXXXXX").string();
+    directory_ = mkdtemp(pattern.data());
+    origin_.Handle("/hello", [](Exchange& exchange) { exchange.Respond(200, {}, "hello"); });
+    origin_.Handle("/hang", [](Exchange& exchange) {
+      exchange.SendHead(200, {{"Content-Length", "1000"}});
+      exchange.Send("some");
+      exchange.Hang();
+    });
+    StartServer();
+  }
+  ~ApplicationTest() override {
+    StopServer();
+    std::filesystem::remove_all(directory_);
+  }
+
+  LoadedConfig Settings() const {
+    return LoadConfig({.settings = {"data_dir=" + (directory_ / "data").string(),
+                                    "grpc.listen=127.0.0.1:0", "egress.allow=[127.0.0.1/32]",
+                                    "shutdown.grace=0", "log.level=error", "runtime.shards=2"}});
+  }
+  void StartServer() {
+    const LoadedConfig loaded = Settings();
+    ASSERT_THAT(loaded.errors, IsEmpty());
+    auto started = Application::Start(loaded.config, "1.2.3");
+    ASSERT_TRUE(started.ok()) << started.status();
+    application_ = *std::move(started);
+    channel_ = grpc::CreateChannel(application_->address(), grpc::InsecureChannelCredentials());
+    fetch_ = v1::FetchService::NewStub(channel_);
+    admin_ = v1::AdminService::NewStub(channel_);
+    runner_ = std::jthread([this] { application_->Run(); });
+  }
+  void StopServer() {
+    if (application_ == nullptr) return;
+    application_->RequestStop();
+    runner_.join();
+    application_.reset();
+  }
+
+  v1::CreateJobRequest Request(const std::string& target) const {
+    v1::CreateJobRequest request;
+    request.mutable_job()->mutable_spec()->add_urls(origin_.Url(target));
+    return request;
+  }
+  grpc::Status Create(const v1::CreateJobRequest& request, v1::Job* job) {
+    grpc::ClientContext context;
+    return fetch_->CreateJob(&context, request, job);
+  }
+  v1::Job Get(const std::string& name) {
+    grpc::ClientContext context;
+    v1::GetJobRequest request;
+    request.set_name(name);
+    request.set_view(v1::JOB_VIEW_FULL);
+    v1::Job job;
+    EXPECT_TRUE(fetch_->GetJob(&context, request, &job).ok());
+    return job;
+  }
+  /// The states that a watch of the job reports until it has ended.
+  std::vector<v1::Job::State> WatchUntilDone(const std::string& name) {
+    grpc::ClientContext context;
+    v1::WatchJobsRequest request;
+    request.add_names(name);
+    request.set_until_done(true);
+    const auto reader = fetch_->WatchJobs(&context, request);
+    std::vector<v1::Job::State> states;
+    for (v1::WatchJobsResponse event; reader->Read(&event);) {
+      if (event.has_state_change()) states.push_back(event.state_change().state());
+    }
+    EXPECT_TRUE(reader->Finish().ok());
+    return states;
+  }
+
+  std::filesystem::path directory_;
+  testing::Origin origin_;
+  std::unique_ptr<Application> application_;
+  std::shared_ptr<grpc::Channel> channel_;
+  std::unique_ptr<v1::FetchService::Stub> fetch_;
+  std::unique_ptr<v1::AdminService::Stub> admin_;
+  std::jthread runner_;
+};
+
+template <typename Detail>
+Detail DetailOf(const grpc::Status& status) {
+  google::rpc::Status details;
+  EXPECT_TRUE(details.ParseFromString(status.error_details()));
+  Detail detail;
+  for (const auto& any : details.details()) {
+    if (any.UnpackTo(&detail)) return detail;
+  }
+  ADD_FAILURE() << "no such detail: " << status.error_message();
+  return detail;
+}
+
+TEST_F(ApplicationTest, AJobSucceedsAndItsBodyCanBeRead) {
+  v1::CreateJobRequest request = Request("/hello");
+  request.mutable_job()->mutable_spec()->add_digests(kHelloSri);
+  v1::Job job;
+  ASSERT_TRUE(Create(request, &job).ok());
+
+  EXPECT_EQ(WatchUntilDone(job.name()).back(), v1::Job::SUCCEEDED);
+  const v1::Job done = Get(job.name());
+  EXPECT_EQ(done.result().size_bytes(), 5u);
+  EXPECT_EQ(done.attempts_size(), 1);
+  grpc::ClientContext context;
+  v1::ReadBodyRequest read;
+  read.set_name(job.name());
+  read.set_offset(1);
+  const auto reader = fetch_->ReadBody(&context, read);
+  std::string body;
+  for (v1::ReadBodyResponse response; reader->Read(&response);) body += response.data();
+  EXPECT_TRUE(reader->Finish().ok());
+  EXPECT_EQ(body, "ello");
+}
+
+TEST_F(ApplicationTest, FetchStreamsHeadBytesAndEnd) {
+  grpc::ClientContext context;
+  v1::FetchRequest request;
+  request.mutable_spec()->add_urls(origin_.Url("/hello"));
+  const auto reader = fetch_->Fetch(&context, request);
+  std::string body;
+  v1::FetchResponse::End end;
+  for (v1::FetchResponse response; reader->Read(&response);) {
+    if (response.has_head()) EXPECT_EQ(response.head().total_bytes(), 5u);
+    body += response.chunk().data();
+    if (response.has_end()) end = response.end();
+  }
+
+  EXPECT_TRUE(reader->Finish().ok());
+  EXPECT_EQ(body, "hello");
+  EXPECT_THAT(end.digests(), ::testing::Contains(kHelloSri));
+}
+
+TEST_F(ApplicationTest, CancellingAFetchStopsTheOrigin) {
+  grpc::ClientContext context;
+  v1::FetchRequest request;
+  request.mutable_spec()->add_urls(origin_.Url("/hang"));
+  const auto reader = fetch_->Fetch(&context, request);
+  v1::FetchResponse response;
+  ASSERT_TRUE(reader->Read(&response));
+
+  context.TryCancel();
+
+  while (reader->Read(&response)) {
+  }
+  EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::CANCELLED);
+  v1::Status status;
+  do {  // Each question is a round trip; the transfer ends when its task has unwound.
+    grpc::ClientContext ask;
+    ASSERT_TRUE(admin_->GetStatus(&ask, v1::GetStatusRequest(), &status).ok());
+  } while (status.transfers().in_use() != 0 || status.buffer_bytes().in_use() != 0);
+  EXPECT_EQ(status.version(), "1.2.3");
+}
+
+TEST_F(ApplicationTest, BulkAnswersInOrderAndABadOneIsItsOwnError) {
+  grpc::ClientContext context;
+  const auto stream = fetch_->CreateJobs(&context);
+  constexpr int kCount = 1'200;
+  std::jthread writer([this, &stream] {
+    for (int i = 0; i < kCount; ++i) {
+      v1::CreateJobRequest request = Request("/hello");
+      request.mutable_job()->set_destination(i % 10 == 3 ? "file:../up" : "discard:");
+      request.mutable_job()->set_priority(i % 100);
+      stream->Write(request);
+    }
+    stream->WritesDone();
+  });
+  int read = 0;
+  for (v1::CreateJobsResponse response; stream->Read(&response); ++read) {
+    ASSERT_EQ(response.has_error(), read % 10 == 3) << read;
+    if (response.has_job()) ASSERT_EQ(response.job().priority(), read % 100);
+  }
+
+  EXPECT_EQ(read, kCount);
+  EXPECT_TRUE(stream->Finish().ok());
+}
+
+TEST_F(ApplicationTest, RefusalsNameTheFieldOrTheReason) {
+  v1::Job job;
+  v1::CreateJobRequest bad_digest = Request("/hello");
+  bad_digest.mutable_job()->mutable_spec()->add_digests("sha256-short");
+  const grpc::Status invalid = Create(bad_digest, &job);
+  EXPECT_EQ(invalid.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(DetailOf<google::rpc::BadRequest>(invalid).field_violations(0).field(),
+            "job.spec.digests[0]");
+
+  v1::CreateJobRequest internal;
+  internal.mutable_job()->mutable_spec()->add_urls("http://169.254.169.254/");
+  const grpc::Status denied = Create(internal, &job);
+  EXPECT_EQ(denied.error_code(), grpc::StatusCode::PERMISSION_DENIED);
+  EXPECT_EQ(DetailOf<google::rpc::ErrorInfo>(denied).reason(), "TARGET_NOT_ALLOWED");
+}
+
+TEST_F(ApplicationTest, RequestIdMakesCreationIdempotent) {
+  v1::CreateJobRequest request = Request("/hello");
+  request.set_request_id("once");
+  v1::Job first, again, other;
+  ASSERT_TRUE(Create(request, &first).ok());
+
+  ASSERT_TRUE(Create(request, &again).ok());
+  EXPECT_EQ(again.name(), first.name());
+  request.mutable_job()->set_priority(1);
+  EXPECT_EQ(Create(request, &other).error_code(), grpc::StatusCode::ALREADY_EXISTS);
+}
+
+TEST_F(ApplicationTest, SecretsNeverComeBack) {
+  v1::CreateJobRequest request = Request("/hello");
+  auto& header = *request.mutable_job()->mutable_spec()->add_headers();
+  header.set_name("X-Key");
+  header.set_value("canary");
+  v1::Job job;
+  ASSERT_TRUE(Create(request, &job).ok());
+  WatchUntilDone(job.name());
+
+  EXPECT_THAT(job.DebugString(), Not(HasSubstr("canary")));
+  EXPECT_THAT(Get(job.name()).DebugString(), Not(HasSubstr("canary")));
+  EXPECT_EQ(origin_.Requests("/hello").back().Header("X-Key"), "canary");
+}
+
+TEST_F(ApplicationTest, CheckUrlAlwaysAnswers) {
+  for (const auto& [url, allowed, reason] :
+       {std::tuple("http://10.0.0.1/", false, "PRIVATE"),
+        std::tuple("nonsense", false, "INVALID_URL"),
+        std::tuple("http://127.0.0.1/", true, "ALLOWED_BY_RULE")}) {
+    grpc::ClientContext context;
+    v1::CheckUrlRequest request;
+    request.set_url(url);
+    v1::CheckUrlResponse response;
+    ASSERT_TRUE(fetch_->CheckUrl(&context, request, &response).ok());
+    EXPECT_EQ(response.allowed(), allowed) << url;
+    EXPECT_EQ(response.reason(), reason);
+  }
+}
+
+TEST_F(ApplicationTest, ADrainEndsStreamsWithTypedErrorsAndKeepsTheJob) {
+  v1::CreateJobRequest request = Request("/hang");
+  v1::Job job;
+  ASSERT_TRUE(Create(request, &job).ok());
+  ASSERT_TRUE(origin_.WaitForRequests("/hang", 1, 5s));
+  grpc::ClientContext watch_context, bulk_context;
+  const auto watch = fetch_->WatchJobs(&watch_context, v1::WatchJobsRequest());
+  watch->WaitForInitialMetadata();
+  const auto bulk = fetch_->CreateJobs(&bulk_context);
+
+  StopServer();
+
+  v1::WatchJobsResponse event;
+  while (watch->Read(&event)) {
+  }
+  const grpc::Status ended = watch->Finish();
+  EXPECT_EQ(ended.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_GT(DetailOf<google::rpc::RetryInfo>(ended).retry_delay().seconds(), 0);
+  v1::CreateJobsResponse answer;
+  EXPECT_FALSE(bulk->Read(&answer));
+  EXPECT_EQ(bulk->Finish().error_code(), grpc::StatusCode::UNAVAILABLE);
+  origin_.Handle("/hang", [](Exchange& exchange) { exchange.Respond(200, {}, "whole now"); });
+  StartServer();
+  EXPECT_EQ(WatchUntilDone(job.name()).back(), v1::Job::SUCCEEDED);
+}
+
+TEST_F(ApplicationTest, AReaderThatStallsDoesNotHoldUpTheDrain) {
+  origin_.Handle("/big", [](Exchange& exchange) {
+    exchange.Respond(200, {}, std::string(std::size_t{64} << 20, 'x'));
+  });
+  grpc::ClientContext context;
+  v1::FetchRequest request;
+  request.mutable_spec()->add_urls(origin_.Url("/big"));
+  const auto reader = fetch_->Fetch(&context, request);
+  v1::FetchResponse response;
+  ASSERT_TRUE(reader->Read(&response));  // And no more of it.
+
+  StopServer();
+
+  while (reader->Read(&response)) {
+  }
+  EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::UNAVAILABLE);
+}
+
+TEST_F(ApplicationTest, APortInUseIsAnError) {
+  LoadedConfig second = Settings();
+  second.config.data_dir = (directory_ / "other").string();
+  second.config.grpc_listen = application_->address();
+
+  const auto started = Application::Start(second.config, "1.2.3");
+
+  EXPECT_THAT(started.status().ToString(), HasSubstr("Address already in use"));
+}
+
+}  // namespace
+}  // namespace fetchd::app

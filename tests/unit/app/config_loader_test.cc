@@ -1,0 +1,243 @@
+#include "app/config_loader.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "app/config_schema.h"
+
+namespace fetchd::app {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+using ::testing::StartsWith;
+using namespace std::chrono_literals;
+
+class ConfigLoaderTest : public ::testing::Test {
+ protected:
+  ConfigLoaderTest() {
+    std::string pattern =
+        (std::filesystem::temp_directory_path() / "fetchd-config-XXXXXX").string();
+    directory_ = mkdtemp(pattern.data());
+  }
+  ~ConfigLoaderTest() override { std::filesystem::remove_all(directory_); }
+
+  std::string File() const { return (directory_ / "fetchd.yaml").string(); }
+  LoadedConfig LoadFile(const std::string& yaml) {
+    std::ofstream(File()) << yaml;
+    return LoadConfig({.file = File()});
+  }
+
+  std::filesystem::path directory_;
+};
+
+TEST_F(ConfigLoaderTest, NothingGivenIsTheDefaults) {
+  const LoadedConfig loaded = LoadConfig({});
+
+  EXPECT_THAT(loaded.errors, IsEmpty());
+  EXPECT_EQ(loaded.config.grpc_listen, "127.0.0.1:7070");
+  EXPECT_EQ(loaded.config.client.max_connections, 256u);
+  EXPECT_EQ(loaded.config.buffer_bytes, std::uint64_t{256} << 20);
+  EXPECT_EQ(loaded.config.shutdown_grace, 25s);
+  EXPECT_EQ(loaded.config.FilesRoot(), "./fetchd-data/files");
+  EXPECT_EQ(loaded.config.DatabasePath(), "./fetchd-data/fetchd.db");
+  EXPECT_THAT(CheckConfig(loaded.config), IsEmpty());
+}
+
+TEST_F(ConfigLoaderTest, ReadsAFile) {
+  const LoadedConfig loaded = LoadFile(R"(
+data_dir: /srv/fetchd
+grpc:
+  listen: 127.0.0.1:0
+limits: {connections: 64, per_host: 2, buffer_bytes: 64MiB}
+egress:
+  allow: [127.0.0.1/32, "*.corp.example"]
+  ports: [80, 443, 9000]
+  ipv4_literals: whatwg
+tls:
+  profiles:
+    corp: {ca_file: /etc/corp.pem}
+timeouts: {first_byte: 1m30s}
+store.url: "sqlite:/var/lib/jobs.db"
+shutdown:
+)");
+
+  EXPECT_THAT(loaded.errors, IsEmpty());
+  EXPECT_EQ(loaded.config.data_dir, "/srv/fetchd");
+  EXPECT_EQ(loaded.config.client.max_per_host, 2u);
+  EXPECT_EQ(loaded.config.buffer_bytes, std::uint64_t{64} << 20);
+  EXPECT_THAT(loaded.config.egress.allow, ElementsAre("127.0.0.1/32", "*.corp.example"));
+  EXPECT_THAT(loaded.config.egress.ports, ElementsAre(80, 443, 9000));
+  EXPECT_EQ(loaded.config.engine.url.ipv4_forms, Ipv4Forms::kWhatwg);
+  EXPECT_EQ(loaded.config.tls_profiles.at("corp").ca_file, "/etc/corp.pem");
+  EXPECT_EQ(loaded.config.engine.timeouts.first_byte, 90s);
+  EXPECT_EQ(loaded.config.DatabasePath(), "/var/lib/jobs.db");
+}
+
+TEST_F(ConfigLoaderTest, LaterSourcesWin) {
+  std::ofstream(File()) << "limits: {connections: 10, per_host: 10, transfers: 10}\n";
+
+  const LoadedConfig loaded = LoadConfig(
+      {.file = File(),
+       .environment = {"FETCHD_LIMITS_PER_HOST=20", "FETCHD_LIMITS_TRANSFERS=20", "HOME=/"},
+       .settings = {"limits.transfers=30", "limits.transfers=40"}});
+
+  EXPECT_THAT(loaded.errors, IsEmpty());
+  EXPECT_EQ(loaded.config.client.max_connections, 10u);
+  EXPECT_EQ(loaded.config.client.max_per_host, 20u);
+  EXPECT_EQ(loaded.config.engine.max_transfers, 40u);
+}
+
+TEST_F(ConfigLoaderTest, UnknownKeySaysWhereAndWhatWasMeant) {
+  const LoadedConfig loaded = LoadFile("data_dir: /srv\nlimits:\n  conections: 3\n");
+
+  EXPECT_THAT(loaded.errors,
+              ElementsAre(AllOf(StartsWith(File() + ":3: limits.conections: unknown key"),
+                                HasSubstr("did you mean limits.connections?"))));
+}
+
+TEST_F(ConfigLoaderTest, AllErrorsComeAtOnce) {
+  const LoadedConfig loaded = LoadFile(
+      "limits:\n  connections: many\n  buffer_bytes: 1.5MiB\nshutdown:\n  grace: 25\nlog: {level: "
+      "loud}\n");
+
+  ASSERT_THAT(loaded.errors, SizeIs(4));
+  EXPECT_THAT(loaded.errors[0], HasSubstr(":2: limits.connections: expects a whole number from 1"));
+  EXPECT_THAT(loaded.errors[1], HasSubstr(":3: limits.buffer_bytes: expects a size"));
+  EXPECT_THAT(loaded.errors[2], HasSubstr(":5: shutdown.grace: expects a duration"));
+  EXPECT_THAT(loaded.errors[3], HasSubstr(":6: log.level: expects debug | info | warning | error"));
+}
+
+struct BadInput {
+  std::string name, yaml, message;
+};
+class BadFileTest : public ConfigLoaderTest, public ::testing::WithParamInterface<BadInput> {};
+
+TEST_P(BadFileTest, IsRefused) {
+  EXPECT_THAT(LoadFile(GetParam().yaml).errors, ElementsAre(HasSubstr(GetParam().message)));
+}
+INSTANTIATE_TEST_SUITE_P(
+    All, BadFileTest,
+    ::testing::Values(
+        BadInput{"NotYaml", "a: [1\n", "not YAML"},
+        BadInput{"NotAMap", "- a\n", "expects keys and values"},
+        BadInput{"Scalar", "just text\n", "expects keys and values"},
+        BadInput{"SectionWithValue", "limits: 5\n", ":1: limits: is a section"},
+        BadInput{"Twice", "data_dir: a\ndata_dir: b\n", ":2: data_dir: is given twice"},
+        BadInput{"TwiceInTwoForms", "limits.per_host: 1\nlimits: {per_host: 2}\n",
+                 "is given twice"},
+        BadInput{"MapForText", "data_dir: {a: b}\n", "data_dir: expects text"},
+        BadInput{"BoolWord", "grpc: {insecure: yes}\n", "grpc.insecure: expects true or false"},
+        BadInput{"ListWanted", "egress: {allow: 127.0.0.1}\n", "egress.allow: expects a list"},
+        BadInput{"BadRule", "egress: {allow: [\"300.0.0.0/8\"]}\n", "egress.allow: "},
+        BadInput{"BadPort", "egress: {ports: [0]}\n", "egress.ports: expects a whole number"},
+        BadInput{"ZeroTimeout", "timeouts: {dns: 0}\n", "timeouts.dns: must be more than 0"},
+        BadInput{"Far", "nothing_like_it: 1\n", "fetchd --print-config lists all keys"}),
+    [](const auto& info) { return info.param.name; });
+
+TEST_F(ConfigLoaderTest, BadSettingsAndVariablesNameTheirSource) {
+  const LoadedConfig loaded = LoadConfig(
+      {.environment = {"FETCHD_LIMITS_CONNECTIONS=x"},
+       .settings = {"limits.per_host", "grpc.lisen=1", "egress.allow=[", "shutdown.grace=soon"}});
+
+  ASSERT_THAT(loaded.errors, SizeIs(5));
+  EXPECT_THAT(loaded.errors[0], StartsWith("environment: FETCHD_LIMITS_CONNECTIONS: expects"));
+  EXPECT_THAT(loaded.errors[1], HasSubstr("is not key=value"));
+  EXPECT_THAT(loaded.errors[2],
+              StartsWith("--set: grpc.lisen: unknown key; did you mean grpc.listen?"));
+  EXPECT_THAT(loaded.errors[3], StartsWith("--set: egress.allow: not YAML"));
+  EXPECT_THAT(loaded.errors[4], StartsWith("--set: shutdown.grace: expects a duration"));
+}
+
+TEST_F(ConfigLoaderTest, TextSettingsAreTakenAsTheyAre) {
+  const LoadedConfig loaded =
+      LoadConfig({.environment = {"FETCHD_TLS_PROFILES_CORP_CA_FILE=/a: b"},
+                  .settings = {"grpc.listen=[::1]:7070", "http.user_agent=\"quoted # one\"",
+                               "tls.profiles.lab.ca_file=/lab.pem"}});
+
+  EXPECT_THAT(loaded.errors, IsEmpty());
+  EXPECT_EQ(loaded.config.grpc_listen, "[::1]:7070");
+  EXPECT_EQ(loaded.config.client.user_agent, "quoted # one");
+  EXPECT_EQ(loaded.config.tls_profiles.at("corp").ca_file, "/a: b");
+  EXPECT_EQ(loaded.config.tls_profiles.at("lab").ca_file, "/lab.pem");
+}
+
+TEST_F(ConfigLoaderTest, UnknownVariablesWarnUnlessKubernetesSetThem) {
+  const LoadedConfig loaded =
+      LoadConfig({.environment = {"FETCHD_LIMITS_CONECTIONS=1", "FETCHD_SERVICE_HOST=10.0.0.1",
+                                  "FETCHD_PORT_7070_TCP=tcp://10.0.0.1:7070"}});
+
+  EXPECT_THAT(loaded.errors, IsEmpty());
+  EXPECT_THAT(loaded.warnings, ElementsAre(HasSubstr("FETCHD_LIMITS_CONECTIONS is no setting")));
+}
+
+TEST_F(ConfigLoaderTest, MissingFileIsAnError) {
+  EXPECT_THAT(LoadConfig({.file = File()}).errors, ElementsAre(HasSubstr("cannot be read")));
+}
+
+TEST_F(ConfigLoaderTest, PrintedConfigReadsToTheSameEffect) {
+  const LoadedConfig first = LoadConfig(
+      {.settings = {"limits.connections=77", "egress.allow=[127.0.0.1/32, \"*.corp.example\"]",
+                    "tls.profiles.corp.ca_file=/etc/corp.pem", "log.format=json",
+                    "shutdown.grace=90s", "http.user_agent=a \"b\" # c"}});
+  ASSERT_THAT(first.errors, IsEmpty());
+
+  const std::string printed = PrintConfig(first.config);
+  const LoadedConfig second = LoadFile(printed);
+
+  EXPECT_THAT(second.errors, IsEmpty());
+  EXPECT_EQ(PrintConfig(second.config), printed);
+  EXPECT_EQ(second.config.client.max_connections, 77u);
+  EXPECT_EQ(second.config.client.user_agent, "a \"b\" # c");
+}
+
+TEST_F(ConfigLoaderTest, EveryKeyIsDocumentedAndFindsItself) {
+  for (const ConfigKey& key : ConfigKeys()) {
+    EXPECT_FALSE(key.help.empty()) << key.name;
+    EXPECT_FALSE(key.type.empty()) << key.name;
+    if (key.name.find('<') != std::string::npos) continue;
+    EXPECT_EQ(FindKey(key.name).key, &key);
+    EXPECT_EQ(FindEnvironmentKey(EnvironmentName(key)).key, &key);
+  }
+}
+
+struct BadCombination {
+  std::string name;
+  std::vector<std::string> settings;
+  std::string message;
+};
+class CheckConfigTest : public ::testing::TestWithParam<BadCombination> {};
+
+TEST_P(CheckConfigTest, IsRefused) {
+  const LoadedConfig loaded = LoadConfig({.settings = GetParam().settings});
+  ASSERT_THAT(loaded.errors, IsEmpty());
+
+  EXPECT_THAT(CheckConfig(loaded.config), ElementsAre(HasSubstr(GetParam().message)));
+}
+INSTANTIATE_TEST_SUITE_P(
+    All, CheckConfigTest,
+    ::testing::Values(
+        BadCombination{"MoreTransfersThanConnections",
+                       {"limits.connections=10", "limits.transfers=11"},
+                       "limits.transfers: 11 is more than limits.connections (10)"},
+        BadCombination{"TinyBuffers", {"limits.buffer_bytes=64k"}, "limits.buffer_bytes"},
+        BadCombination{
+            "Postgres", {"store.url=postgres://db/fetchd"}, "PostgreSQL is not supported"},
+        BadCombination{"OtherStore", {"store.url=mysql:x"}, "expects sqlite:PATH"},
+        BadCombination{"Delays", {"retry.base_delay=1m"}, "retry.base_delay"},
+        BadCombination{"PublicListener", {"grpc.listen=0.0.0.0:7070"}, "set grpc.insecure: true"},
+        BadCombination{"NoListener", {"grpc.listen=7070"}, "is not HOST:PORT"}),
+    [](const auto& info) { return info.param.name; });
+
+}  // namespace
+}  // namespace fetchd::app

@@ -1,0 +1,38 @@
+#include "app/fd_limits.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include "base/status.h"
+
+namespace fetchd::app {
+namespace {
+
+using ::testing::HasSubstr;
+
+TEST(FileLimitTest, IsRaisedToTheHardOne) {
+  const std::uint64_t raised = RaiseFileLimit().value();
+
+  rlimit limit{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+  EXPECT_EQ(limit.rlim_cur, limit.rlim_max);
+  EXPECT_EQ(raised, limit.rlim_cur);
+}
+
+TEST(FileLimitTest, CapsThatFitAreAccepted) {
+  EXPECT_TRUE(CheckFileLimit(1024, 256, 256).ok());
+  EXPECT_TRUE(CheckFileLimit(1'000'000, 10'000, 10'000).ok());
+}
+
+TEST(FileLimitTest, CapsThatDoNotFitAreRefusedWithTheNumbers) {
+  const absl::Status status = CheckFileLimit(1024, 600, 256);
+
+  ASSERT_TRUE(absl::IsFailedPrecondition(status));
+  EXPECT_THAT(MessageOf(status), HasSubstr("600 is more than 512"));
+  EXPECT_THAT(MessageOf(status), HasSubstr("limit of 1024"));
+  EXPECT_FALSE(CheckFileLimit(100, 1, 1).ok());
+}
+
+}  // namespace
+}  // namespace fetchd::app

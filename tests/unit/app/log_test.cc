@@ -1,0 +1,65 @@
+#include "telemetry/log.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <string>
+#include <string_view>
+#include <type_traits>
+
+namespace fetchd::telemetry {
+namespace {
+
+using namespace std::chrono_literals;
+
+static_assert(!std::is_constructible_v<LogField, const char*, Secret>);
+
+class LogTest : public ::testing::Test {
+ protected:
+  Logger Make(LogConfig config) {
+    return Logger(
+        config, [this](std::string_view line) { written_ += line; },
+        [] { return WallTime(Duration(1'700'000'000'123'000'000)); });
+  }
+  std::string written_;
+};
+
+TEST_F(LogTest, LogfmtQuotesWhatNeedsIt) {
+  Logger log = Make({});
+
+  log.Info("it serves", {{"address", "127.0.0.1:1"},
+                         {"n", 3},
+                         {"ok", true},
+                         {"took", Duration(1500ms)},
+                         {"text", "a \"b\"\n"},
+                         {"empty", ""}});
+
+  EXPECT_EQ(
+      written_,
+      "ts=2023-11-14T22:13:20.123Z level=info msg=\"it serves\" address=127.0.0.1:1 n=3 ok=true "
+      "took=1500 text=\"a \\\"b\\\"\\n\" empty=\"\"\n");
+}
+
+TEST_F(LogTest, JsonKeepsTypes) {
+  Logger log = Make({.format = LogFormat::kJson});
+
+  log.Error("x", {{"n", 3}, {"s", "\x01"}});
+
+  EXPECT_EQ(written_,
+            "{\"ts\":\"2023-11-14T22:13:20.123Z\",\"level\":\"error\",\"msg\":\"x\",\"n\":3,\"s\":"
+            "\"\\u0001\"}\n");
+}
+
+TEST_F(LogTest, LinesBelowTheLevelAreDropped) {
+  Logger log = Make({.level = LogLevel::kWarning});
+
+  log.Debug("a");
+  log.Info("b");
+  EXPECT_TRUE(written_.empty());
+  log.Warning("c");
+  EXPECT_FALSE(written_.empty());
+}
+
+}  // namespace
+}  // namespace fetchd::telemetry
