@@ -1,0 +1,92 @@
+// status, drain and version.
+#include <google/protobuf/util/time_util.h>
+
+#include <ostream>
+
+#include "base/strings.h"
+#include "cli/command_line.h"
+
+namespace fetchd::cli {
+namespace {
+
+struct DrainOptions {
+  std::optional<Milliseconds> grace;
+  bool wait = false;
+};
+
+constexpr Milliseconds kPollInterval{250};
+
+grpc::Status GetStatus(Session& session, v1::Status& status) {
+  auto call = session.connection.Unary(session.interrupt);
+  return session.connection.admin().GetStatus(call.context(), v1::GetStatusRequest(), &status);
+}
+
+ExitCode RunStatus(OutputFormat format, Session& session) {
+  v1::Status status;
+  const grpc::Status answer = GetStatus(session, status);
+  if (!answer.ok()) return session.Report(answer);
+  session.console.out << (format == OutputFormat::kJson
+                              ? ToJson(status) + "\n"
+                              : DescribeStatus(status, format == OutputFormat::kWide));
+  return ExitCode::kDone;
+}
+
+/// Until the service answers no more: then it has stopped.
+ExitCode WaitUntilGone(Session& session) {
+  while (true) {
+    v1::Status ignored;
+    const grpc::Status answer = GetStatus(session, ignored);
+    if (IsInterruption(answer)) return ExitCode::kDone;
+    if (!answer.ok()) return session.Report(answer);
+    if (session.interrupt.WaitFor(kPollInterval)) {
+      return session.Report(grpc::Status::CANCELLED);
+    }
+  }
+}
+
+ExitCode RunDrain(const DrainOptions& options, Session& session) {
+  v1::DrainRequest request;
+  if (options.grace) *request.mutable_grace() = ToProto(*options.grace);
+  v1::DrainResponse response;
+  auto call = session.connection.Unary(session.interrupt);
+  const grpc::Status status = session.connection.admin().Drain(call.context(), request, &response);
+  if (!status.ok()) return session.Report(status);
+  session.console.out << "draining; work in flight is interrupted at "
+                      << google::protobuf::util::TimeUtil::ToString(response.deadline()) << '\n'
+                      << std::flush;
+  if (!options.wait) return ExitCode::kDone;
+  const ExitCode code = WaitUntilGone(session);
+  if (code == ExitCode::kDone) session.console.Note("the service has stopped");
+  return code;
+}
+
+}  // namespace
+
+void AddStatus(CommandLine& line) {
+  CLI::App* app = line.Subcommand("status", "Show the service's dials, limits and queue",
+                                  "  fetchctl status -o wide      and its origins and shards");
+  const auto format = std::make_shared<OutputFormat>(OutputFormat::kTable);
+  AddOutput(app, *format, "table|wide|json");
+  line.commands.push_back(
+      {app, [format](Session& session) { return RunStatus(*format, session); }, {}});
+}
+
+void AddDrain(CommandLine& line) {
+  CLI::App* app = line.Subcommand("drain", "Stop the service without losing work",
+                                  "  fetchctl drain --grace 30s --wait");
+  const auto options = std::make_shared<DrainOptions>();
+  AddDuration(app, "--grace", options->grace, "For work in flight. Default: shutdown.grace");
+  app->add_flag("--wait", options->wait, "Wait until the service has stopped");
+  line.commands.push_back(
+      {app, [options](Session& session) { return RunDrain(*options, session); }, {}});
+}
+
+void AddVersion(CommandLine& line) {
+  CLI::App* app = line.Subcommand("version", "Print the version of fetchctl", "  fetchctl version");
+  line.commands.push_back({app, {}, [](Console& console) {
+                             console.out << "fetchctl " FETCHCTL_VERSION "\n";
+                             return ExitCode::kDone;
+                           }});
+}
+
+}  // namespace fetchd::cli

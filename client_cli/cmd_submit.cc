@@ -1,0 +1,262 @@
+// submit: jobs from arguments and manifests, and waiting for them.
+#include <google/protobuf/util/time_util.h>
+
+#include <ostream>
+#include <set>
+
+#include "base/strings.h"
+#include "cli/command_line.h"
+#include "cli/manifest.h"
+#include "cli/manifest_line.h"
+#include "cli/submission.h"
+#include "cli/wait.h"
+
+namespace fetchd::cli {
+namespace {
+
+struct SubmitOptions {
+  std::vector<std::string> urls, digests;
+  std::string manifest, destination, request_id, tls_profile;
+  std::vector<std::pair<std::string, std::string>> headers, labels;
+  std::optional<std::uint64_t> size;
+  std::optional<int> priority, max_attempts;
+  std::optional<Milliseconds> deadline, connect_timeout, first_byte_timeout, read_idle_timeout,
+      attempt_timeout;
+  v1::Job::Overwrite overwrite = v1::Job::OVERWRITE_UNSPECIFIED;
+  bool wait = false;
+  std::optional<Milliseconds> wait_timeout;
+  OutputFormat format = OutputFormat::kTable;
+};
+
+constexpr char kExamples[] =
+    "  fetchctl submit https://example.org/a.iso --to file:isos/a.iso --wait\n"
+    "  fetchctl submit -i list.txt --label batch=7 -o name\n"
+    "A manifest has one job a line: URL, or URL<TAB>destination, or JSON such as\n"
+    "  {\"url\": \"https://...\", \"destination\": \"file:a\", \"sha256\": \"<hex>\", \"labels\": "
+    "{\"k\": \"v\"}}\n"
+    "with url or urls, destination, request_id, sha256, digests, size, labels, headers, priority "
+    "and\n"
+    "overwrite. Flags fill in what a line does not say. Nothing is submitted while a line is "
+    "wrong.\n"
+    "Ctrl-C leaves submitted jobs running.";
+
+/// What the flags say, where the job itself does not.
+void ApplyFlags(const SubmitOptions& options, v1::CreateJobRequest& request) {
+  v1::Job& job = *request.mutable_job();
+  v1::FetchSpec& spec = *job.mutable_spec();
+  if (job.destination().empty()) job.set_destination(options.destination);
+  if (job.overwrite() == v1::Job::OVERWRITE_UNSPECIFIED) job.set_overwrite(options.overwrite);
+  if (job.priority() == 0 && options.priority) job.set_priority(*options.priority);
+  for (const auto& [key, value] : options.labels) job.mutable_labels()->insert({key, value});
+  for (const auto& [name, value] : options.headers) {
+    v1::Header* header = spec.add_headers();
+    header->set_name(name);
+    header->set_value(value);
+  }
+  if (spec.digests().empty()) {
+    for (const std::string& digest : options.digests) spec.add_digests(digest);
+  }
+  if (options.size && !spec.has_expected_size()) spec.set_expected_size(*options.size);
+  if (!options.request_id.empty()) request.set_request_id(options.request_id);
+  if (options.max_attempts) spec.mutable_retry_policy()->set_max_attempts(*options.max_attempts);
+  spec.set_tls_profile(options.tls_profile);
+  v1::Timeouts& timeouts = *spec.mutable_timeouts();
+  if (options.connect_timeout) *timeouts.mutable_connect() = ToProto(*options.connect_timeout);
+  if (options.first_byte_timeout) {
+    *timeouts.mutable_first_byte() = ToProto(*options.first_byte_timeout);
+  }
+  if (options.read_idle_timeout)
+    *timeouts.mutable_read_idle() = ToProto(*options.read_idle_timeout);
+  if (options.attempt_timeout) *timeouts.mutable_total() = ToProto(*options.attempt_timeout);
+  if (timeouts.ByteSizeLong() == 0) spec.clear_timeouts();
+}
+
+/// A deadline is a point in time, and part of what a request_id stands for: the same for the whole
+/// run.
+std::optional<google::protobuf::Timestamp> DeadlineOf(const SubmitOptions& options) {
+  if (!options.deadline) return std::nullopt;
+  using google::protobuf::util::TimeUtil;
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return TimeUtil::MillisecondsToTimestamp(
+      (std::chrono::duration_cast<Milliseconds>(now) + *options.deadline).count());
+}
+
+/// Jobs of the arguments, then of the manifest.
+class Source {
+ public:
+  Source(const SubmitOptions& options, std::optional<Manifest> manifest)
+      : options_(options), manifest_(std::move(manifest)), deadline_(DeadlineOf(options)) {}
+
+  std::optional<Submission> Next() {
+    Submission submission;
+    if (next_url_ < options_.urls.size()) {
+      submission.place = options_.urls[next_url_++];
+      submission.request.mutable_job()->mutable_spec()->add_urls(submission.place);
+    } else {
+      auto entry = manifest_ ? manifest_->Next() : std::nullopt;
+      if (!entry) return std::nullopt;
+      submission = {std::move(entry->request), std::move(entry->place)};
+    }
+    ApplyFlags(options_, submission.request);
+    if (deadline_) *submission.request.mutable_job()->mutable_deadline() = *deadline_;
+    return submission;
+  }
+
+ private:
+  const SubmitOptions& options_;
+  std::optional<Manifest> manifest_;
+  std::optional<google::protobuf::Timestamp> deadline_;
+  std::size_t next_url_ = 0;
+};
+
+/// Answers as they come in: counts, lines, names to wait for.
+class Outcomes {
+ public:
+  Outcomes(Console& console, const SubmitOptions& options)
+      : console_(console),
+        prints_(!options.wait),
+        printer_(console, options.format, JobPrinter::Columns::kSubmitted,
+                 std::chrono::system_clock::now()) {}
+
+  void Add(const Submission& submission, const v1::CreateJobsResponse& answer) {
+    if (answer.has_error()) {
+      ++refused_;
+      const grpc::Status error = ToGrpc(answer.error());
+      codes_.Add(console_.Report(ExitCodeOf(error),
+                                 Concat(Printable(submission.place), ": ", Explain(error))));
+      return;
+    }
+    ++(answer.created() ? created_ : existing_);
+    // A job that was there before may be named twice; it is waited for once.
+    if (seen_.insert(answer.job().name()).second) names_.push_back(answer.job().name());
+    if (prints_) printer_.Print(answer.job());
+  }
+  void Summarize() const {
+    console_.out << std::flush;
+    if (created_ + existing_ + refused_ == 0) return;
+    console_.Note(Concat(created_, " created, ", existing_, " existing, ", refused_, " refused"));
+  }
+  const std::vector<std::string>& names() const { return names_; }
+  ExitCode exit_code() const { return codes_.Combined(); }
+
+ private:
+  Console& console_;
+  bool prints_;
+  JobPrinter printer_;
+  ExitCodes codes_;
+  std::vector<std::string> names_;
+  std::set<std::string> seen_;
+  std::size_t created_ = 0, existing_ = 0, refused_ = 0;
+};
+
+absl::StatusOr<std::optional<Manifest>> ReadManifest(const SubmitOptions& options,
+                                                     const Console& console) {
+  if (options.manifest.empty()) return std::nullopt;
+  ASSIGN_OR_RETURN(Manifest manifest, Manifest::Read(options.manifest));
+  const std::vector<std::string> errors = manifest.Check();
+  for (const std::string& error : errors) console.Report(ExitCode::kUsage, Printable(error));
+  if (errors.empty()) return std::optional(std::move(manifest));
+  return absl::InvalidArgumentError(Concat(errors.size(),
+                                           errors.size() == 1 ? " line is" : " lines are",
+                                           " wrong; nothing was submitted"));
+}
+
+absl::Status CheckUse(const SubmitOptions& options) {
+  if (options.urls.empty() && options.manifest.empty()) {
+    return absl::InvalidArgumentError("nothing to submit: give URLs or -i FILE");
+  }
+  const bool one_job = options.urls.size() == 1 && options.manifest.empty();
+  if (one_job) return absl::OkStatus();
+  if (!options.request_id.empty()) {
+    return absl::InvalidArgumentError("--request-id is for one job; use a manifest");
+  }
+  if (!options.digests.empty() || options.size) {
+    return absl::InvalidArgumentError(
+        "--sha256, --digest and --size are for one job; use a manifest");
+  }
+  return absl::OkStatus();
+}
+
+ExitCode RunSubmit(const SubmitOptions& options, Session& session) {
+  if (const absl::Status use = CheckUse(options); !use.ok()) return session.Report(ToGrpc(use));
+  auto manifest = ReadManifest(options, session.console);
+  if (!manifest.ok()) return session.Report(ToGrpc(manifest.status()));
+  Source source(options, *std::move(manifest));
+  Outcomes outcomes(session.console, options);
+  Submitter submitter(
+      session, [&source] { return source.Next(); },
+      [&outcomes](const Submission& submission, const v1::CreateJobsResponse& answer) {
+        outcomes.Add(submission, answer);
+      });
+  const grpc::Status status = submitter.Run();
+  outcomes.Summarize();
+  if (!status.ok()) {
+    if (options.wait) NoteHowToWatch(session.console, outcomes.names());
+    return session.Report(status);
+  }
+  ExitCodes codes;
+  codes.Add(outcomes.exit_code());
+  if (options.wait && !outcomes.names().empty()) {
+    codes.Add(WaitAndPrint(session, outcomes.names(), options.format, options.wait_timeout));
+  }
+  return session.interrupt.triggered() ? ExitCode::kInterrupted : codes.Combined();
+}
+
+void AddJobFlags(CLI::App* app, SubmitOptions& options) {
+  app->add_option("--to", options.destination,
+                  "file:PATH under the service's root, or discard:. May hold {host} {path}\n"
+                  "{basename} {job} {date}. Default file:{job}/{basename}")
+      ->type_name("DEST");
+  app->add_option_function<std::string>(
+         "--overwrite",
+         [&options](const std::string& text) {
+           const auto parsed = ParseOverwrite(text);
+           if (!parsed.ok()) throw CLI::ValidationError("--overwrite", MessageOf(parsed.status()));
+           options.overwrite = *parsed;
+         },
+         "What to do with a file that is there. Default always")
+      ->type_name("always|never|if-different");
+  AddDigests(app, options.digests);
+  AddSize(app, "--size", options.size, "The body's exact size");
+  AddPairs(app, "--header", ':', options.headers, "Request header; many times");
+  AddPairs(app, "--label", '=', options.labels, "Label; many times");
+  app->add_option("--priority", options.priority, "-100 to 100, higher first. Default 0")
+      ->check(CLI::Range(-100, 100))
+      ->type_name("N");
+  app->add_option("--request-id", options.request_id,
+                  "The same id and job again answer the job that is there")
+      ->type_name("ID");
+  app->add_option("--max-attempts", options.max_attempts, "1 to 100. Default 4")
+      ->check(CLI::Range(1, 100))
+      ->type_name("N");
+  app->add_option("--tls-profile", options.tls_profile, "Trust profile of the service")
+      ->type_name("NAME");
+}
+
+void AddTimeFlags(CLI::App* app, SubmitOptions& options) {
+  AddDuration(app, "--deadline", options.deadline, "Give the job up after this. Default 24h");
+  AddDuration(app, "--timeout-connect", options.connect_timeout, "Default 10s");
+  AddDuration(app, "--timeout-first-byte", options.first_byte_timeout, "Default 30s");
+  AddDuration(app, "--timeout-read-idle", options.read_idle_timeout, "Default 30s");
+  AddDuration(app, "--timeout-attempt", options.attempt_timeout, "One attempt. Default: none");
+}
+
+}  // namespace
+
+void AddSubmit(CommandLine& line) {
+  CLI::App* app = line.Subcommand("submit", "Submit jobs; they go on without you", kExamples);
+  const auto options = std::make_shared<SubmitOptions>();
+  app->add_option("urls", options->urls, "One job each")->type_name("URL");
+  app->add_option("-i,--input", options->manifest, "Manifest; - is standard input")
+      ->type_name("FILE");
+  AddJobFlags(app, *options);
+  AddTimeFlags(app, *options);
+  app->add_flag("--wait", options->wait, "Wait until every job has ended");
+  AddDuration(app, "--wait-timeout", options->wait_timeout, "Wait no longer. Default: no limit")
+      ->needs("--wait");
+  AddOutput(app, options->format, "table|wide|json|name");
+  line.commands.push_back(
+      {app, [options](Session& session) { return RunSubmit(*options, session); }, {}});
+}
+
+}  // namespace fetchd::cli

@@ -1,0 +1,223 @@
+#include <google/protobuf/util/time_util.h>
+
+#include <cstdio>
+
+#include "base/strings.h"
+#include "cli/print.h"
+#include "cli/values.h"
+
+namespace fetchd::cli {
+namespace {
+
+/// "Key:            value" lines, indented by level.
+class Sheet {
+ public:
+  void Add(int level, std::string_view key, const std::string& value) {
+    if (value.empty()) return;
+    std::string line(static_cast<std::size_t>(level) * 2, ' ');
+    line += Concat(key, ":");
+    line.append(line.size() < kValueColumn ? kValueColumn - line.size() : 1, ' ');
+    text_ += line + Printable(value) + "\n";
+  }
+  void Title(int level, std::string_view title) {
+    text_.append(static_cast<std::size_t>(level) * 2, ' ');
+    text_ += Concat(title, ":\n");
+  }
+  std::string Take() && { return std::move(text_); }
+
+ private:
+  static constexpr std::size_t kValueColumn = 22;
+  std::string text_;
+};
+
+std::string Time(bool set, const google::protobuf::Timestamp& time) {
+  return set ? google::protobuf::util::TimeUtil::ToString(time) : "";
+}
+
+std::string Percent(double ratio) {
+  char buffer[32];
+  std::snprintf(buffer, sizeof buffer, "%.1f%%", ratio * 100);
+  return buffer;
+}
+
+/// "OUTCOME_FAILED" reads as "FAILED".
+std::string WithoutPrefix(const std::string& name, std::string_view prefix) {
+  return name.starts_with(prefix) ? name.substr(prefix.size()) : name;
+}
+
+void AddError(Sheet& sheet, int level, const google::rpc::Status& error) {
+  sheet.Add(level, "Error", Concat(CodeName(error.code()), ": ", error.message()));
+  const ErrorDetails details = DetailsOf(ToGrpc(error));
+  std::string reason = details.reason;
+  for (const auto& [key, value] : details.metadata) reason += Concat(" ", key, "=", value);
+  sheet.Add(level, "Reason", reason);
+  for (const FieldViolation& violation : details.violations) {
+    sheet.Add(level, "Field", Concat(violation.field, ": ", violation.description));
+  }
+}
+
+void AddSpec(Sheet& sheet, const v1::Job& job) {
+  const v1::FetchSpec& spec = job.spec();
+  for (const std::string& url : spec.urls()) sheet.Add(0, "URL", url);
+  sheet.Add(0, "Destination", job.destination());
+  for (const v1::Header& header : spec.headers()) {
+    sheet.Add(0, "Header", Concat(header.name(), ": ", header.value()));
+  }
+  for (const std::string& digest : spec.digests()) sheet.Add(0, "Expected digest", digest);
+  if (spec.has_expected_size()) sheet.Add(0, "Expected size", FormatBytes(spec.expected_size()));
+  for (const auto& [key, value] : job.labels()) sheet.Add(0, "Label", Concat(key, "=", value));
+  sheet.Add(0, "Priority", Concat(job.priority()));
+  sheet.Add(0, "Request id", job.request_id());
+}
+
+void AddTimes(Sheet& sheet, const v1::Job& job) {
+  sheet.Add(0, "Created", Time(job.has_create_time(), job.create_time()));
+  sheet.Add(0, "Not before", Time(job.has_not_before(), job.not_before()));
+  sheet.Add(0, "Deadline", Time(job.has_deadline(), job.deadline()));
+  sheet.Add(0, "Started", Time(job.has_start_time(), job.start_time()));
+  sheet.Add(0, "Ended", Time(job.has_end_time(), job.end_time()));
+}
+
+void AddProgress(Sheet& sheet, const v1::Progress& progress) {
+  std::string text = FormatBytes(progress.received_bytes());
+  if (progress.has_total_bytes()) {
+    text +=
+        Concat(" of ", FormatBytes(progress.total_bytes()), " (", PercentOrBytes(progress), ")");
+  }
+  if (progress.rate_bytes_per_sec() > 0) {
+    text +=
+        Concat(", ", FormatBytes(static_cast<std::uint64_t>(progress.rate_bytes_per_sec())), "/s");
+  }
+  if (progress.has_eta()) text += Concat(", ", FormatDuration(progress.eta()), " left");
+  sheet.Add(0, "Progress", text);
+}
+
+void AddResult(Sheet& sheet, const v1::Result& result) {
+  sheet.Title(0, "Result");
+  sheet.Add(1, "Destination", result.destination());
+  sheet.Add(1, "Size",
+            Concat(result.size_bytes(), " bytes (", FormatBytes(result.size_bytes()), ")"));
+  sheet.Add(1, "SHA-256", Sha256Hex(result));
+  for (const std::string& digest : result.digests()) sheet.Add(1, "Digest", digest);
+  sheet.Add(1, "Final URL", result.final_url());
+  sheet.Add(1, "HTTP status", Concat(result.http_status()));
+  sheet.Add(1, "ETag", result.etag());
+  for (const v1::Header& header : result.headers()) {
+    sheet.Add(1, "Header", Concat(header.name(), ": ", header.value()));
+  }
+}
+
+void AddHop(Sheet& sheet, const v1::Attempt::Hop& hop) {
+  std::string head = hop.url();
+  if (hop.http_status() != 0) head += Concat(" -> ", hop.http_status());
+  sheet.Add(2, "Request", head);
+  std::string times = Concat("pool ", FormatDuration(hop.pool_wait()));
+  if (hop.reused()) {
+    times += hop.redialled() ? ", connection was stale and was replaced" : ", reused connection";
+  }
+  if (hop.has_dns()) {
+    times += Concat(", DNS ", FormatDuration(hop.dns()), hop.dns_cached() ? " (cached)" : "");
+  }
+  if (hop.has_connect()) times += Concat(", connect ", FormatDuration(hop.connect()));
+  if (hop.has_tls()) {
+    times += Concat(", TLS ", FormatDuration(hop.tls()), hop.tls_resumed() ? " (resumed)" : "");
+  }
+  if (hop.has_first_byte()) times += Concat(", first byte ", FormatDuration(hop.first_byte()));
+  sheet.Add(3, "Waited", times);
+  sheet.Add(3, "TLS", hop.tls_description());
+  for (const v1::Attempt::Address& address : hop.addresses()) {
+    sheet.Add(3, "Address",
+              Concat(address.address(), " ", address.outcome(), " after ",
+                     FormatDuration(address.duration())));
+  }
+}
+
+void AddAttempt(Sheet& sheet, const v1::Attempt& attempt) {
+  const std::string outcome =
+      WithoutPrefix(v1::Attempt::Outcome_Name(attempt.outcome()), "OUTCOME_");
+  sheet.Add(1, Concat("Attempt ", attempt.number()),
+            Concat(outcome, " after ", FormatDuration(attempt.duration()), ", received ",
+                   FormatBytes(attempt.received_bytes())));
+  sheet.Add(2, "Started", Time(attempt.has_start_time(), attempt.start_time()));
+  sheet.Add(2, "Waited",
+            Concat("permit ", FormatDuration(attempt.transfer_permit_wait()), ", buffers ",
+                   FormatDuration(attempt.buffer_wait())));
+  if (attempt.resumed_from_bytes() > 0) {
+    sheet.Add(2, "Resumed from", FormatBytes(attempt.resumed_from_bytes()));
+  }
+  if (attempt.restarted()) sheet.Add(2, "Restarted", "the origin sent the body anew");
+  for (const v1::Attempt::Hop& hop : attempt.hops()) AddHop(sheet, hop);
+  sheet.Add(2, "Failed phase", attempt.failed_phase());
+  if (attempt.has_error()) AddError(sheet, 2, attempt.error());
+  sheet.Add(2, "Decision", attempt.decision());
+}
+
+std::string LimitText(const v1::Status::Limit& limit, bool bytes) {
+  const auto show = [bytes](std::uint64_t value) {
+    return bytes ? FormatBytes(value) : Concat(value);
+  };
+  return Concat(show(limit.in_use()), " of ", show(limit.limit()), ", peak ", show(limit.peak()),
+                ", ", limit.waiting(), " waiting");
+}
+
+}  // namespace
+
+std::string DescribeJob(const v1::Job& job) {
+  Sheet sheet;
+  sheet.Add(0, "Name", job.name());
+  sheet.Add(0, "State", v1::Job::State_Name(job.state()));
+  if (job.has_error()) AddError(sheet, 0, job.error());
+  AddSpec(sheet, job);
+  AddTimes(sheet, job);
+  AddProgress(sheet, job.progress());
+  if (job.has_result()) AddResult(sheet, job.result());
+  sheet.Add(0, "Attempts", Concat(job.attempt_count()));
+  for (const v1::Attempt& attempt : job.attempts()) AddAttempt(sheet, attempt);
+  return std::move(sheet).Take();
+}
+
+std::string DescribeStatus(const v1::Status& status, bool wide) {
+  Sheet sheet;
+  sheet.Add(0, "Version", status.version());
+  sheet.Add(0, "Started", Time(status.has_start_time(), status.start_time()));
+  sheet.Add(0, "Draining", status.draining() ? "yes" : "no");
+  sheet.Title(0, "Dials");
+  const v1::Status::Dials& dials = status.dials();
+  sheet.Add(1, "Connection reuse", Percent(dials.connection_reuse_ratio()));
+  sheet.Add(1, "Pool wait",
+            Concat("mean ", FormatDuration(dials.pool_wait_mean()), ", max ",
+                   FormatDuration(dials.pool_wait_max())));
+  sheet.Add(1, "Peak in flight",
+            Concat(dials.peak_in_flight(), " of ", status.connections().limit()));
+  sheet.Add(1, "Retry rate", Percent(dials.retry_ratio()));
+  sheet.Add(1, "Loop lag", FormatDuration(dials.loop_lag()));
+  sheet.Title(0, "Limits");
+  sheet.Add(1, "Transfers", LimitText(status.transfers(), false));
+  sheet.Add(1, "Connections", LimitText(status.connections(), false));
+  sheet.Add(1, "Buffers", LimitText(status.buffer_bytes(), true));
+  sheet.Title(0, "Jobs");
+  for (int state = v1::Job::QUEUED; state <= v1::Job::CANCELLED; ++state) {
+    const std::string name = v1::Job::State_Name(static_cast<v1::Job::State>(state));
+    const auto found = status.jobs_by_state().find(name);
+    sheet.Add(1, name, Concat(found == status.jobs_by_state().end() ? 0 : found->second));
+  }
+  sheet.Add(0, "Received", FormatBytes(status.received_bytes()));
+  sheet.Add(0, "Store",
+            Concat(status.store_changes(), " changes in ", status.store_commits(), " commits"));
+  if (!wide) return std::move(sheet).Take();
+  sheet.Title(0, "Origins");
+  for (const v1::Status::Origin& origin : status.origins()) {
+    sheet.Add(1, origin.origin(),
+              Concat(origin.open(), " open, ", origin.idle(), " idle, ", origin.in_flight(),
+                     " in flight, ", origin.waiting(), " waiting"));
+  }
+  sheet.Title(0, "Shards");
+  for (const v1::Status::Shard& shard : status.shards()) {
+    sheet.Add(1, Concat(shard.index()),
+              Concat("loop lag ", FormatDuration(shard.loop_lag()), ", peak ",
+                     FormatDuration(shard.loop_lag_peak())));
+  }
+  return std::move(sheet).Take();
+}
+
+}  // namespace fetchd::cli

@@ -1,0 +1,203 @@
+#include <gmock/gmock.h>
+
+#include "cli/progress.h"
+#include "fake_service.h"
+
+namespace fetchd::cli {
+namespace {
+
+using ::testing::HasSubstr;
+
+class OutputTest : public CliTest {};
+
+v1::Job SucceededJob() {
+  v1::Job job;
+  job.set_name("jobs/1");
+  job.mutable_spec()->add_urls("https://example.org/a");
+  job.set_destination("file:a");
+  job.set_state(v1::Job::SUCCEEDED);
+  job.mutable_result()->set_size_bytes(1536);
+  job.mutable_result()->set_destination("file:///srv/a");
+  job.set_attempt_count(1);
+  return job;
+}
+
+TEST_F(OutputTest, CheckKeepsTheOrderAndPrintsFalse) {
+  service_.check = [](const v1::CheckUrlRequest& request, v1::CheckUrlResponse& response) {
+    response.set_url(request.url());
+    response.set_allowed(request.url() != "http://127.0.0.1/");
+    response.set_rule(response.allowed() ? "global" : "127.0.0.0/8");
+    response.set_reason(response.allowed() ? "ALLOWED" : "LOOPBACK");
+    return grpc::Status::OK;
+  };
+  std::string list = "{\"url\": \"http://127.0.0.1/\", \"expect\": \"deny\"}\n";
+  for (int i = 0; i < 200; ++i) list += "http://a/" + std::to_string(i) + "\n";
+  Write("list", list);
+
+  EXPECT_EQ(RunCommand({"check", "-i", Path("list"), "-o", "json"}), ExitCode::kRefused);
+
+  std::istringstream lines(out_.str());
+  std::string line;
+  ASSERT_TRUE(std::getline(lines, line));
+  EXPECT_EQ(line, R"({"url":"http://127.0.0.1/","allowed":false,"rule":"127.0.0.0/8",)"
+                  R"("reason":"LOOPBACK","detail":""})");
+  for (int i = 0; i < 200; ++i) {
+    ASSERT_TRUE(std::getline(lines, line));
+    EXPECT_THAT(line, HasSubstr("\"http://a/" + std::to_string(i) + "\""));
+  }
+  EXPECT_FALSE(std::getline(lines, line));
+}
+
+TEST_F(OutputTest, CheckOfAllowedUrlsIsExitCodeZero) {
+  service_.check = [](const v1::CheckUrlRequest& request, v1::CheckUrlResponse& response) {
+    response.set_url(request.url());
+    response.set_allowed(true);
+    response.set_rule("global");
+    response.set_reason("ALLOWED");
+    return grpc::Status::OK;
+  };
+
+  EXPECT_EQ(RunCommand({"check", "http://a/"}), ExitCode::kDone);
+
+  EXPECT_EQ(out_.str(),
+            "ALLOWED  REASON              RULE                          URL\n"
+            "yes      ALLOWED             global                        http://a/\n");
+}
+
+TEST_F(OutputTest, ListFollowsPagesUpToItsLimit) {
+  service_.list = [](const v1::ListJobsRequest& request, v1::ListJobsResponse& response) {
+    EXPECT_EQ(request.filter().states(0), v1::Job::FAILED);
+    EXPECT_EQ(request.filter().labels().at("k"), "v");
+    for (int i = 0; i < std::min(request.page_size(), 2); ++i)
+      *response.add_jobs() = SucceededJob();
+    response.set_next_page_token("more");
+    return grpc::Status::OK;
+  };
+
+  EXPECT_EQ(
+      RunCommand({"list", "--state", "failed", "--label", "k=v", "--limit", "3", "-o", "name"}),
+      ExitCode::kDone);
+
+  EXPECT_EQ(out_.str(), "jobs/1\njobs/1\njobs/1\n");
+  EXPECT_THAT(err_.str(), HasSubstr("there are more"));
+}
+
+TEST_F(OutputTest, ListTableIsForPeople) {
+  service_.list = [](const v1::ListJobsRequest&, v1::ListJobsResponse& response) {
+    v1::Job job = SucceededJob();
+    job.mutable_create_time()->set_seconds(4'000'000'000);
+    *response.add_jobs() = job;
+    return grpc::Status::OK;
+  };
+
+  EXPECT_EQ(RunCommand({"list"}), ExitCode::kDone);
+
+  EXPECT_EQ(out_.str(),
+            "NAME                             STATE        PROGRESS    ATTEMPTS  AGE      URL\n"
+            "jobs/1                           SUCCEEDED    1.5 KiB     1         0s       "
+            "https://example.org/a\n");
+}
+
+TEST_F(OutputTest, DescribeShowsAttemptsAndErrors) {
+  service_.get = [](const v1::GetJobRequest& request, v1::Job& job) {
+    EXPECT_EQ(request.view(), v1::JOB_VIEW_FULL);
+    job.set_name(request.name());
+    job.set_state(v1::Job::FAILED);
+    job.mutable_error()->set_code(grpc::StatusCode::UNAVAILABLE);
+    job.mutable_error()->set_message("connection refused\x1b[2J");
+    v1::Attempt& attempt = *job.add_attempts();
+    attempt.set_number(1);
+    attempt.set_outcome(v1::Attempt::OUTCOME_FAILED);
+    attempt.set_failed_phase("connect");
+    attempt.set_decision("gave up: no attempts left");
+    v1::Attempt::Hop& hop = *attempt.add_hops();
+    hop.set_url("http://a/");
+    hop.mutable_connect()->set_nanos(17'000'000);
+    return grpc::Status::OK;
+  };
+
+  EXPECT_EQ(RunCommand({"describe", "1"}), ExitCode::kDone);
+
+  EXPECT_THAT(out_.str(), HasSubstr("Name:                 jobs/1\n"));
+  EXPECT_THAT(out_.str(), HasSubstr("Error:                UNAVAILABLE: connection refused?[2J\n"));
+  EXPECT_THAT(out_.str(), HasSubstr("  Attempt 1:          FAILED after 0ms"));
+  EXPECT_THAT(out_.str(), HasSubstr("connect 17ms"));
+  EXPECT_THAT(out_.str(), HasSubstr("gave up: no attempts left"));
+}
+
+TEST_F(OutputTest, MissingJobIsExitCodeFour) {
+  service_.get = [](const v1::GetJobRequest&, v1::Job&) {
+    return grpc::Status(grpc::StatusCode::NOT_FOUND, "no such job");
+  };
+
+  EXPECT_EQ(RunCommand({"describe", "1"}), ExitCode::kNotFound);
+
+  EXPECT_EQ(err_.str(), "fetchctl: no such job\n");
+}
+
+TEST_F(OutputTest, JsonHasSnakeCaseNamesAndZeroValues) {
+  service_.get = [](const v1::GetJobRequest&, v1::Job& job) {
+    job = SucceededJob();
+    return grpc::Status::OK;
+  };
+
+  EXPECT_EQ(RunCommand({"describe", "1", "-o", "json"}), ExitCode::kDone);
+
+  EXPECT_THAT(out_.str(), HasSubstr(R"("attempt_count":1)"));
+  EXPECT_THAT(out_.str(), HasSubstr(R"("priority":0)"));
+  EXPECT_THAT(out_.str(), HasSubstr(R"("state":"SUCCEEDED")"));
+  const std::string text = out_.str();
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 1);
+}
+
+TEST_F(OutputTest, JsonOfUnknownErrorDetailsLeavesThemOut) {
+  service_.get = [](const v1::GetJobRequest&, v1::Job& job) {
+    job.set_name("jobs/1");
+    job.mutable_error()->set_message("no");
+    auto* detail = job.mutable_error()->add_details();
+    detail->set_type_url("type.googleapis.com/not.known.Here");
+    detail->set_value("\n\x01x");
+    return grpc::Status::OK;
+  };
+
+  EXPECT_EQ(RunCommand({"describe", "1", "-o", "json"}), ExitCode::kDone);
+
+  EXPECT_THAT(out_.str(), HasSubstr(R"("error":{"code":0,"message":"no","details":[]})"));
+}
+
+TEST_F(OutputTest, TerminalShowsABarAJobAndTakesItAway) {
+  service_.watch = [](const v1::WatchJobsRequest& request, auto& writer) {
+    EXPECT_FALSE(request.no_progress());
+    v1::WatchJobsResponse event;
+    event.set_name("jobs/1");
+    event.mutable_progress()->set_received_bytes(1);
+    event.mutable_progress()->set_total_bytes(2);
+    writer.Write(event);
+    event.mutable_state_change()->set_state(v1::Job::SUCCEEDED);
+    *event.mutable_state_change()->mutable_job() = SucceededJob();
+    writer.Write(event);
+    return grpc::Status::OK;
+  };
+  err_is_terminal_ = true;
+
+  EXPECT_EQ(RunCommand({"watch", "1"}), ExitCode::kDone);
+
+  EXPECT_THAT(err_.str(), HasSubstr("[==========>         ] 50%"));
+  EXPECT_THAT(err_.str(), ::testing::EndsWith("\x1b[1A\r\x1b[J"));
+}
+
+TEST(RenderBarTest, ShowsGaugeRateAndTimeLeft) {
+  const BarState bar{.label = "a.iso",
+                     .received_bytes = 512 << 10,
+                     .total_bytes = 1 << 20,
+                     .rate_bytes_per_sec = 256 << 10,
+                     .eta = std::chrono::seconds(2)};
+
+  EXPECT_EQ(RenderBar(bar, 200),
+            "a.iso                             [==========>         ] 50%  "
+            "512 KiB of 1.0 MiB  256 KiB/s  2.0s");
+  EXPECT_EQ(RenderBar(bar, 20).size(), 19u);
+}
+
+}  // namespace
+}  // namespace fetchd::cli
