@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# clang-format has nothing to change in any C++ file. format.sh SOURCE_DIR [--fix]
+set -euo pipefail
+cd "$1"
+mapfile -d '' files < <(find server client_cli tests bench \( -name '*.h' -o -name '*.cc' \) -print0)
+if [[ ${2:-} == --fix ]]; then
+  clang-format-19 -i "${files[@]}"
+  exit
+fi
+badly=()
+for file in "${files[@]}"; do
+  cmp -s "$file" <(clang-format-19 "$file") || badly+=("$file")
+done
+if ((${#badly[@]})); then
+  printf '%s\n' "${badly[@]}"
+  echo "${#badly[@]} of ${#files[@]} files: run tests/lint/format.sh . --fix"
+  exit 1
+fi
+echo "${#files[@]} files"
