@@ -1,5 +1,6 @@
 // Another service hands fetchd a URL and waits until the bytes are there.
-//   create_job URL [DESTINATION] [SERVER]        e.g.  create_job https://example.org/a.iso file:isos/a.iso
+//   create_job URL [DESTINATION] [SERVER]        e.g.  create_job https://example.org/a.iso
+//   file:isos/a.iso
 #include <grpcpp/grpcpp.h>
 
 #include <iostream>
