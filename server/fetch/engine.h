@@ -52,7 +52,7 @@ struct EngineStats {
   std::uint64_t transfers_in_use = 0, transfers_peak = 0, transfers_limit = 0,
                 transfers_waiting = 0;
   std::uint64_t attempts = 0, retries = 0, succeeded = 0, failed = 0, interrupted = 0;
-  std::uint64_t received_bytes = 0;
+  std::uint64_t received_bytes = 0;  ///< Body bytes of all transfers, as they come.
 };
 
 /// Response head as a Fetch caller sees it.

@@ -66,7 +66,6 @@ Task<absl::Status> JobRun::Run() {
   deps_.counters.attempts.fetch_add(1, std::memory_order_relaxed);
   absl::Status outcome = Prepare();
   if (outcome.ok()) outcome = co_await attempt_.Run("attempt " + id_.str(), Attempt());
-  deps_.counters.received_bytes.fetch_add(facts_.received_bytes, std::memory_order_relaxed);
   co_return co_await Conclude(std::move(outcome));
 }
 
@@ -174,6 +173,7 @@ Task<absl::Status> JobRun::Begin(const http::Response& response, std::uint64_t o
 
 Task<absl::Status> JobRun::Write(std::uint64_t, sink::Buffer bytes) {
   unsaved_bytes_ += bytes.size();
+  deps_.counters.received_bytes.fetch_add(bytes.size(), std::memory_order_relaxed);
   CO_RETURN_IF_ERROR(co_await sink_->Write(std::move(bytes)));
   const EngineConfig& config = deps_.transfer.config;
   const SteadyTime now = deps_.transfer.clock.Now();

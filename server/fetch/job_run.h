@@ -17,7 +17,7 @@ namespace fetchd::fetch {
 /// Counters of the engine; atomics, so any shard may add.
 struct EngineCounters {
   std::atomic<std::uint64_t> attempts{0}, retries{0}, succeeded{0}, failed{0}, interrupted{0};
-  std::atomic<std::uint64_t> received_bytes{0};
+  std::atomic<std::uint64_t> received_bytes{0};  ///< As they come.
 };
 
 /// References outlive every run.

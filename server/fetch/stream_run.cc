@@ -84,7 +84,6 @@ Task<absl::Status> StreamRun::OneAttempt(int number) {
   Asked asked{position_, validator_, total_bytes_};
   absl::Status status = co_await transfer.Run(std::move(asked), deadline_);
   frame_.took = clock.Now() - began;
-  deps_.counters.received_bytes.fetch_add(facts_.received_bytes, std::memory_order_relaxed);
   co_return status;
 }
 
@@ -149,6 +148,7 @@ Task<absl::Status> StreamRun::Begin(const http::Response& response, std::uint64_
 
 Task<absl::Status> StreamRun::Write(std::uint64_t offset, sink::Buffer bytes) {
   const std::uint64_t size = bytes.size();
+  deps_.counters.received_bytes.fetch_add(size, std::memory_order_relaxed);
   CO_RETURN_IF_ERROR(co_await receiver_.OnBytes(offset, std::move(bytes)));
   position_ = offset + size;
   co_return absl::OkStatus();

@@ -28,6 +28,8 @@ constexpr int kMaxConcurrentStreams = 1000;
 /// Clients may ping every 10 s; a little less, so that jitter on the way makes no strike.
 constexpr int kMinPingIntervalMs = 9'000;
 constexpr Duration kBufferReturnTimeout = std::chrono::seconds(5);
+/// For the last messages of calls that were told to end.
+constexpr Duration kFlushTime = std::chrono::seconds(1);
 
 struct HostPort {
   std::string host, port;
@@ -172,7 +174,7 @@ void Server::EndWatches() { core_->fetch.EndWatches(); }
 bool Server::Stop(SteadyTime deadline) {
   if (std::exchange(core_->stopped, true)) return true;
   core_->fetch.EndWatches();
-  const Duration left = std::max(Duration::zero(), Duration(deadline - core_->deps.clock.Now()));
+  const Duration left = std::max(kFlushTime, Duration(deadline - core_->deps.clock.Now()));
   core_->server->Shutdown(std::chrono::system_clock::now() + left);
   core_->server->Wait();
   core_->groups.Stop();
