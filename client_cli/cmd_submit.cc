@@ -9,6 +9,7 @@
 #include "cli/manifest.h"
 #include "cli/manifest_line.h"
 #include "cli/submission.h"
+#include "cli/values.h"
 #include "cli/wait.h"
 
 namespace fetchd::cli {
@@ -90,8 +91,9 @@ class Source {
   std::optional<Submission> Next() {
     Submission submission;
     if (next_url_ < options_.urls.size()) {
-      submission.place = options_.urls[next_url_++];
-      submission.request.mutable_job()->mutable_spec()->add_urls(submission.place);
+      const std::string& url = options_.urls[next_url_++];
+      submission.place = WithoutUserinfo(url);
+      submission.request.mutable_job()->mutable_spec()->add_urls(url);
     } else {
       auto entry = manifest_ ? manifest_->Next() : std::nullopt;
       if (!entry) return std::nullopt;

@@ -37,4 +37,7 @@ google::protobuf::Duration ToProto(Milliseconds duration);
 /// '?'.
 std::string Printable(std::string_view text);
 
+/// `url` as it may be shown: what stands before an '@' in its authority may be a password.
+std::string WithoutUserinfo(std::string_view url);
+
 }  // namespace fetchd::cli

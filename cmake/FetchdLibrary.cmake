@@ -19,6 +19,11 @@ set(FETCHD_MAY_admin base telemetry runtime jobs)
 set(FETCHD_MAY_app base telemetry egress runtime net http objstore sink jobs store fetch rpc admin)
 set(FETCHD_MAY_cli base proto)
 
+# One header for all, compiled once: see its comment.
+add_library(fetchd_precompiled STATIC ${CMAKE_SOURCE_DIR}/cmake/precompiled.cc)
+target_link_libraries(fetchd_precompiled PRIVATE fetchd_options fetchd_boost_asio absl::status absl::statusor)
+target_precompile_headers(fetchd_precompiled PRIVATE ${CMAKE_SOURCE_DIR}/cmake/precompiled.h)
+
 function(fetchd_layer_includes target name folder)
   set(root ${CMAKE_SOURCE_DIR}/build/layers/${name})
   file(MAKE_DIRECTORY ${root})
@@ -46,6 +51,7 @@ function(fetchd_library)
   target_link_libraries(${target}
     PUBLIC ${ARG_EXPORTED_DEPS} ${ARG_EXPORTED_LIBS}
     PRIVATE fetchd_options ${ARG_DEPS} ${ARG_LIBS})
+  target_precompile_headers(${target} REUSE_FROM fetchd_precompiled)
 endfunction()
 
 # fetchd_test(NAME url_test LABEL unit SRCS url_test.cc DEPS base egress)
@@ -60,6 +66,7 @@ function(fetchd_test)
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 60)
   endif()
+  target_precompile_headers(${ARG_NAME} REUSE_FROM fetchd_precompiled)
   add_test(NAME ${ARG_NAME} COMMAND ${ARG_NAME})
   set_tests_properties(${ARG_NAME} PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT})
 endfunction()

@@ -13,6 +13,10 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang" AND CMAKE_CXX_COMPILER_VERSION VERSION
 endif()
 add_compile_options(-fno-omit-frame-pointer -fstack-protector-strong)
 add_link_options(-fuse-ld=lld)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  # Or ccache could reuse nothing that includes the precompiled header.
+  add_compile_options("$<$<COMPILE_LANGUAGE:CXX>:SHELL:-Xclang -fno-pch-timestamp>")
+endif()
 
 if(FETCHD_SANITIZE)
   add_compile_options(-fsanitize=${FETCHD_SANITIZE})

@@ -3,7 +3,7 @@
 
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # Objects compiled in one work tree or build folder are found again from another.
-export CCACHE_NOHASHDIR=1 CCACHE_BASEDIR=$repository CCACHE_SLOPPINESS=time_macros
+export CCACHE_NOHASHDIR=1 CCACHE_BASEDIR=$repository CCACHE_SLOPPINESS=pch_defines,time_macros
 
 say() { printf '%s\n' "$*"; }
 fail() {

@@ -5,6 +5,7 @@ FETCHD_E2E_FULL=1 runs the sizes that a release has to hold, FETCHD_E2E_SEED=N r
 """
 import argparse
 import hashlib
+import http.client
 import json
 import os
 import pathlib
@@ -124,7 +125,8 @@ class Server:
         self.log = self.folder / "fetchd.log"
         self.port = free_port()
         self.address = f"127.0.0.1:{self.port}"
-        self.settings = [f"data_dir={self.data}", f"grpc.listen={self.address}"]
+        self.admin_address = f"127.0.0.1:{free_port()}"
+        self.settings = [f"data_dir={self.data}", f"grpc.listen={self.address}", f"admin.listen={self.admin_address}"]
         self.settings += [LOOPBACK_ALLOWED] if allow_loopback else []
         self.settings += settings
         self.process = None
@@ -143,6 +145,16 @@ class Server:
         if self.process.poll() is not None:
             raise AssertionError(f"fetchd ended with {self.process.returncode}:\n{self.tail()}")
         return accepts_connections(self.port) and self.ctl("status", check=False).returncode == 0
+
+    def health(self, path):
+        """Status and body of the admin listener's answer."""
+        connection = http.client.HTTPConnection(self.admin_address, timeout=10)
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
+        finally:
+            connection.close()
 
     def tail(self, lines=30):
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])

@@ -12,11 +12,11 @@ LONG_URL = "https://example.org/" + "a" * 9000
 
 # name, arguments of `fetchctl submit`, exit code, what the message must name
 SUBMIT_TABLE = [
-    ("url_without_scheme", ["example.org/a"], 5, "url"),
-    ("url_with_another_scheme", ["ftp://example.org/a"], 5, "http"),
-    ("url_with_credentials", ["https://user:secret@example.org/"], 5, "credentials|userinfo"),
-    ("url_in_octal", ["http://0177.0.0.1/"], 5, "."),
-    ("url_too_long", [LONG_URL], 5, "8,?192|long"),
+    ("url_without_scheme", ["example.org/a"], 2, "url"),
+    ("url_with_another_scheme", ["ftp://example.org/a"], 2, "http"),
+    ("url_with_credentials", ["https://user:secret@example.org/"], 2, "credentials|userinfo"),
+    ("url_in_octal", ["http://0177.0.0.1/"], 2, "."),
+    ("url_too_long", [LONG_URL], 2, "8,?192|long"),
     ("url_of_a_private_address", ["http://10.0.0.1/"], 5, "(?i)private|not allowed"),
     ("url_of_cloud_metadata", ["http://169.254.169.254/latest/"], 5, "(?i)link|metadata|not allowed"),
     ("header_without_colon", ["--header", "nocolon", "{url}"], 2, "(?i)header"),
@@ -53,6 +53,7 @@ CONFIG_TABLE = [
     ("value_of_a_wrong_type", ["limits.connections=many"], "limits.connections"),
     ("value_out_of_range", ["limits.connections=0"], "limits.connections"),
     ("address_that_is_none", ["grpc.listen=nowhere"], "grpc.listen"),
+    ("admin_address_that_is_none", ["admin.listen=nowhere"], "admin.listen"),
     ("rule_that_is_none", ['egress.allow=["300.0.0.1/8"]'], "egress.allow"),
     ("duration_that_is_none", ["shutdown.grace=soon"], "shutdown.grace"),
     ("store_of_another_kind", ["store.url=mysql://x"], "store.url"),
@@ -167,6 +168,12 @@ class StartTest(harness.TestCase):
         second = self.new_server(f"grpc.listen={first.address}")
 
         self.refuses_to_start(second, f"{first.port}")
+
+    def test_an_admin_port_that_is_taken_is_named(self):
+        first = self.start_server()
+        second = self.new_server(f"admin.listen={first.admin_address}")
+
+        self.refuses_to_start(second, f"admin.listen: {first.admin_address} is in use")
 
     def test_state_of_a_newer_version_is_left_alone(self):
         server = self.start_server()

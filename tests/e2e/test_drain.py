@@ -60,11 +60,20 @@ class DrainTest(harness.TestCase):
             lambda: (run := server.ctl("submit", nginx.url("slow-body"), check=False)).returncode != 0 and run,
             "submissions are refused")
         self.assertRegex(refused.stderr.lower(), "drain|shutting|unavailable")
-        server.process.send_signal(signal.SIGTERM)
+        server.process.send_signal(signal.SIGINT)
         try:
-            server.process.wait(5)
+            self.assertEqual(server.process.wait(5), 128 + signal.SIGINT)
         except subprocess.TimeoutExpired:
             self.fail("a second signal did not end it")
+
+    def test_a_draining_server_is_alive_but_not_ready(self):
+        _, server, _, _ = self.start_slow_transfers("shutdown.grace=60s")
+        self.assertEqual(server.health("/readyz"), (200, "ok"))
+
+        server.process.send_signal(signal.SIGTERM)
+
+        harness.wait_for(lambda: server.health("/readyz") == (503, "draining"), "it is not ready any more")
+        self.assertEqual(server.health("/livez"), (200, "ok"))
 
     def test_the_drain_command_does_what_sigterm_does(self):
         _, server, _, _ = self.start_slow_transfers("shutdown.grace=1s")

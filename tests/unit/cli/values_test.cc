@@ -87,4 +87,10 @@ TEST(ParsePairTest, SplitsAtTheFirstSeparator) {
 }
 
 }  // namespace
+TEST(WithoutUserinfoTest, KeepsThePasswordOffTheScreen) {
+  EXPECT_EQ(WithoutUserinfo("https://user:secret@example.org/a@b"), "https://example.org/a@b");
+  EXPECT_EQ(WithoutUserinfo("https://example.org/a@b"), "https://example.org/a@b");
+  EXPECT_EQ(WithoutUserinfo("user:secret@example.org"), "example.org");
+}
+
 }  // namespace fetchd::cli
