@@ -3,7 +3,6 @@ set(CMAKE_CXX_STANDARD 23)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
 set(CMAKE_CXX_EXTENSIONS OFF)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
-set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 
 set(FETCHD_SANITIZE "" CACHE STRING "Sanitizers to build with: address,undefined or thread")
 
@@ -11,8 +10,9 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang" AND CMAKE_CXX_COMPILER_VERSION VERSION
   # Debian's abseil is built by gcc; clang 18 changed how constrained templates are mangled.
   add_compile_options(-fclang-abi-compat=17)
 endif()
-add_compile_options(-fno-omit-frame-pointer -fstack-protector-strong)
-add_link_options(-fuse-ld=lld)
+# The same for libraries and programs, so that all share one precompiled header.
+add_compile_options(-fPIE -pthread -fno-omit-frame-pointer -fstack-protector-strong)
+add_link_options(-fuse-ld=lld -pie -pthread)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
   # Or ccache could reuse nothing that includes the precompiled header.
   add_compile_options("$<$<COMPILE_LANGUAGE:CXX>:SHELL:-Xclang -fno-pch-timestamp>")
