@@ -10,6 +10,8 @@
 #include <system_error>
 #include <utility>
 
+#include "admin/listen_address.h"
+#include "admin/server.h"
 #include "app/drain_controller.h"
 #include "app/fd_limits.h"
 #include "base/strings.h"
@@ -61,6 +63,7 @@ struct Application::Parts {
   absl::Status OpenStorage();
   absl::Status StartEngine();
   absl::Status StartServer();
+  absl::Status StartAdmin();
   void LogServing();
   void Stop(SteadyTime deadline);
 
@@ -81,6 +84,7 @@ struct Application::Parts {
   std::unique_ptr<runtime::LoopLagMonitor> loop_lag;
   std::unique_ptr<fetch::Engine> engine;
   std::unique_ptr<rpc::Server> server;
+  std::unique_ptr<admin::Server> admin;  ///< Null when it is off.
   bool engine_started = false;
   bool stopped = false;
 };
@@ -140,11 +144,19 @@ absl::Status Application::Parts::StartServer() {
   return absl::OkStatus();
 }
 
+absl::Status Application::Parts::StartAdmin() {
+  if (config.admin_listen == admin::kOff) return absl::OkStatus();
+  ASSIGN_OR_RETURN(admin, admin::Server::Start({runtime, clock, drain_signal, log},
+                                               {.listen = config.admin_listen}));
+  return absl::OkStatus();
+}
+
 void Application::Parts::LogServing() {
   std::string allow;
   for (const std::string& rule : config.egress.allow) allow += (allow.empty() ? "" : ",") + rule;
   log.Info("serving", {{"version", version},
                        {"address", server->address()},
+                       {"admin", admin ? admin->address() : std::string(admin::kOff)},
                        {"data_dir", config.data_dir},
                        {"database", config.DatabasePath().string()},
                        {"files_root", config.FilesRoot().string()},
@@ -176,6 +188,7 @@ void Application::Parts::Stop(SteadyTime deadline) {
   loop_lag.reset();
   destinations.reset();
   store.reset();
+  admin.reset();
   runtime.Stop();
 }
 
@@ -187,6 +200,7 @@ absl::StatusOr<std::unique_ptr<Application>> Application::Start(Config config,
   RETURN_IF_ERROR(parts.OpenStorage());
   RETURN_IF_ERROR(parts.StartEngine());
   RETURN_IF_ERROR(parts.StartServer());
+  RETURN_IF_ERROR(parts.StartAdmin());
   parts.LogServing();
   return application;
 }
@@ -196,6 +210,10 @@ Application::Application(std::unique_ptr<Parts> parts) : parts_(std::move(parts)
 Application::~Application() { parts_->Stop(parts_->clock.Now()); }
 
 const std::string& Application::address() const { return parts_->server->address(); }
+
+std::string Application::admin_address() const {
+  return parts_->admin ? parts_->admin->address() : std::string();
+}
 
 void Application::RequestStop() { parts_->drain.Begin(std::nullopt); }
 

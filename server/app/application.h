@@ -10,8 +10,8 @@
 namespace fetchd::app {
 
 /// Owner: main(). Start order: data directory, store, destinations, policy, TLS, HTTP client,
-/// engine, gRPC. Stop order: new work is refused, transfers end or are checkpointed, watches end,
-/// calls end, connections close, threads join.
+/// engine, gRPC, admin. Stop order: new work is refused, transfers end or are checkpointed, watches
+/// end, calls end, connections close, admin (it tells health all the while), threads join.
 class Application {
  public:
   /// Serves from here on. The message says what cannot be done, why, and what to do.
@@ -19,6 +19,7 @@ class Application {
   ~Application();
 
   const std::string& address() const;  ///< Of the API: "127.0.0.1:7070".
+  std::string admin_address() const;   ///< Empty when it is off.
 
   void RequestStop();  ///< Begins the drain. Thread-safe; later calls change nothing.
   /// Until RequestStop() or the Drain RPC; then drains and stops.

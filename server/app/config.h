@@ -22,8 +22,9 @@ struct Config {
   std::string data_dir = "./fetchd-data";
   std::string grpc_listen = "127.0.0.1:7070";
   bool grpc_insecure = false;
-  std::string store_url;   ///< Empty = sqlite:<data_dir>/fetchd.db.
-  std::string files_root;  ///< Empty = <data_dir>/files.
+  std::string admin_listen = "127.0.0.1:7071";  ///< Or "off".
+  std::string store_url;                        ///< Empty = sqlite:<data_dir>/fetchd.db.
+  std::string files_root;                       ///< Empty = <data_dir>/files.
   std::uint64_t buffer_bytes = std::uint64_t{256} << 20;
   Duration shutdown_grace = std::chrono::seconds(25);
   std::string tls_ca_file;

@@ -1,5 +1,6 @@
 #include <filesystem>
 
+#include "admin/listen_address.h"
 #include "app/config_loader.h"
 #include "base/strings.h"
 #include "rpc/server.h"
@@ -35,6 +36,14 @@ void CheckLimits(const Config& config, std::vector<std::string>& errors) {
   }
 }
 
+void CheckListeners(const Config& config, std::vector<std::string>& errors) {
+  const absl::Status grpc = rpc::CheckListenAddress(config.grpc_listen, config.grpc_insecure);
+  if (!grpc.ok()) errors.push_back(MessageOf(grpc));
+  if (config.admin_listen == admin::kOff) return;
+  const absl::Status admin = admin::ParseListenAddress(config.admin_listen).status();
+  if (!admin.ok()) errors.push_back(MessageOf(admin));
+}
+
 }  // namespace
 
 std::filesystem::path Config::DatabasePath() const {
@@ -52,8 +61,7 @@ std::vector<std::string> CheckConfig(const Config& config) {
   if (config.data_dir.empty()) errors.push_back("data_dir: must not be empty");
   CheckStore(config, errors);
   CheckLimits(config, errors);
-  const absl::Status listen = rpc::CheckListenAddress(config.grpc_listen, config.grpc_insecure);
-  if (!listen.ok()) errors.push_back(MessageOf(listen));
+  CheckListeners(config, errors);
   return errors;
 }
 

@@ -3,7 +3,6 @@
 
 #include <CLI/CLI.hpp>
 #include <atomic>
-#include <csignal>
 #include <cstdlib>
 #include <iostream>
 #include <memory>
@@ -21,8 +20,8 @@ namespace {
 
 constexpr int kExitFailure = 1;
 constexpr int kExitUsage = 2;
-/// Asked twice to stop: as if the second SIGTERM had killed it.
-constexpr int kExitImpatient = 128 + SIGTERM;
+/// Plus the signal: asked twice to stop, it ends as if the second signal had killed it.
+constexpr int kExitBySignal = 128;
 
 struct Options {
   ConfigSources sources;
@@ -58,8 +57,8 @@ int Fail(const std::vector<std::string>& problems) {
 int Serve(const Config& config) {
   StopRequest stop;
   runtime::SignalWatcher signals;
-  signals.Start([&stop](int count) {
-    if (count > 1) _exit(kExitImpatient);
+  signals.Start([&stop](int count, int signal_number) {
+    if (count > 1) _exit(kExitBySignal + signal_number);
     stop.Ask();
   });
   auto application = Application::Start(config, FETCHD_VERSION);

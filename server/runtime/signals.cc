@@ -50,7 +50,7 @@ int NextSignal(const FileDescriptor& signals, const FileDescriptor& wake) {
   }
 }
 
-void Watch(const std::stop_token& stop, const std::function<void(int)>& on_stop,
+void Watch(const std::stop_token& stop, const std::function<void(int, int)>& on_stop,
            const std::function<void()>& on_hangup) {
   const sigset_t set = WatchedSignals();
   const FileDescriptor signals(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
@@ -59,7 +59,7 @@ void Watch(const std::stop_token& stop, const std::function<void(int)>& on_stop,
   int stops = 0;
   while (const int number = NextSignal(signals, wake)) {
     if (number != SIGHUP) {
-      on_stop(++stops);
+      on_stop(++stops, number);
     } else if (on_hangup) {
       on_hangup();
     }
@@ -76,7 +76,8 @@ SignalWatcher::SignalWatcher() {
 
 SignalWatcher::~SignalWatcher() = default;  // The jthread asks its thread to stop and joins it.
 
-void SignalWatcher::Start(std::function<void(int count)> on_stop, std::function<void()> on_hangup) {
+void SignalWatcher::Start(std::function<void(int count, int signal_number)> on_stop,
+                          std::function<void()> on_hangup) {
   thread_ = std::jthread([on_stop = std::move(on_stop), on_hangup = std::move(on_hangup)](
                              const std::stop_token& stop) { Watch(stop, on_stop, on_hangup); });
 }

@@ -51,9 +51,10 @@ class ApplicationTest : public ::testing::Test {
   }
 
   LoadedConfig Settings() const {
-    return LoadConfig({.settings = {"data_dir=" + (directory_ / "data").string(),
-                                    "grpc.listen=127.0.0.1:0", "egress.allow=[127.0.0.1/32]",
-                                    "shutdown.grace=0", "log.level=error", "runtime.shards=2"}});
+    return LoadConfig(
+        {.settings = {"data_dir=" + (directory_ / "data").string(), "grpc.listen=127.0.0.1:0",
+                      "admin.listen=127.0.0.1:0", "egress.allow=[127.0.0.1/32]", "shutdown.grace=0",
+                      "log.level=error", "runtime.shards=2"}});
   }
   void StartServer() {
     const LoadedConfig loaded = Settings();
@@ -319,6 +320,27 @@ TEST_F(ApplicationTest, APortInUseIsAnError) {
   const auto started = Application::Start(second.config, "1.2.3");
 
   EXPECT_THAT(started.status().ToString(), HasSubstr("Address already in use"));
+}
+
+TEST_F(ApplicationTest, AnAdminPortInUseIsAnError) {
+  LoadedConfig second = Settings();
+  second.config.data_dir = (directory_ / "other").string();
+  second.config.admin_listen = application_->admin_address();
+
+  const auto started = Application::Start(second.config, "1.2.3");
+
+  EXPECT_THAT(started.status().ToString(), HasSubstr("admin.listen: 127.0.0.1:"));
+}
+
+TEST_F(ApplicationTest, TheAdminListenerCanBeOff) {
+  LoadedConfig second = Settings();
+  second.config.data_dir = (directory_ / "other").string();
+  second.config.admin_listen = "off";
+
+  const auto started = Application::Start(second.config, "1.2.3");
+
+  ASSERT_TRUE(started.ok()) << started.status();
+  EXPECT_THAT((*started)->admin_address(), IsEmpty());
 }
 
 }  // namespace

@@ -46,6 +46,7 @@ TEST_F(ConfigLoaderTest, NothingGivenIsTheDefaults) {
 
   EXPECT_THAT(loaded.errors, IsEmpty());
   EXPECT_EQ(loaded.config.grpc_listen, "127.0.0.1:7070");
+  EXPECT_EQ(loaded.config.admin_listen, "127.0.0.1:7071");
   EXPECT_EQ(loaded.config.client.max_connections, 256u);
   EXPECT_EQ(loaded.config.buffer_bytes, std::uint64_t{256} << 20);
   EXPECT_EQ(loaded.config.shutdown_grace, 25s);
@@ -236,7 +237,8 @@ INSTANTIATE_TEST_SUITE_P(
         BadCombination{"OtherStore", {"store.url=mysql:x"}, "expects sqlite:PATH"},
         BadCombination{"Delays", {"retry.base_delay=1m"}, "retry.base_delay"},
         BadCombination{"PublicListener", {"grpc.listen=0.0.0.0:7070"}, "set grpc.insecure: true"},
-        BadCombination{"NoListener", {"grpc.listen=7070"}, "is not HOST:PORT"}),
+        BadCombination{"NoListener", {"grpc.listen=7070"}, "is not HOST:PORT"},
+        BadCombination{"NoAdminListener", {"admin.listen=7071"}, "is not ADDRESS:PORT"}),
     [](const auto& info) { return info.param.name; });
 
 }  // namespace

@@ -37,7 +37,7 @@ constexpr int kHangup = -1;
 TEST(SignalWatcherTest, CountsStopsAndTellsHangupsApart) {
   Journal journal;
   SignalWatcher watcher;
-  watcher.Start([&](int count) { journal.Add(count); }, [&] { journal.Add(kHangup); });
+  watcher.Start([&](int count, int) { journal.Add(count); }, [&] { journal.Add(kHangup); });
 
   kill(getpid(), SIGTERM);
   EXPECT_EQ(journal.Await(1), (std::vector{1}));
@@ -47,10 +47,21 @@ TEST(SignalWatcherTest, CountsStopsAndTellsHangupsApart) {
   EXPECT_EQ(journal.Await(3), (std::vector{1, kHangup, 2}));
 }
 
+TEST(SignalWatcherTest, SaysWhichSignalItWas) {
+  Journal journal;
+  SignalWatcher watcher;
+  watcher.Start([&](int, int signal_number) { journal.Add(signal_number); });
+
+  kill(getpid(), SIGTERM);
+  EXPECT_EQ(journal.Await(1), (std::vector{SIGTERM}));
+  kill(getpid(), SIGINT);
+  EXPECT_EQ(journal.Await(2), (std::vector{SIGTERM, SIGINT}));
+}
+
 TEST(SignalWatcherTest, HangupWithoutListenerIsIgnored) {
   Journal journal;
   SignalWatcher watcher;
-  watcher.Start([&](int count) { journal.Add(count); });
+  watcher.Start([&](int count, int) { journal.Add(count); });
 
   kill(getpid(), SIGHUP);
   kill(getpid(), SIGTERM);
@@ -61,7 +72,7 @@ TEST(SignalWatcherTest, HangupWithoutListenerIsIgnored) {
 TEST(SignalWatcherTest, DestructionWithoutASignalEndsTheThread) {
   SignalWatcher never_started;
   SignalWatcher watcher;
-  watcher.Start([](int) {});
+  watcher.Start([](int, int) {});
 }
 
 TEST(SignalWatcherTest, BrokenPipeIsAnErrorNotASignal) {

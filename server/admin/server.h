@@ -1,0 +1,50 @@
+// The admin listener: health over HTTP/1.1.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+
+#include "base/status.h"
+#include "base/time.h"
+#include "runtime/drain.h"
+#include "runtime/runtime.h"
+#include "telemetry/log.h"
+
+namespace fetchd::admin {
+
+/// References to services that outlive the server.
+struct ServerDeps {
+  runtime::Runtime& runtime;
+  Clock& clock;
+  const runtime::DrainSignal& drain_signal;
+  telemetry::Logger& log;
+};
+
+struct ServerConfig {
+  std::string listen = "127.0.0.1:7071";  ///< listen_address.h; not kOff. Port 0 = any free one.
+  Duration request_timeout = std::chrono::seconds(10);  ///< Also how long idle clients are kept.
+  std::size_t max_connections = 64;  ///< Further clients wait in the kernel's backlog.
+};
+
+/// Accepts on shard 0, a task a connection. Owner: app, which stops it last, so that health is
+/// answered while everything else drains; the destructor stops it as well.
+class Server {
+ public:
+  /// Serves from here on. INVALID_ARGUMENT when `listen` is no address; UNAVAILABLE when it cannot
+  /// be bound.
+  static absl::StatusOr<std::unique_ptr<Server>> Start(ServerDeps deps, ServerConfig config);
+  ~Server();
+
+  const std::string& address() const;  ///< "127.0.0.1:7071": the port that was bound.
+
+  /// Closes the listener and every connection at once, and joins. Idempotent. Not from a shard.
+  void Stop();
+
+ private:
+  struct Core;
+  explicit Server(std::unique_ptr<Core> core);
+  std::unique_ptr<Core> core_;
+};
+
+}  // namespace fetchd::admin
