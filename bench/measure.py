@@ -75,7 +75,7 @@ class Service:
         self.fetchctl = find_binary(build, "fetchctl")
         self.address = f"127.0.0.1:{free_port()}"
         self.folder = folder
-        settings = [f"data_dir={folder}/data", f"grpc.listen={self.address}",
+        settings = [f"data_dir={folder}/data", f"grpc.listen={self.address}", "admin.listen=off",
                     'egress.allow=["127.0.0.1/32"]', f"limits.per_host={WIDTH}"]
         words = [word for setting in settings for word in ("--set", setting)]
         self.log = open(folder / "fetchd.log", "wb")
