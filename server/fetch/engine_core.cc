@@ -105,6 +105,7 @@ void EngineCore::Launch(jobs::Claim claim, Permit permit, Duration permit_wait) 
   {
     const std::lock_guard lock(mutex_);
     running_[run->id()] = run;
+    InUse();
   }
   groups_[shard]->Spawn(run->id().name(), RunJob(run));
 }
@@ -225,10 +226,22 @@ std::vector<std::pair<JobId, Progress>> EngineCore::AllProgress() const {
   return all;
 }
 
+// Not the semaphore's count: the dispatcher holds permits while it asks for jobs that may not be
+// there.
+std::uint64_t EngineCore::InUse() const {
+  const std::uint64_t in_use =
+      std::min<std::uint64_t>(running_.size() + streams_.size(), transfers_.in_use());
+  peak_in_use_ = std::max(peak_in_use_, in_use);
+  return in_use;
+}
+
 EngineStats EngineCore::Stats() const {
   EngineStats stats;
-  stats.transfers_in_use = transfers_.in_use();
-  stats.transfers_peak = transfers_.peak();
+  {
+    const std::lock_guard lock(mutex_);
+    stats.transfers_in_use = InUse();
+    stats.transfers_peak = peak_in_use_;
+  }
   stats.transfers_limit = transfers_.capacity();
   stats.transfers_waiting = transfers_.waiting();
   stats.attempts = counters_.attempts.load(std::memory_order_relaxed);
