@@ -82,8 +82,8 @@ class Engine {
   Engine(EngineDeps deps, EngineConfig config);
   ~Engine();
 
-  /// Blocking; before serving. Recovers RUNNING jobs, sweeps orphaned temporary files, starts the
-  /// dispatcher.
+  /// Blocking; before serving. Recovers RUNNING jobs, starts the dispatcher, and sweeps orphaned
+  /// temporary files beside it.
   absl::Status Start();
   /// Stops claiming; transfers in flight go on until `deadline`, then are checkpointed as
   /// INTERRUPTED (streams end with UNAVAILABLE, reason INTERRUPTED and metadata "offset").

@@ -27,6 +27,7 @@ class EngineCore::StreamEntry {
   ~StreamEntry() {
     // Under the lock: once Idle() says so, the core may be destroyed.
     const std::lock_guard lock(core_.mutex_);
+    core_.peak_in_use_ = std::max(core_.peak_in_use_, core_.InUse());
     core_.streams_.erase(&run_);
     core_.NoteEnd();
   }
@@ -105,7 +106,7 @@ void EngineCore::Launch(jobs::Claim claim, Permit permit, Duration permit_wait) 
   {
     const std::lock_guard lock(mutex_);
     running_[run->id()] = run;
-    InUse();
+    peak_in_use_ = std::max(peak_in_use_, InUse());
   }
   groups_[shard]->Spawn(run->id().name(), RunJob(run));
 }
@@ -229,10 +230,7 @@ std::vector<std::pair<JobId, Progress>> EngineCore::AllProgress() const {
 // Not the semaphore's count: the dispatcher holds permits while it asks for jobs that may not be
 // there.
 std::uint64_t EngineCore::InUse() const {
-  const std::uint64_t in_use =
-      std::min<std::uint64_t>(running_.size() + streams_.size(), transfers_.in_use());
-  peak_in_use_ = std::max(peak_in_use_, in_use);
-  return in_use;
+  return std::min<std::uint64_t>(running_.size() + streams_.size(), transfers_.in_use());
 }
 
 EngineStats EngineCore::Stats() const {

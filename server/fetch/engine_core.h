@@ -59,7 +59,7 @@ class EngineCore {
   Task<void> WaitUntilIdle(SteadyTime deadline);
   void InterruptAll();
   bool Idle() const;
-  std::uint64_t InUse() const;  ///< Transfers at work; keeps the peak. Under the lock.
+  std::uint64_t InUse() const;  ///< Transfers at work. Under the lock.
   void NoteEnd();
 
   const CoreDeps deps_;
@@ -77,7 +77,7 @@ class EngineCore {
   mutable std::mutex mutex_;  ///< Guards all below.
   std::unordered_map<JobId, std::shared_ptr<JobRun>> running_;
   std::set<StreamRun*> streams_;
-  mutable std::uint64_t peak_in_use_ = 0;
+  std::uint64_t peak_in_use_ = 0;
 };
 
 }  // namespace fetchd::fetch
