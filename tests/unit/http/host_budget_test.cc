@@ -24,6 +24,26 @@ struct Usage {
   std::atomic<std::size_t> served{0};
 };
 
+/// One place in use. A cancelled user leaves by an exception, so its destructor does the counting
+/// down.
+class PlaceInUse {
+ public:
+  PlaceInUse(Usage& usage, std::size_t host) : usage_(usage), host_(host) {
+    if (++usage_.total > kMaxConnections) ++usage_.violations;
+    if (++usage_.by_host[host_] > kMaxPerHost) ++usage_.violations;
+  }
+  PlaceInUse(const PlaceInUse&) = delete;
+  PlaceInUse& operator=(const PlaceInUse&) = delete;
+  ~PlaceInUse() {
+    --usage_.by_host[host_];
+    --usage_.total;
+  }
+
+ private:
+  Usage& usage_;
+  const std::size_t host_;
+};
+
 Task<absl::Status> UsePlaces(HostBudget& budget, std::size_t host, Usage& usage) {
   const Origin origin{"http", Concat("host", host), 80};
   for (int i = 0; i < 200; ++i) {
@@ -32,11 +52,8 @@ Task<absl::Status> UsePlaces(HostBudget& budget, std::size_t host, Usage& usage)
       CO_ASSIGN_OR_RETURN(Place place, co_await budget.Wait({origin, nullptr}));
       permit = std::move(place.permit);
     }
-    if (++usage.total > kMaxConnections) ++usage.violations;
-    if (++usage.by_host[host] > kMaxPerHost) ++usage.violations;
+    const PlaceInUse in_use(usage, host);
     co_await asio::post(asio::use_awaitable);
-    --usage.by_host[host];
-    --usage.total;
     ++usage.served;
   }
   co_return absl::OkStatus();
