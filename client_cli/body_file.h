@@ -15,7 +15,7 @@ namespace fetchd::cli {
 ///   file:    written to "<path>.part" beside it, renamed over it by Commit(); destroyed before,
 ///   the .part goes,
 ///            or stays when it is kept for another run. `path` is untouched until then.
-///   stream:  a descriptor (standard output), or a `path` that is no regular file (/dev/null, a
+///   stream:  a descriptor (standard output), or a path that is no regular file (/dev/null, a
 ///   pipe).
 /// Blocking. INTERNAL with the system's words on I/O errors.
 class BodyFile {
@@ -23,7 +23,7 @@ class BodyFile {
   static BodyFile ForDescriptor(int fd);
   /// With `keep_partial`, goes on after the bytes of a .part that is there, and leaves it on
   /// failure. ALREADY_EXISTS while another process writes the same .part.
-  static absl::StatusOr<BodyFile> Open(const std::string& path, bool keep_partial);
+  static absl::StatusOr<BodyFile> Open(const std::string& given, bool keep_partial);
   BodyFile(BodyFile&& other) noexcept;
   BodyFile& operator=(BodyFile&&) = delete;
   ~BodyFile();

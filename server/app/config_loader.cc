@@ -23,7 +23,7 @@ class Loader {
 
  private:
   void ReadTree(const std::string& path, const std::string& prefix, const YAML::Node& node);
-  void ReadEntry(const std::string& file, const std::string& key, const YAML::Node& node);
+  void ReadEntry(const std::string& where, const std::string& key, const YAML::Node& node);
   void Apply(const std::string& where, const std::string& path, const KeyMatch& match,
              const YAML::Node& value);
   void ApplyText(const std::string& where, const std::string& path, const KeyMatch& match,

@@ -7,7 +7,7 @@
 namespace fetchd::fetch {
 namespace {
 
-using asio::experimental::awaitable_operators::operator||;
+using asio::experimental::awaitable_operators::operator||;  // NOLINT(misc-unused-using-decls)
 
 constexpr std::size_t kBatch = 64;
 constexpr Duration kFirstBackoff = std::chrono::milliseconds(50);

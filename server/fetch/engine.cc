@@ -13,7 +13,7 @@ struct Engine::Core {
         clients(deps.client),
         engine({deps.runtime, deps.clock, deps.store, clients, deps.destinations, deps.buffers,
                 std::move(deps.policy)},
-               std::move(config)) {}
+               config) {}
   http::SharedClient& client;
   Clock& clock;
   SharedClients clients;
@@ -21,7 +21,7 @@ struct Engine::Core {
 };
 
 Engine::Engine(EngineDeps deps, EngineConfig config)
-    : core_(std::make_unique<Core>(std::move(deps), std::move(config))) {}
+    : core_(std::make_unique<Core>(std::move(deps), config)) {}
 Engine::~Engine() = default;
 
 absl::Status Engine::Start() { return core_->engine.Start(); }

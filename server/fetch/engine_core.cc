@@ -41,7 +41,7 @@ class EngineCore::StreamEntry {
 
 EngineCore::EngineCore(CoreDeps deps, EngineConfig config)
     : deps_(std::move(deps)),
-      config_(std::move(config)),
+      config_(config),
       transfers_(config_.max_transfers),
       control_(deps_.runtime.shard(0).executor()),
       housekeeping_(deps_.runtime.shard(0).executor()),

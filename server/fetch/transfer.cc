@@ -87,7 +87,7 @@ Task<absl::StatusOr<http::Response>> Transfer::Send(const Asked& asked) {
   http::Request request = BuildRequest(spec_, url_, asked, deps_.config.url);
   const http::RedirectConfig redirects = RedirectsOf(spec_, deps_.config.redirects);
   absl::StatusOr<http::Response> response =
-      co_await client_.Send(std::move(request), std::move(call), redirects);
+      co_await client_.Send(std::move(request), call, redirects);
   if (!response.ok()) {
     const bool retryable = IsRetryable(response.status()) || absl::IsCancelled(response.status());
     co_return Fail(PhaseOf(facts_.hops), retryable, response.status());

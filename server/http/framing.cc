@@ -36,7 +36,7 @@ std::expected<void, Error> TakeLength(std::string_view value, Fields& fields) {
   ForEachMember(value, [&](std::string_view member) {
     const auto length = ParseDecimal(member);
     valid = valid && length && fields.content_length.value_or(*length) == *length;
-    if (length) fields.content_length = *length;
+    if (length) fields.content_length = length;
   });
   if (!valid) return std::unexpected("bad or differing Content-Length");
   return {};

@@ -9,7 +9,7 @@
 namespace fetchd::rpc {
 namespace {
 
-using rpc::ToProto;  // Beside the overload here.
+using rpc::ToProto;  // Beside the overload here. NOLINT(misc-unused-using-decls)
 
 double Ratio(std::uint64_t part, std::uint64_t whole) {
   return whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);

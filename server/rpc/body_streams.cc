@@ -42,14 +42,14 @@ class StreamToCall final : public fetch::StreamReceiver {
     }
     if (head.total_bytes) out.set_total_bytes(*head.total_bytes);
     out.set_offset(head.offset);
-    grpc::ByteBuffer message = FrameMessage(response);
-    co_return co_await writer_.Write(std::move(message));
+    const grpc::ByteBuffer message = FrameMessage(response);
+    co_return co_await writer_.Write(message);
   }
 
   Task<absl::Status> OnBytes(std::uint64_t offset, sink::Buffer bytes) override {
     if (bytes.size() == 0) co_return absl::OkStatus();
-    grpc::ByteBuffer message = FrameFetchChunk(offset, std::move(bytes), loaned_);
-    co_return co_await writer_.Write(std::move(message));
+    const grpc::ByteBuffer message = FrameFetchChunk(offset, std::move(bytes), loaned_);
+    co_return co_await writer_.Write(message);
   }
 
  private:
@@ -80,8 +80,8 @@ Task<absl::Status> RunFetch(const ServerDeps& deps, FetchArguments arguments,
   const absl::StatusOr<fetch::StreamEnd> end = co_await deps.engine.Stream(
       std::move(arguments.spec), arguments.offset, arguments.deadline, receiver);
   if (!end.ok()) co_return end.status();
-  grpc::ByteBuffer message = FrameMessage(EndResponse(*end));
-  co_return co_await call->Write(std::move(message));
+  const grpc::ByteBuffer message = FrameMessage(EndResponse(*end));
+  co_return co_await call->Write(message);
 }
 
 absl::StatusOr<sink::Destination> FinishedBody(const jobs::Job& job) {
@@ -107,9 +107,9 @@ Task<absl::Status> SendBody(const ServerDeps& deps, sink::Reader& reader, std::u
     const absl::StatusOr<std::size_t> read = co_await reader.Read(*buffer);
     if (!read.ok()) co_return read.status();
     if (*read == 0) co_return absl::OkStatus();
-    grpc::ByteBuffer message = FrameReadBody(offset, *std::move(buffer), loaned);
+    const grpc::ByteBuffer message = FrameReadBody(offset, *std::move(buffer), loaned);
     offset += *read;
-    CO_RETURN_IF_ERROR(co_await writer.Write(std::move(message)));
+    CO_RETURN_IF_ERROR(co_await writer.Write(message));
   }
 }
 

@@ -17,7 +17,7 @@ inline constexpr Duration kDefaultJobDeadline = std::chrono::hours(24);
 
 /// A new job from what a caller may give; output-only fields are ignored. `destination` is empty
 /// unless given. Fields in violations are relative to the job: "spec.urls[0]".
-absl::StatusOr<jobs::Job> FromProto(const v1::Job& job, WallTime now);
+absl::StatusOr<jobs::Job> FromProto(const v1::Job& in, WallTime now);
 
 /// Secrets redacted. `live` is the progress of the transfer, when it runs here.
 v1::Job ToProto(const jobs::Job& job, const std::optional<fetch::Progress>& live);
@@ -25,7 +25,7 @@ v1::Progress ToProto(const fetch::Progress& progress);
 v1::Job::State ToProto(jobs::State state);
 
 /// INVALID_ARGUMENT with fields below "filter".
-absl::StatusOr<jobs::JobFilter> FromProto(const v1::JobFilter& filter);
+absl::StatusOr<jobs::JobFilter> FromProto(const v1::JobFilter& in);
 
 /// "jobs/<id>" of the field `field`.
 absl::StatusOr<JobId> ParseName(const std::string& name, const std::string& field);

@@ -9,9 +9,9 @@ namespace fetchd::rpc {
 
 /// Translates what has a meaning at all; fetch::ValidateSpec judges the rest. INVALID_ARGUMENT with
 /// fields such as "spec.digests[0]".
-absl::StatusOr<jobs::FetchSpec> FromProto(const v1::FetchSpec& spec);
+absl::StatusOr<jobs::FetchSpec> FromProto(const v1::FetchSpec& in);
 
 /// Header values, password and token come out as "[redacted]".
-v1::FetchSpec ToProto(const jobs::FetchSpec& spec);
+v1::FetchSpec ToProto(const jobs::FetchSpec& in);
 
 }  // namespace fetchd::rpc

@@ -63,9 +63,9 @@ class FetchServiceImpl final : public FetchServiceBase {
   grpc::ServerWriteReactor<v1::WatchJobsResponse>* WatchJobs(
       grpc::CallbackServerContext* context, const v1::WatchJobsRequest* request) override;
   grpc::ServerWriteReactor<grpc::ByteBuffer>* Fetch(grpc::CallbackServerContext* context,
-                                                    const grpc::ByteBuffer* request) override;
+                                                    const grpc::ByteBuffer* bytes) override;
   grpc::ServerWriteReactor<grpc::ByteBuffer>* ReadBody(grpc::CallbackServerContext* context,
-                                                       const grpc::ByteBuffer* request) override;
+                                                       const grpc::ByteBuffer* bytes) override;
   grpc::ServerUnaryReactor* CheckUrl(grpc::CallbackServerContext* context,
                                      const v1::CheckUrlRequest* request,
                                      v1::CheckUrlResponse* response) override;

@@ -22,7 +22,7 @@ int LastErrno(sqlite3* db) {
   if (db == nullptr) return 0;
   int error = 0;
   sqlite3_file* wal = nullptr;
-  sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal);
+  sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, static_cast<void*>(&wal));
   if (wal != nullptr && wal->pMethods != nullptr) {
     wal->pMethods->xFileControl(wal, SQLITE_FCNTL_LAST_ERRNO, &error);
   }

@@ -87,7 +87,8 @@ std::string OriginRequest::Header(std::string_view name) const {
 void Exchange::SendHead(int status, const HeaderList& headers) {
   std::string head =
       "HTTP/1.1 " + std::to_string(status) + " " + std::string(ReasonPhrase(status)) + "\r\n";
-  for (const auto& [name, value] : headers) head += name + ": " + value + "\r\n";
+  for (const auto& [name, value] : headers)
+    head.append(name).append(": ").append(value).append("\r\n");
   Send(head + "\r\n");
 }
 

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/status.h"
 #include "jobs/store.h"
 #include "runtime/runtime.h"
 #include "runtime/task_group.h"
@@ -45,8 +46,9 @@ class StoreHarness {
 
   absl::Status Open() {
     auto store = backend_->Open(clock, runtime_.blocking());
-    if (store.ok()) store_ = *std::move(store);
-    return store.status();
+    RETURN_IF_ERROR(store.status());
+    store_ = *std::move(store);
+    return absl::OkStatus();
   }
   void Close() { store_.reset(); }
   Store& store() { return *store_; }

@@ -126,7 +126,7 @@ class CliTest : public ::testing::Test {
   }
   bool Exists(const std::string& name) const { return std::filesystem::exists(folder_ / name); }
   std::string BodyOut() const {
-    std::rewind(body_);
+    EXPECT_EQ(std::fseek(body_, 0, SEEK_SET), 0);
     std::string text(1 << 16, '\0');
     text.resize(std::fread(text.data(), 1, text.size(), body_));
     return text;

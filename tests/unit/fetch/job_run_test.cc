@@ -6,9 +6,7 @@ namespace fetchd::fetch {
 namespace {
 
 using jobs::State;
-using ::testing::Eq;
 using ::testing::HasSubstr;
-using ::testing::Optional;
 using ::testing::SizeIs;
 
 class JobRunTest : public FetchTest {};

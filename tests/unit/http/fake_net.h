@@ -51,8 +51,8 @@ struct FakePeer {
 
 class FakeStream final : public net::Stream {
  public:
-  FakeStream(asio::any_io_executor executor, std::shared_ptr<FakePeer> peer)
-      : peer_(std::move(peer)), silence_(std::move(executor)) {
+  FakeStream(const asio::any_io_executor& executor, std::shared_ptr<FakePeer> peer)
+      : peer_(std::move(peer)), silence_(executor) {
     silence_.expires_at(std::chrono::steady_clock::time_point::max());
   }
   ~FakeStream() override { peer_->destroyed = true; }

@@ -74,7 +74,7 @@ class FakeDnsServer {
     std::string name;
     std::size_t at = kHeaderBytes;
     while (query.at(at) != 0) {
-      const auto size = static_cast<std::size_t>(query[at]);
+      const auto size = std::size_t{static_cast<unsigned char>(query[at])};
       if (!name.empty()) name += '.';
       name += query.substr(at + 1, size);
       at += size + 1;
