@@ -260,9 +260,9 @@ absl::StatusOr<std::unique_ptr<jobs::Store>> SqliteStore::Open(SqliteConfig conf
   ASSIGN_OR_RETURN(Sealer sealer, OpenKey(database, config.key_file));
   ASSIGN_OR_RETURN(jobs::StoreStats stats, LoadStats(database));
   ASSIGN_OR_RETURN(const std::int64_t last_sequence, LoadLastSequence(database));
-  OpenSqliteStore::Parts parts{std::move(lock), std::move(database), std::move(sealer),
-                               std::move(stats), last_sequence};
-  return std::make_unique<OpenSqliteStore>(std::move(parts), config.path, clock, pool);
+  OpenSqliteStore::Parts parts{std::move(lock), std::move(database), sealer, std::move(stats),
+                               last_sequence};
+  return std::make_unique<OpenSqliteStore>(std::move(parts), std::move(config.path), clock, pool);
 }
 
 }  // namespace fetchd::store
