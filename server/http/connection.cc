@@ -20,20 +20,6 @@ constexpr std::size_t kMinDirectBytes = 4096;
 constexpr int kMaxInformationalHeads = 16;
 constexpr std::size_t kMaxInformationalBytes = 64 * 1024;
 
-/// Takes the watch out of the watchdog however the wait ends.
-class ArmedWatch {
- public:
-  ArmedWatch(Watchdog& watchdog, Watch& watch, const Watchdog::Wait& wait) : watch_(watch) {
-    watchdog.Arm(watch, wait);
-  }
-  ~ArmedWatch() { Watchdog::Disarm(watch_); }
-  ArmedWatch(const ArmedWatch&) = delete;
-  ArmedWatch& operator=(const ArmedWatch&) = delete;
-
- private:
-  Watch& watch_;
-};
-
 }  // namespace
 
 Http1Connection::Http1Connection(std::unique_ptr<net::Stream> stream, std::string peer,
@@ -65,7 +51,7 @@ Task<absl::Status> Http1Connection::Exchange() {
   const SteadyTime begun = watchdog_.clock().Now();
   const Deadline phase = Deadline::After(begun, first_byte_timeout_);
   const ArmedWatch armed(watchdog_, watch_,
-                         {.stream = *stream_, .now = begun, .phase = phase, .total = total_});
+                         {.target = *this, .now = begun, .phase = phase, .total = total_});
   const net::IoResult written =
       co_await stream_->WriteAll(std::as_bytes(std::span<const char>(request_text_)));
   // A server may answer and close without reading the request: its answer counts.
@@ -219,7 +205,7 @@ void Http1Connection::CountBody(std::size_t bytes) {
 Task<net::IoResult> Http1Connection::Receive(std::span<std::byte> out) {
   const SteadyTime begun = watchdog_.clock().Now();
   const ArmedWatch armed(watchdog_, watch_,
-                         {.stream = *stream_,
+                         {.target = *this,
                           .now = begun,
                           .phase = Deadline::After(begun, read_idle_timeout_),
                           .total = total_,

@@ -6,8 +6,8 @@
 #include <span>
 #include <string>
 
+#include "http/channel.h"
 #include "http/chunked_decoder.h"
-#include "http/client.h"
 #include "http/framing.h"
 #include "http/head_parser.h"
 #include "http/watchdog.h"
@@ -15,37 +15,31 @@
 
 namespace fetchd::http {
 
-/// Begin -> Exchange -> ReadBody* until at_end(), then Begin again if reusable(). Destruction
-/// closes the stream. Lives on one shard, used by one task at a time; the watchdog outlives it.
-/// After an error, or a cancelled call, only destruction is left.
-class Http1Connection {
+/// After a clean end Begin may be called again if reusable(). Destruction closes the stream. The
+/// watchdog outlives it.
+class Http1Connection final : public Channel, private Abortable {
  public:
   /// `peer` names the other side in messages: "example.org:80".
   Http1Connection(std::unique_ptr<net::Stream> stream, std::string peer, Watchdog& watchdog);
   Http1Connection(const Http1Connection&) = delete;
   Http1Connection& operator=(const Http1Connection&) = delete;
 
-  /// Prepares an exchange. INVALID_ARGUMENT when the request cannot be written as a head.
   absl::Status Begin(const Request& request, std::string_view user_agent, const Timeouts& timeouts,
-                     Deadline deadline);
-  /// Writes the request and reads the final head; 1xx heads are skipped. On error failed_phase()
-  /// says where.
-  Task<absl::Status> Exchange();
-  /// What Exchange read; taken once.
-  ResponseHead TakeHead() { return std::move(head_); }
-  const Framing& framing() const { return framing_; }
-  Duration first_byte() const { return first_byte_; }
-  Phase failed_phase() const { return failed_phase_; }
-  /// No byte of a response has come since Begin.
-  bool silent() const { return silent_; }
+                     Deadline deadline) override;
+  Task<absl::Status> Exchange() override;
+  ResponseHead TakeHead() override { return std::move(head_); }
+  const Framing& framing() const override { return framing_; }
+  Duration first_byte() const override { return first_byte_; }
+  Phase failed_phase() const override { return failed_phase_; }
+  bool silent() const override { return silent_; }
+  bool unprocessed() const override { return false; }
 
-  /// Body bytes that are here already; 0 when the network must be asked (or at_end()).
-  absl::StatusOr<std::size_t> TakeBuffered(std::span<std::byte> out);
-  /// Reads 1..out.size() bytes; 0 only at the end of the body.
-  Task<absl::StatusOr<std::size_t>> ReadBody(std::span<std::byte> out);
-  bool at_end() const { return at_end_; }
-  /// Bytes of the response that are here or wait in the socket; an upper bound.
-  std::size_t Available() const { return at_end_ ? 0 : end_ - begin_ + stream_->Available(); }
+  absl::StatusOr<std::size_t> TakeBuffered(std::span<std::byte> out) override;
+  Task<absl::StatusOr<std::size_t>> ReadBody(std::span<std::byte> out) override;
+  bool at_end() const override { return at_end_; }
+  std::size_t Available() const override {
+    return at_end_ ? 0 : end_ - begin_ + stream_->Available();
+  }
   /// At a clean end, with nothing left over, and neither side said close.
   bool reusable() const { return at_end_ && framing_.reusable && begin_ == end_; }
 
@@ -54,6 +48,7 @@ class Http1Connection {
   void Relax();
 
  private:
+  void Abort() noexcept override { stream_->Close(); }
   Task<absl::Status> ReadHead();
   /// Takes one head from the buffer: true when it was the final one, false when more bytes are
   /// needed.

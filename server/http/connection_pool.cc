@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/strings.h"
 #include "http/error.h"
+#include "http/http2_stream.h"
 
 namespace fetchd::http {
 namespace {
@@ -53,6 +54,69 @@ struct PooledConnection final : Occupant {
   Http1Connection http;
 };
 
+/// An HTTP/2 connection. Its group keeps it while it takes new streams, and so does every lease.
+struct MultiplexedConnection final {
+  MultiplexedConnection(ConnectionPool::GroupRef owner, ConnectionPermit place,
+                        std::shared_ptr<Http2Session> session, SteadyTime retire)
+      : group(std::move(owner)),
+        permit(std::move(place)),
+        retire_at(retire),
+        http(std::move(session)) {}
+  /// The socket is closed before its place is given away.
+  ~MultiplexedConnection() {
+    http->OnChange(nullptr);
+    http->Close();
+  }
+
+  ConnectionPool::GroupRef group;
+  ConnectionPermit permit;
+  const SteadyTime retire_at;
+  SteadyTime expires_at;  ///< While parked.
+  bool parked = false;    ///< Idle: its place may be asked for.
+  const std::shared_ptr<Http2Session> http;
+};
+
+/// A place in a group's line. Whoever leaves it lets the next one look.
+class ConnectionPool::InLine {
+ public:
+  InLine(const asio::any_io_executor& executor, Group& group)
+      : group_(group), signal_(executor), place_(group.line.insert(group.line.end(), &signal_)) {}
+  InLine(const InLine&) = delete;
+  InLine& operator=(const InLine&) = delete;
+  ~InLine() {
+    group_.line.erase(place_);
+    WakeFirst(group_);
+  }
+  bool first() const { return group_.line.front() == &signal_; }
+  Task<void> Wait() { return signal_.Wait(); }
+
+  static void WakeFirst(const Group& group) {
+    if (!group.line.empty()) group.line.front()->Notify();
+  }
+
+ private:
+  Group& group_;
+  Signal signal_;
+  const std::list<Signal*>::iterator place_;
+};
+
+/// While a connect is in flight that others wait for.
+class ConnectionPool::Connecting {
+ public:
+  explicit Connecting(Group& group) : group_(group) { group_.connecting = true; }
+  Connecting(const Connecting&) = delete;
+  Connecting& operator=(const Connecting&) = delete;
+  ~Connecting() {
+    group_.connecting = false;
+    // Nobody waits for a second failure.
+    if (group_.shared == nullptr && !group_.http1) group_.unreachable = true;
+    InLine::WakeFirst(group_);
+  }
+
+ private:
+  Group& group_;
+};
+
 ConnectionPool::Group::Group() = default;
 ConnectionPool::Group::~Group() = default;
 
@@ -63,19 +127,36 @@ ConnectionPool::GroupRef::~GroupRef() {
 
 Lease::Lease(ConnectionPool& pool, std::unique_ptr<PooledConnection> connection, bool reused)
     : pool_(&pool), connection_(std::move(connection)), reused_(reused) {}
+Lease::Lease(ConnectionPool& pool, std::shared_ptr<MultiplexedConnection> shared, bool reused)
+    : pool_(&pool),
+      shared_(std::move(shared)),
+      stream_(std::make_unique<Http2Stream>(shared_->http)),
+      reused_(reused) {}
 Lease::Lease(Lease&&) noexcept = default;
 Lease& Lease::operator=(Lease&& other) noexcept {
   Lease taken(std::move(other));
   std::swap(pool_, taken.pool_);
   std::swap(connection_, taken.connection_);
+  std::swap(shared_, taken.shared_);
+  std::swap(stream_, taken.stream_);
   std::swap(reused_, taken.reused_);
   return *this;
 }
-Lease::~Lease() {
+Lease::~Lease() { Drop(); }
+void Lease::Drop() {
   if (connection_ != nullptr) pool_->Discard(std::move(connection_));
+  if (shared_ == nullptr) return;
+  stream_.reset();
+  pool_->OnStreamDropped(std::exchange(shared_, nullptr));
 }
-Http1Connection& Lease::connection() const { return connection_->http; }
-void Lease::Recycle() && { pool_->Recycle(std::move(connection_)); }
+Channel& Lease::channel() const {
+  if (stream_ != nullptr) return *stream_;
+  return connection_->http;
+}
+void Lease::Recycle() && {
+  if (connection_ != nullptr) return pool_->Recycle(std::move(connection_));
+  Drop();
+}
 
 std::size_t ConnectionPool::KeyHash::operator()(const KeyView& key) const {
   const std::hash<std::string_view> hash;
@@ -119,9 +200,12 @@ ConnectionPool::~ConnectionPool() {
 void ConnectionPool::Close() {
   closed_ = true;
   std::vector<std::unique_ptr<PooledConnection>> doomed;
+  std::vector<std::shared_ptr<MultiplexedConnection>> shared;
   for (auto& [key, group] : groups_) {
     while (!group.idle.empty()) doomed.push_back(TakeIdle(group, group.idle.size() - 1));
+    if (group.shared != nullptr) shared.push_back(group.shared);
   }
+  for (const auto& connection : shared) Forget(connection->group.group());
 }
 
 ConnectionPool::GroupRef ConnectionPool::Refer(const PoolKey& key) {
@@ -151,9 +235,11 @@ std::unique_ptr<PooledConnection> ConnectionPool::TakeIdle(Group& group, std::si
 
 std::optional<Lease> ConnectionPool::TryReuse(const Origin& origin, std::string_view tls_profile) {
   const auto found = groups_.find(KeyView{origin, tls_profile});
-  if (found == groups_.end() || found->second.idle.empty()) return std::nullopt;
-  const SteadyTime now = clock().Now();
+  if (found == groups_.end()) return std::nullopt;
   Group& group = found->second;
+  if (group.shared != nullptr && group.line.empty()) return TryStream(group);
+  if (group.idle.empty()) return std::nullopt;
+  const SteadyTime now = clock().Now();
   // Held: closing the last stale connection would end the group under our feet.
   const GroupRef hold(groups_, *found);
   while (!group.idle.empty()) {
@@ -170,7 +256,78 @@ std::optional<Lease> ConnectionPool::TryReuse(const Origin& origin, std::string_
 }
 
 Task<absl::StatusOr<Lease>> ConnectionPool::Acquire(Want want, ExchangeRecord* record) {
-  GroupRef group = Refer(want.key);
+  GroupRef ref = Refer(want.key);
+  if (!MayMultiplex(want.key)) co_return co_await Connect(std::move(want), std::move(ref), record);
+  const GroupRef hold = Refer(want.key);
+  Group& group = hold.group();
+  while (!group.http1 && !group.unreachable) {
+    CO_ASSIGN_OR_RETURN(std::optional<Lease> lease, co_await JoinShared(want, group, record));
+    if (lease) co_return *std::move(lease);
+    if (group.shared != nullptr || group.connecting) continue;
+    const Connecting connecting(group);
+    co_return co_await Connect(std::move(want), std::move(ref), record);
+  }
+  co_return co_await Connect(std::move(want), std::move(ref), record);
+}
+
+bool ConnectionPool::MayMultiplex(const PoolKey& key) const {
+  return key.origin.scheme == "https" ? config_.offer_http2 : KnowsHttp2(key.origin);
+}
+
+bool ConnectionPool::KnowsHttp2(const Origin& origin) const {
+  return std::ranges::find(config_.http2_origins, origin) != config_.http2_origins.end();
+}
+
+Task<absl::StatusOr<std::optional<Lease>>> ConnectionPool::JoinShared(Want want, Group& group,
+                                                                      ExchangeRecord* record) {
+  if (group.line.empty() && !group.connecting) {
+    std::optional<Lease> lease = TryStream(group);
+    if (lease || group.shared == nullptr) co_return lease;
+  }
+  const PoolWait wait = BeginWait(want);
+  InLine place(executor_, group);
+  const absl::StatusOr<bool> came = co_await WithDeadline<bool>(
+      clock(), wait.until(), PhaseName(Phase::kPoolWait), WaitInLine(place, group));
+  CO_RETURN_IF_ERROR(EndWait(wait, want, came.status(), record));
+  co_return TryStream(group);
+}
+
+Task<absl::StatusOr<bool>> ConnectionPool::WaitInLine(InLine& place, const Group& group) {
+  const auto must_wait = [&] {
+    const bool full = group.shared != nullptr && !group.shared->http->has_room();
+    return !place.first() || group.connecting || full;
+  };
+  while (must_wait()) co_await place.Wait();
+  co_return true;
+}
+
+std::optional<Lease> ConnectionPool::TryStream(Group& group) {
+  if (group.shared == nullptr) return std::nullopt;
+  if (!group.shared->http->usable() || group.shared->retire_at <= clock().Now()) {
+    Forget(group);
+    return std::nullopt;
+  }
+  if (!group.shared->http->has_room()) return std::nullopt;
+  Add(counters_.reused);
+  return Share(group.shared, true);
+}
+
+Lease ConnectionPool::Share(std::shared_ptr<MultiplexedConnection> shared, bool reused) {
+  Unpark(*shared);
+  ++leased_;
+  return Lease(*this, std::move(shared), reused);
+}
+
+/// No new streams on what the group shares; it goes when its last stream does.
+void ConnectionPool::Forget(Group& group) {
+  const auto forgotten = std::exchange(group.shared, nullptr);
+  if (forgotten == nullptr) return;
+  Unpark(*forgotten);
+  InLine::WakeFirst(group);
+}
+
+Task<absl::StatusOr<Lease>> ConnectionPool::Connect(Want want, GroupRef group,
+                                                    ExchangeRecord* record) {
   ConnectionPermit permit = budget_.TryAcquire(want.key.origin);
   if (!permit) {
     CO_ASSIGN_OR_RETURN(Place place, co_await WaitForPlace(want, &group.group(), record));
@@ -187,22 +344,31 @@ Task<absl::StatusOr<Lease>> ConnectionPool::Acquire(Want want, ExchangeRecord* r
 
 Task<absl::StatusOr<Place>> ConnectionPool::WaitForPlace(Want want, const Group* group,
                                                          ExchangeRecord* record) {
+  const PoolWait wait = BeginWait(want);
+  absl::StatusOr<Place> place = co_await WithDeadline<Place>(
+      clock(), wait.until(), PhaseName(Phase::kPoolWait), budget_.Wait({want.key.origin, group}));
+  CO_RETURN_IF_ERROR(EndWait(wait, want, place.status(), record));
+  co_return place;
+}
+
+ConnectionPool::PoolWait ConnectionPool::BeginWait(const Want& want) {
   Add(counters_.waited);
-  const SteadyTime begun = clock().Now();
-  const Deadline own = Deadline::After(begun, want.timeouts.pool_wait);
-  const bool total_first = want.deadline.at() < own.at();
-  const std::string peer = PeerName(want.key.origin);
-  absl::StatusOr<Place> place =
-      co_await WithDeadline<Place>(clock(), own.Min(want.deadline), PhaseName(Phase::kPoolWait),
-                                   budget_.Wait({want.key.origin, group}));
-  record->pool_wait = clock().Now() - begun;
+  const SteadyTime now = clock().Now();
+  return {now, Deadline::After(now, want.timeouts.pool_wait), want.deadline};
+}
+
+/// Counts the wait; `outcome`, in the words of the phase when it is a deadline.
+absl::Status ConnectionPool::EndWait(const PoolWait& wait, const Want& want,
+                                     const absl::Status& outcome, ExchangeRecord* record) {
+  record->pool_wait = clock().Now() - wait.begun;
   CountWait(record->pool_wait);
-  if (place.ok()) co_return place;
+  if (outcome.ok()) return outcome;
   record->failed_phase = Phase::kPoolWait;
-  if (absl::IsResourceExhausted(place.status())) Add(counters_.rejected);
-  if (!absl::IsDeadlineExceeded(place.status())) co_return place;
-  if (total_first) co_return TotalTimeoutError(peer, PhaseName(Phase::kPoolWait));
-  co_return TimeoutError(peer, PhaseName(Phase::kPoolWait), want.timeouts.pool_wait);
+  if (absl::IsResourceExhausted(outcome)) Add(counters_.rejected);
+  if (!absl::IsDeadlineExceeded(outcome)) return outcome;
+  const std::string peer = PeerName(want.key.origin);
+  if (wait.total.at() < wait.own.at()) return TotalTimeoutError(peer, PhaseName(Phase::kPoolWait));
+  return TimeoutError(peer, PhaseName(Phase::kPoolWait), want.timeouts.pool_wait);
 }
 
 void ConnectionPool::CountWait(Duration waited) {
@@ -215,7 +381,8 @@ void ConnectionPool::CountWait(Duration waited) {
 
 Task<absl::StatusOr<Lease>> ConnectionPool::Dial(Want want, GroupRef group, ConnectionPermit permit,
                                                  ExchangeRecord* record) {
-  net::DialRequest request{want.key.origin, want.key.tls_profile, want.timeouts.dial};
+  const bool offer_http2 = config_.offer_http2 && want.key.origin.scheme == "https";
+  net::DialRequest request{want.key.origin, want.key.tls_profile, want.timeouts.dial, offer_http2};
   absl::StatusOr<std::unique_ptr<net::Stream>> stream =
       co_await dialer_.Dial(std::move(request), want.deadline, &record->dial);
   if (!stream.ok()) {
@@ -223,13 +390,77 @@ Task<absl::StatusOr<Lease>> ConnectionPool::Dial(Want want, GroupRef group, Conn
     co_return std::move(stream).status();
   }
   Add(counters_.opened);
+  group.group().unreachable = false;
+  if ((*stream)->speaks_http2() || KnowsHttp2(want.key.origin)) {
+    co_return Multiplex(std::move(group), std::move(permit), *std::move(stream));
+  }
+  group.group().http1 = true;
   const SteadyTime retire_at = Deadline::After(clock(), RandomLifetime()).at();
   auto connection = std::make_unique<PooledConnection>(std::move(group), std::move(permit),
                                                        *std::move(stream), watchdog_, retire_at);
   co_return LeaseOut(std::move(connection), false);
 }
 
+/// The first stream of a new HTTP/2 connection, which the group shares unless it shares one
+/// already.
+Lease ConnectionPool::Multiplex(GroupRef ref, ConnectionPermit permit,
+                                std::unique_ptr<net::Stream> stream) {
+  auto session = Http2Session::Start(std::move(stream), PeerName(ref.key().origin), watchdog_,
+                                     tasks_, config_.http2);
+  const SteadyTime retire_at = Deadline::After(clock(), RandomLifetime()).at();
+  auto shared = std::make_shared<MultiplexedConnection>(std::move(ref), std::move(permit),
+                                                        std::move(session), retire_at);
+  shared->http->OnChange([this, connection = shared.get()] { OnSessionChange(*connection); });
+  Group& group = shared->group.group();
+  if (group.shared == nullptr && !closed_) group.shared = shared;
+  return Share(std::move(shared), false);
+}
+
+void ConnectionPool::OnSessionChange(const MultiplexedConnection& shared) {
+  Group& group = shared.group.group();
+  if (group.shared.get() == &shared && !shared.http->usable()) {
+    Forget(group);  // `shared` and the group may be gone now.
+  } else {
+    InLine::WakeFirst(group);
+  }
+}
+
+void ConnectionPool::OnStreamDropped(const std::shared_ptr<MultiplexedConnection>& shared) {
+  --leased_;
+  Group& group = shared->group.group();
+  if (group.shared != shared || shared->http->streams() > 0) return;
+  if (closed_ || shared->retire_at <= clock().Now()) return Forget(group);
+  Park(*shared);
+  if (budget_.anybody_waits()) OfferShared(group);
+}
+
+void ConnectionPool::Park(MultiplexedConnection& shared) {
+  shared.parked = true;
+  shared.expires_at = IdleUntil(shared.retire_at);
+  budget_.MarkIdle(shared.permit, shard_);
+  ++idle_;
+  StartExpiry();
+}
+
+void ConnectionPool::Unpark(MultiplexedConnection& shared) {
+  if (!std::exchange(shared.parked, false)) return;
+  budget_.MarkBusy(shared.permit, shard_);
+  --idle_;
+}
+
+/// Lets the budget decide about a parked connection. `group` may be gone afterwards.
+void ConnectionPool::OfferShared(Group& group) {
+  std::unique_ptr<Occupant> none;  // It cannot be handed over, so it is offered in nobody's name.
+  if (budget_.Offer(group.shared->permit, nullptr, none) == HostBudget::Advice::kKeep) return;
+  Add(counters_.discarded);
+  Forget(group);
+}
+
 Task<absl::StatusOr<Lease>> ConnectionPool::Redial(Lease stale, Want want, ExchangeRecord* record) {
+  if (stale.shared_ != nullptr) {
+    stale.Drop();
+    co_return co_await Acquire(std::move(want), record);
+  }
   ConnectionPermit permit = std::move(stale.connection_->permit);
   GroupRef group = Refer(want.key);
   Discard(std::move(stale.connection_));
@@ -251,8 +482,7 @@ void ConnectionPool::Recycle(std::unique_ptr<PooledConnection> connection) {
   }
   --leased_;
   connection->http.Relax();
-  connection->expires_at =
-      std::min(connection->retire_at, Deadline::After(now, config_.idle_ttl).at());
+  connection->expires_at = IdleUntil(connection->retire_at);
   Group& group = connection->group.group();
   PushIdle(std::move(connection));
   // Idle first, then the look at the waiters: a waiter does it the other way round, so one of the
@@ -265,9 +495,16 @@ void ConnectionPool::PushIdle(std::unique_ptr<PooledConnection> connection) {
   ++idle_;
   Group& group = connection->group.group();
   group.idle.push_back(std::move(connection));
-  if (expiring_) return;
-  expiring_ = true;
+  StartExpiry();
+}
+
+void ConnectionPool::StartExpiry() {
+  if (std::exchange(expiring_, true)) return;
   tasks_.Spawn("http idle expiry", ExpireTask());
+}
+
+SteadyTime ConnectionPool::IdleUntil(SteadyTime retire_at) const {
+  return std::min(retire_at, Deadline::After(clock(), config_.idle_ttl).at());
 }
 
 /// Lets the budget decide about an idle connection. `group` may be gone afterwards.
@@ -297,33 +534,47 @@ void ConnectionPool::Offer(Group& group, std::size_t index) {
 /// Somebody on some shard wants a place that an idle connection here holds.
 void ConnectionPool::OfferIdle(const std::optional<Origin>& origin) {
   Group* oldest = nullptr;
+  SteadyTime oldest_expiry = SteadyTime::max();
   for (auto& [key, group] : groups_) {
     const bool fits =
         !origin || (key.origin.host == origin->host && key.origin.port == origin->port);
-    if (group.idle.empty() || !fits) continue;
-    if (oldest == nullptr || group.idle.front()->expires_at < oldest->idle.front()->expires_at) {
-      oldest = &group;
-    }
+    const SteadyTime expiry = FirstExpiry(group);
+    if (!fits || expiry >= oldest_expiry) continue;
+    oldest = &group;
+    oldest_expiry = expiry;
   }
-  if (oldest != nullptr) Offer(*oldest, 0);
+  if (oldest == nullptr) return;
+  if (oldest->idle.empty()) return OfferShared(*oldest);
+  Offer(*oldest, 0);
+}
+
+/// Of a group's idle connections; max() when it has none.
+SteadyTime ConnectionPool::FirstExpiry(const Group& group) {
+  if (!group.idle.empty()) return group.idle.front()->expires_at;
+  const bool parked = group.shared != nullptr && group.shared->parked;
+  return parked ? group.shared->expires_at : SteadyTime::max();
 }
 
 /// Closes what has expired; when the next one will, if any is left.
 std::optional<SteadyTime> ConnectionPool::ExpireIdle(SteadyTime now) {
-  std::vector<std::unique_ptr<PooledConnection>> expired;  // Groups must not go while we walk them.
-  std::optional<SteadyTime> next;
+  // Groups must not go while we walk them.
+  std::vector<std::unique_ptr<PooledConnection>> expired;
+  std::vector<std::shared_ptr<MultiplexedConnection>> expired_shared;
+  SteadyTime next = SteadyTime::max();
   for (auto& [key, group] : groups_) {
     for (std::size_t i = group.idle.size(); i-- > 0;) {
-      const SteadyTime expires_at = group.idle[i]->expires_at;
-      if (expires_at <= now) {
-        expired.push_back(TakeIdle(group, i));
-      } else {
-        next = std::min(next.value_or(expires_at), expires_at);
-      }
+      if (group.idle[i]->expires_at <= now) expired.push_back(TakeIdle(group, i));
+    }
+    const SteadyTime first = FirstExpiry(group);
+    if (first <= now) {
+      expired_shared.push_back(group.shared);
+    } else {
+      next = std::min(next, first);
     }
   }
-  Add(counters_.expired, expired.size());
-  return next;
+  for (const auto& connection : expired_shared) Forget(connection->group.group());
+  Add(counters_.expired, expired.size() + expired_shared.size());
+  return next == SteadyTime::max() ? std::nullopt : std::optional(next);
 }
 
 Task<absl::Status> ConnectionPool::ExpireTask() {

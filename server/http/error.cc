@@ -33,6 +33,15 @@ absl::Status LostError(std::string_view peer, Phase phase, boost::system::error_
       {"CONNECTION_LOST", {}});
 }
 
+absl::Status UnprocessedError(std::string_view peer, std::string_view why) {
+  return WithReason(absl::UnavailableError(Concat(peer, ": ", why)), {"REQUEST_UNPROCESSED", {}});
+}
+
+absl::Status StreamResetError(std::string_view peer, std::string_view code) {
+  return WithReason(absl::UnavailableError(Concat(peer, " reset the stream: ", code)),
+                    {"STREAM_RESET", {}});
+}
+
 absl::Status TimeoutError(std::string_view peer, std::string_view phase, Duration after) {
   return Timeout(phase, Concat(phase, " timeout after ", FormatDuration(after), " from ", peer));
 }

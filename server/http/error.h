@@ -18,6 +18,10 @@ absl::Status MalformedError(std::string_view peer, std::string_view what);
 absl::Status TruncatedError(std::string_view peer);
 /// UNAVAILABLE, reason CONNECTION_LOST.
 absl::Status LostError(std::string_view peer, Phase phase, boost::system::error_code error);
+/// UNAVAILABLE, reason REQUEST_UNPROCESSED: the peer did not look at the request.
+absl::Status UnprocessedError(std::string_view peer, std::string_view why);
+/// UNAVAILABLE, reason STREAM_RESET: `code` is the name of an HTTP/2 error code (RFC 9113 7).
+absl::Status StreamResetError(std::string_view peer, std::string_view code);
 /// DEADLINE_EXCEEDED, reason TIMEOUT {phase}: "first byte timeout after 30 s from example.org:80".
 absl::Status TimeoutError(std::string_view peer, std::string_view phase, Duration after);
 /// DEADLINE_EXCEEDED, reason TIMEOUT {total}: the call's own deadline, in whatever phase.

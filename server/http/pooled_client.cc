@@ -5,6 +5,9 @@
 namespace fetchd::http {
 namespace {
 
+/// A stale connection is met once; a server that refuses streams gets another chance or two.
+constexpr int kMaxRedials = 3;
+
 /// Counts one request while it exists.
 class InFlight {
  public:
@@ -36,13 +39,13 @@ class LeasedBody final : public Body {
 
   Task<absl::StatusOr<std::size_t>> Read(std::span<std::byte> out) override {
     if (!use_) co_return failed_.ok() ? absl::StatusOr<std::size_t>(0) : failed_;
-    Http1Connection& connection = use_->lease.connection();
-    absl::StatusOr<std::size_t> read = connection.TakeBuffered(out);
-    if (read.ok() && *read == 0 && !connection.at_end()) read = co_await connection.ReadBody(out);
+    Channel& channel = use_->lease.channel();
+    absl::StatusOr<std::size_t> read = channel.TakeBuffered(out);
+    if (read.ok() && *read == 0 && !channel.at_end()) read = co_await channel.ReadBody(out);
     if (!read.ok()) {
       failed_ = read.status();
       use_.reset();
-    } else if (connection.at_end()) {
+    } else if (channel.at_end()) {
       // Whoever takes the last bytes frees the connection: nobody has to read once more for the
       // end.
       std::move(use_->lease).Recycle();
@@ -51,7 +54,7 @@ class LeasedBody final : public Body {
     co_return read;
   }
 
-  std::size_t Buffered() const override { return use_ ? use_->lease.connection().Available() : 0; }
+  std::size_t Buffered() const override { return use_ ? use_->lease.channel().Available() : 0; }
 
  private:
   std::optional<Use> use_;  ///< Empty once the body has ended or failed.
@@ -59,7 +62,7 @@ class LeasedBody final : public Body {
 };
 
 std::unique_ptr<Body> MakeBody(Lease lease, InFlight in_flight) {
-  if (lease.connection().at_end()) {
+  if (lease.channel().at_end()) {
     std::move(lease).Recycle();
     return std::make_unique<EmptyBody>();
   }
@@ -70,10 +73,13 @@ ConnectionPool::Want WantFor(const Request& request, const Call& call) {
   return {{request.url.origin(), request.tls_profile}, call.timeouts, call.deadline};
 }
 
-/// A reused connection may have been closed by the server at the moment we wrote. Nothing was
-/// answered, and GET and HEAD may be sent again (RFC 9110 9.2.2).
+/// A reused connection may have been closed by the server at the moment we wrote; nothing was
+/// answered, and GET and HEAD may be sent again (RFC 9110 9.2.2). So may a request that the server
+/// says it did not process (RFC 9113 8.7).
 bool MayRedial(const absl::Status& failure, const Lease& lease) {
-  return absl::IsUnavailable(failure) && lease.reused() && lease.connection().silent();
+  const Channel& channel = lease.channel();
+  return absl::IsUnavailable(failure) &&
+         ((lease.reused() && channel.silent()) || channel.unprocessed());
 }
 
 }  // namespace
@@ -104,25 +110,25 @@ Task<absl::StatusOr<Response>> PooledClient::SendRecorded(Request request, const
     CO_ASSIGN_OR_RETURN(lease, co_await pool_.Acquire(WantFor(request, call), &record));
   }
   InFlight in_flight(in_flight_);
-  while (true) {
-    Http1Connection& connection = lease->connection();
+  for (int redials = 0;; ++redials) {
+    Channel& channel = lease->channel();
     record.reused = lease->reused();
-    CO_RETURN_IF_ERROR(connection.Begin(request, user_agent_, call.timeouts, call.deadline));
-    const absl::Status exchanged = co_await connection.Exchange();
-    record.first_byte = connection.first_byte();
+    CO_RETURN_IF_ERROR(channel.Begin(request, user_agent_, call.timeouts, call.deadline));
+    const absl::Status exchanged = co_await channel.Exchange();
+    record.first_byte = channel.first_byte();
     if (exchanged.ok()) break;
-    record.failed_phase = connection.failed_phase();
-    if (!MayRedial(exchanged, *lease)) co_return exchanged;
+    record.failed_phase = channel.failed_phase();
+    if (redials == kMaxRedials || !MayRedial(exchanged, *lease)) co_return exchanged;
     record.redialled = true;
     record.failed_phase.reset();
     redialled_.fetch_add(1, std::memory_order_relaxed);
     CO_ASSIGN_OR_RETURN(lease,
                         co_await pool_.Redial(*std::move(lease), WantFor(request, call), &record));
   }
-  Http1Connection& connection = lease->connection();
-  Response response{.head = connection.TakeHead(), .url = std::move(request.url)};
+  Channel& channel = lease->channel();
+  Response response{.head = channel.TakeHead(), .url = std::move(request.url)};
   record.status = response.head.status;
-  const Framing& framing = connection.framing();
+  const Framing& framing = channel.framing();
   if (framing.mode == BodyMode::kFixed) response.content_length = framing.length;
   if (framing.mode == BodyMode::kNone) response.content_length = 0;
   response.body = MakeBody(*std::move(lease), std::move(in_flight));

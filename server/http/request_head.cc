@@ -1,5 +1,7 @@
 #include "http/request_head.h"
 
+#include <absl/functional/function_ref.h>
+
 #include <algorithm>
 
 #include "base/strings.h"
@@ -13,8 +15,21 @@ bool Has(const std::vector<Header>& headers, std::string_view name) {
       headers, [&](const Header& header) { return EqualsIgnoreCase(header.name, name); });
 }
 
-void AppendField(std::string& out, std::string_view name, std::string_view value) {
-  out.append(name).append(": ").append(value).append("\r\n");
+using FieldVisitor = absl::FunctionRef<void(std::string_view name, std::string_view value)>;
+
+/// All fields but the one that names the host.
+absl::Status VisitRequestFields(const Request& request, std::string_view user_agent,
+                                FieldVisitor visit) {
+  if (!user_agent.empty() && !Has(request.headers, "user-agent")) visit("User-Agent", user_agent);
+  if (!Has(request.headers, "accept")) visit("Accept", "*/*");
+  visit("Accept-Encoding", "identity");
+  for (const Header& header : request.headers) {
+    if (!IsToken(header.name) || !IsFieldValue(header.value)) {
+      return absl::InvalidArgumentError("a request header is not valid: see ValidateHeader");
+    }
+    visit(header.name, header.value);
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -24,20 +39,26 @@ absl::Status ComposeRequestHead(const Request& request, std::string_view user_ag
   if (!IsToken(request.method)) return absl::InvalidArgumentError("the method must be a token");
   out.clear();
   out.append(request.method).append(" ").append(request.url.target()).append(" HTTP/1.1\r\n");
-  AppendField(out, "Host", request.url.host_header());
-  if (!user_agent.empty() && !Has(request.headers, "user-agent")) {
-    AppendField(out, "User-Agent", user_agent);
-  }
-  if (!Has(request.headers, "accept")) AppendField(out, "Accept", "*/*");
-  AppendField(out, "Accept-Encoding", "identity");
-  for (const Header& header : request.headers) {
-    if (!IsToken(header.name) || !IsFieldValue(header.value)) {
-      return absl::InvalidArgumentError("a request header is not valid: see ValidateHeader");
-    }
-    AppendField(out, header.name, header.value);
-  }
+  const auto append = [&out](std::string_view name, std::string_view value) {
+    out.append(name).append(": ").append(value).append("\r\n");
+  };
+  append("Host", request.url.host_header());
+  RETURN_IF_ERROR(VisitRequestFields(request, user_agent, append));
   out.append("\r\n");
   return absl::OkStatus();
+}
+
+absl::Status ComposeRequestFields(const Request& request, std::string_view user_agent,
+                                  std::vector<Header>& out) {
+  if (!IsToken(request.method)) return absl::InvalidArgumentError("the method must be a token");
+  out.clear();
+  out.push_back({":method", request.method});
+  out.push_back({":scheme", request.url.scheme()});
+  out.push_back({":authority", request.url.host_header()});
+  out.push_back({":path", request.url.target()});
+  return VisitRequestFields(request, user_agent, [&out](std::string_view name, auto value) {
+    out.push_back({AsciiLower(name), std::string(value)});
+  });
 }
 
 }  // namespace fetchd::http

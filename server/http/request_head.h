@@ -1,8 +1,9 @@
-// Writes the head of a request (RFC 9112 3, 5).
+// Writes the head of a request (RFC 9112 3 and 5, RFC 9113 8.3).
 #pragma once
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "http/message.h"
 
@@ -13,5 +14,9 @@ namespace fetchd::http {
 /// INVALID_ARGUMENT when a field could break out of its line.
 absl::Status ComposeRequestHead(const Request& request, std::string_view user_agent,
                                 std::string& out);
+
+/// The same for HTTP/2: pseudo-header fields first, names in lower case.
+absl::Status ComposeRequestFields(const Request& request, std::string_view user_agent,
+                                  std::vector<Header>& out);
 
 }  // namespace fetchd::http

@@ -29,8 +29,13 @@ struct ShardClient {
             net::MakeDialer(shard.executor(), clock, *resolver, std::move(policy), std::move(tls))),
         watchdog(clock, tasks),
         pool(shard.executor(), shard.index(),
-             {config.idle_ttl, config.max_lifetime, std::random_device()()}, budget, *dialer,
-             watchdog, tasks),
+             {.idle_ttl = config.idle_ttl,
+              .max_lifetime = config.max_lifetime,
+              .offer_http2 = config.http2,
+              .http2_origins = config.http2_origins,
+              .http2 = config.http2_connection,
+              .seed = std::random_device()()},
+             budget, *dialer, watchdog, tasks),
         client(pool, config.user_agent, in_flight) {}
 
   runtime::TaskGroup tasks;

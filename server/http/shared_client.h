@@ -8,6 +8,7 @@
 
 #include "egress/policy.h"
 #include "http/client.h"
+#include "http/http2_session.h"
 #include "net/tls.h"
 #include "runtime/runtime.h"
 
@@ -20,6 +21,10 @@ struct ClientConfig {
   Duration idle_ttl = std::chrono::seconds(55);
   Duration max_lifetime = std::chrono::minutes(10);  ///< +-10 %, by connection.
   std::string user_agent = "fetchd";
+  bool http2 = true;  ///< Offered to https origins by ALPN.
+  /// http origins that speak HTTP/2 at once (prior knowledge, RFC 9113 3.3).
+  std::vector<Origin> http2_origins;
+  Http2Config http2_connection;
   net::ResolverConfig resolver;
 };
 

@@ -36,12 +36,12 @@ void Watch::Check(SteadyTime now) {
 void Watch::Expire(Expiry expiry) {
   expiry_ = expiry;
   unlink();
-  stream_->Close();
+  target_->Abort();
 }
 
 void Watchdog::Arm(Watch& watch, const Wait& wait) {
   watch.unlink();
-  watch.stream_ = &wait.stream;
+  watch.target_ = &wait.target;
   watch.armed_at_ = wait.now;
   watch.phase_ = wait.phase;
   watch.total_ = wait.total;

@@ -5,12 +5,21 @@
 #include <cstdint>
 
 #include "base/time.h"
-#include "net/stream.h"
 #include "runtime/task_group.h"
 
 namespace fetchd::http {
 
 enum class Expiry { kNone, kPhase, kTotal, kMinimumSpeed };
+
+/// What a watch ends when its time is up.
+class Abortable {
+ public:
+  /// Makes the operation in progress fail. Called on the shard.
+  virtual void Abort() noexcept = 0;
+
+ protected:
+  ~Abortable() = default;
+};
 
 /// The lower bound on how fast bytes must come while somebody waits for them.
 struct SpeedFloor {
@@ -18,7 +27,7 @@ struct SpeedFloor {
   Duration window{};
 };
 
-/// What one connection waits for. Armed only while an operation on the stream is in progress, so
+/// What one exchange waits for. Armed only while an operation is in progress, so
 /// time that the reader of the body spends elsewhere is never held against the peer. Leaves its
 /// watchdog when destroyed.
 class Watch : public boost::intrusive::list_base_hook<
@@ -26,7 +35,7 @@ class Watch : public boost::intrusive::list_base_hook<
  public:
   /// Starts anew: no expiry, no bytes counted.
   void Reset(SpeedFloor floor);
-  /// Counts `bytes` that a wait armed at `since` brought. May expire: then the stream is closed.
+  /// Counts `bytes` that a wait armed at `since` brought. May expire: then it is aborted.
   void Count(std::size_t bytes, SteadyTime now);
   Expiry expiry() const { return expiry_; }
 
@@ -36,7 +45,7 @@ class Watch : public boost::intrusive::list_base_hook<
   bool TooSlow(SteadyTime now) const;
   void Expire(Expiry expiry);
 
-  net::Stream* stream_ = nullptr;
+  Abortable* target_ = nullptr;
   SteadyTime armed_at_;
   Deadline phase_;
   Deadline total_;
@@ -47,10 +56,10 @@ class Watch : public boost::intrusive::list_base_hook<
   Expiry expiry_ = Expiry::kNone;
 };
 
-/// Closes the stream of a watch whose deadline passed; the task that waits on the stream then sees
-/// the expiry. Lives on one shard. Its task ticks every `tick` while something is armed, and ends
-/// when nothing was at a tick; deadlines are therefore late by up to one tick. Join `tasks` before
-/// this dies.
+/// Aborts what a watch stands for when its deadline has passed; the task that waits for it then
+/// sees the expiry. Lives on one shard. Its task ticks every `tick` while something is armed, and
+/// ends when nothing was at a tick; deadlines are therefore late by up to one tick. Join `tasks`
+/// before this dies.
 class Watchdog {
  public:
   static constexpr Duration kTick = std::chrono::milliseconds(50);
@@ -58,7 +67,7 @@ class Watchdog {
   Watchdog(Clock& clock, runtime::TaskGroup& tasks) : clock_(clock), tasks_(tasks) {}
 
   struct Wait {
-    net::Stream& stream;
+    Abortable& target;
     SteadyTime now;
     Deadline phase;
     Deadline total;
@@ -76,6 +85,20 @@ class Watchdog {
   runtime::TaskGroup& tasks_;
   bool ticking_ = false;
   boost::intrusive::list<Watch, boost::intrusive::constant_time_size<false>> armed_;
+};
+
+/// Takes the watch out of the watchdog however the wait ends.
+class ArmedWatch {
+ public:
+  ArmedWatch(Watchdog& watchdog, Watch& watch, const Watchdog::Wait& wait) : watch_(watch) {
+    watchdog.Arm(watch, wait);
+  }
+  ~ArmedWatch() { Watchdog::Disarm(watch_); }
+  ArmedWatch(const ArmedWatch&) = delete;
+  ArmedWatch& operator=(const ArmedWatch&) = delete;
+
+ private:
+  Watch& watch_;
 };
 
 }  // namespace fetchd::http

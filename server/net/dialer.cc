@@ -136,14 +136,14 @@ Task<absl::StatusOr<std::unique_ptr<Stream>>> HappyEyeballsDialer::Secure(DialRe
                                                                           Deadline deadline,
                                                                           DialRecord* record) {
   const std::string peer = PeerName(request.origin);
-  CO_ASSIGN_OR_RETURN(
-      SslPtr ssl, tls_->NewClient(request.tls_profile, request.origin.host, request.origin.port));
+  CO_ASSIGN_OR_RETURN(SslPtr ssl, tls_->NewClient(request.tls_profile, request.origin.host,
+                                                  request.origin.port, request.offer_http2));
   const SteadyTime began = clock_.Now();
   const Deadline until = deadline.Min(Deadline::After(began, request.timeouts.tls));
   absl::StatusOr<TlsHandshake> handshake =
       co_await WithDeadline(clock_, until, TimeoutMessage(Phase::kTls, peer),
                             ShakeHands(std::move(connected.socket), connected.peer, std::move(ssl),
-                                       request.origin.host, peer));
+                                       request.origin.host, peer, request.offer_http2));
   record->tls = clock_.Now() - began;
   if (!handshake.ok()) co_return std::move(handshake).status();
   record->tls_description = handshake->stream->tls_description();

@@ -25,6 +25,7 @@ struct DialRequest {
   Origin origin;
   std::string tls_profile;
   DialTimeouts timeouts;
+  bool offer_http2 = false;  ///< By ALPN; the stream says what was chosen.
 };
 
 /// What happened, for the attempt record; filled in also when the dial fails.

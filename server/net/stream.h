@@ -18,8 +18,8 @@ struct IoResult {
   std::size_t bytes = 0;
 };
 
-/// One per connection, on one shard, used by one task at a time. Destruction closes the socket at
-/// once.
+/// One per connection, on one shard; at most one read and one write at a time. Destruction closes
+/// the socket at once.
 class Stream {
  public:
   virtual ~Stream() = default;
@@ -39,6 +39,8 @@ class Stream {
   virtual const boost::asio::ip::tcp::endpoint& peer() const = 0;
   /// "TLSv1.3 TLS_AES_128_GCM_SHA256", empty for plain TCP.
   virtual std::string tls_description() const = 0;
+  /// True when the peer chose h2 by ALPN (RFC 9113 3.2).
+  virtual bool speaks_http2() const = 0;
 };
 
 }  // namespace fetchd::net

@@ -47,6 +47,7 @@ class TcpStream final : public Stream {
 
   const tcp::endpoint& peer() const override { return peer_; }
   std::string tls_description() const override { return {}; }
+  bool speaks_http2() const override { return false; }
 
  private:
   tcp::socket socket_;

@@ -16,7 +16,9 @@ namespace fetchd::net {
 namespace {
 
 constexpr std::size_t kMaxSessionServers = 4096;
-constexpr unsigned char kHttp11[] = "\x08http/1.1";
+/// ALPN protocol lists (RFC 7301): a size byte before each name.
+constexpr std::string_view kHttp11 = "\x08http/1.1";
+constexpr std::string_view kHttp2AndHttp11 = "\x02h2\x08http/1.1";
 /// One recv brings several 16 KiB records.
 constexpr std::size_t kReadBufferBytes = 64 * 1024;
 
@@ -69,7 +71,6 @@ absl::StatusOr<ContextPtr> MakeContext(const std::string& name, const TlsProfile
   SSL_CTX_set_verify_depth(ctx, 10);
   SSL_CTX_set_read_ahead(ctx, 1);
   SSL_CTX_set_default_read_buffer_len(ctx, kReadBufferBytes);
-  FETCHD_CHECK(SSL_CTX_set_alpn_protos(ctx, kHttp11, sizeof kHttp11 - 1) == 0);
   SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
   SSL_CTX_sess_set_new_cb(ctx, &OnNewSession);
   if (SSL_CTX_set_default_verify_paths(ctx) != 1) {
@@ -82,6 +83,11 @@ absl::StatusOr<ContextPtr> MakeContext(const std::string& name, const TlsProfile
   }
   ERR_clear_error();
   return context;
+}
+
+void OfferProtocols(SSL* ssl, std::string_view protocols) {
+  FETCHD_CHECK(SSL_set_alpn_protos(ssl, reinterpret_cast<const unsigned char*>(protocols.data()),
+                                   static_cast<unsigned>(protocols.size())) == 0);
 }
 
 /// Whom the certificate must name, and SNI.
@@ -126,7 +132,7 @@ absl::StatusOr<std::shared_ptr<TlsContexts>> TlsContexts::Create(
 bool TlsContexts::Has(std::string_view profile) const { return contexts_.contains(profile); }
 
 absl::StatusOr<SslPtr> TlsContexts::NewClient(std::string_view profile, const std::string& host,
-                                              std::uint16_t port) const {
+                                              std::uint16_t port, bool offer_http2) const {
   const auto found = contexts_.find(profile);
   if (found == contexts_.end()) {
     return absl::InvalidArgumentError(Concat("no TLS profile is called \"", profile, "\""));
@@ -135,6 +141,7 @@ absl::StatusOr<SslPtr> TlsContexts::NewClient(std::string_view profile, const st
   SslPtr ssl(SSL_new(context.context.get()));
   if (ssl == nullptr) return absl::ResourceExhaustedError("no memory for a TLS connection");
   ExpectHost(ssl.get(), host);
+  OfferProtocols(ssl.get(), offer_http2 ? kHttp2AndHttp11 : kHttp11);
   auto home = std::make_unique<SessionHome>(context.sessions, Concat(host, " ", port));
   if (const SessionPtr session = context.sessions->Take(home->server)) {
     SSL_set_session(ssl.get(), session.get());

@@ -64,6 +64,14 @@ const BIO_METHOD* SocketBioMethod() {
 
 // --- The stream ---
 
+/// By ALPN; empty when the server declined to choose.
+std::string_view ChosenProtocol(const SSL* ssl) {
+  const unsigned char* name = nullptr;
+  unsigned size = 0;
+  SSL_get0_alpn_selected(ssl, &name, &size);
+  return {reinterpret_cast<const char*>(name), size};
+}
+
 class TlsStream final : public Stream {
  public:
   TlsStream(tcp::socket socket, tcp::endpoint peer, SslPtr ssl)
@@ -133,6 +141,8 @@ class TlsStream final : public Stream {
     return Concat(std::string_view(SSL_get_version(ssl_.get())), " ",
                   std::string_view(SSL_get_cipher_name(ssl_.get())));
   }
+
+  bool speaks_http2() const override { return ChosenProtocol(ssl_.get()) == "h2"; }
 
   SSL* ssl() const { return ssl_.get(); }
 
@@ -237,22 +247,21 @@ absl::Status HandshakeError(const error_code& error, const SSL* ssl, const std::
                     {"TLS_VERIFY_FAILED", {{"check", refusal.check}, {"peer", peer_name}}});
 }
 
-/// We offered http/1.1 alone: a server may decline ALPN, but not choose something else.
-bool AcceptableAlpn(const SSL* ssl) {
-  const unsigned char* name = nullptr;
-  unsigned size = 0;
-  SSL_get0_alpn_selected(ssl, &name, &size);
-  return size == 0 || std::string_view(reinterpret_cast<const char*>(name), size) == "http/1.1";
+/// A server may decline ALPN, but not choose what was not offered.
+bool AcceptableAlpn(const SSL* ssl, bool offered_http2) {
+  const std::string_view chosen = ChosenProtocol(ssl);
+  return chosen.empty() || chosen == "http/1.1" || (offered_http2 && chosen == "h2");
 }
 
 }  // namespace
 
 Task<absl::StatusOr<TlsHandshake>> ShakeHands(tcp::socket socket, tcp::endpoint peer, SslPtr ssl,
-                                              std::string host, std::string peer_name) {
+                                              std::string host, std::string peer_name,
+                                              bool offered_http2) {
   auto stream = std::make_unique<TlsStream>(std::move(socket), std::move(peer), std::move(ssl));
   const error_code error = co_await stream->Handshake();
   if (error) co_return HandshakeError(error, stream->ssl(), host, peer_name);
-  if (!AcceptableAlpn(stream->ssl())) {
+  if (!AcceptableAlpn(stream->ssl(), offered_http2)) {
     co_return WithReason(
         absl::UnavailableError(Concat("TLS ", peer_name, ": chose a protocol nobody offered")),
         {"TLS_FAILED", {{"peer", peer_name}}});

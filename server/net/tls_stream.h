@@ -16,12 +16,14 @@ struct TlsHandshake {
   bool resumed = false;
 };
 
-/// Shakes hands over a connected socket. `host` and `peer_name` are for messages. No timeout of its
+/// Shakes hands over a connected socket. `host` and `peer_name` are for messages;
+/// `offered_http2` is what `ssl` was made with. No timeout of its
 /// own. Errors: FAILED_PRECONDITION with reason TLS_VERIFY_FAILED and metadata "check" (EXPIRED,
 /// NOT_YET_VALID, WRONG_HOST, UNKNOWN_ISSUER, SELF_SIGNED, OTHER) when the certificate is refused;
 /// UNAVAILABLE with reason TLS_FAILED otherwise.
 Task<absl::StatusOr<TlsHandshake>> ShakeHands(asio::ip::tcp::socket socket,
                                               asio::ip::tcp::endpoint peer, SslPtr ssl,
-                                              std::string host, std::string peer_name);
+                                              std::string host, std::string peer_name,
+                                              bool offered_http2);
 
 }  // namespace fetchd::net

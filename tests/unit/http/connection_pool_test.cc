@@ -41,7 +41,7 @@ Task<absl::Status> UseConnection(ConnectionPool& pool, User user, Log& log) {
     lease = *std::move(acquired);
   }
   const Request request(*Url::Parse(user.key.origin.ToString() + "/"));
-  Http1Connection& connection = lease->connection();
+  Channel& connection = lease->channel();
   CO_RETURN_IF_ERROR(connection.Begin(request, "", Timeouts{}, Deadline::Never()));
   CO_RETURN_IF_ERROR(co_await connection.Exchange());
   log.lines.push_back(Concat(user.name, lease->reused() ? " reuses" : " dials"));

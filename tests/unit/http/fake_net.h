@@ -33,6 +33,8 @@ struct FakePeer {
   ErrorCode write_error;
   bool yields = true;  ///< Operations suspend, as those of a socket do.
   bool stale = false;
+  bool speaks_http2 = false;
+  std::function<void(std::string_view bytes)> on_write;  ///< Instead of `answers`.
 
   std::string received;
   std::size_t reads = 0;
@@ -87,7 +89,9 @@ class FakeStream final : public net::Stream {
     if (peer_->yields) co_await asio::post(asio::use_awaitable);
     if (peer_->write_error) co_return net::IoResult{peer_->write_error};
     peer_->received.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-    if (!peer_->answers.empty()) {
+    if (peer_->on_write) {
+      peer_->on_write({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+    } else if (!peer_->answers.empty()) {
       for (std::string& piece : peer_->answers.front()) peer_->sends.push_back(std::move(piece));
       peer_->answers.pop_front();
     }
@@ -102,6 +106,7 @@ class FakeStream final : public net::Stream {
   bool IsStale() noexcept override { return peer_->stale; }
   const asio::ip::tcp::endpoint& peer() const override { return endpoint_; }
   std::string tls_description() const override { return {}; }
+  bool speaks_http2() const override { return peer_->speaks_http2; }
 
  private:
   std::shared_ptr<FakePeer> peer_;
@@ -123,6 +128,7 @@ class FakeDialer final : public net::Dialer {
   Task<absl::StatusOr<std::unique_ptr<net::Stream>>> Dial(net::DialRequest request, Deadline,
                                                           net::DialRecord* record) override {
     dialled.push_back(request.origin);
+    offered_http2 = request.offer_http2;
     co_await asio::post(asio::use_awaitable);
     if (!failure.ok()) {
       record->failed_phase = Phase::kConnect;
@@ -140,6 +146,7 @@ class FakeDialer final : public net::Dialer {
   std::function<void(FakePeer&, std::size_t index)> script;
   absl::Status failure;
   std::vector<Origin> dialled;
+  bool offered_http2 = false;  ///< By the last dial.
   std::vector<std::shared_ptr<FakePeer>> peers;
 
  private:
