@@ -160,6 +160,34 @@ ConfigKey PortsKey() {
           }};
 }
 
+ConfigKey H2cOriginsKey() {
+  return {"http.h2c_origins",
+          "list of http origins",
+          "Spoken to in HTTP/2 without TLS (prior knowledge): [\"http://internal:8080\"].",
+          false,
+          [](const YAML::Node& node, const std::string&, Config& config) -> absl::Status {
+            ASSIGN_OR_RETURN(const std::vector<std::string> texts, ReadTextList(node));
+            std::vector<Origin> origins;
+            for (const std::string& text : texts) {
+              const absl::StatusOr<Url> url = Url::Parse(text);
+              if (!url.ok() || url->is_https() || url->target() != "/") {
+                return absl::InvalidArgumentError(
+                    Concat("\"", text, "\" is no http origin, such as http://internal:8080"));
+              }
+              origins.push_back(url->origin());
+            }
+            config.client.http2_origins = std::move(origins);
+            return absl::OkStatus();
+          },
+          [](const Config& config) {
+            std::vector<std::string> texts;
+            for (const Origin& origin : config.client.http2_origins) {
+              texts.push_back(origin.ToString());
+            }
+            return Written{{"", WriteTextList(texts)}};
+          }};
+}
+
 ConfigKey TlsProfileKey() {
   return {
       "tls.profiles.<name>.ca_file",
@@ -266,6 +294,9 @@ std::vector<ConfigKey> ProcessKeys() {
                   "How long an unused connection is kept."),
       DurationKey("http.max_lifetime", FETCHD_AT(client.max_lifetime),
                   "Age at which a connection is not used again."),
+      BoolKey("http.http2", FETCHD_AT(client.http2),
+              "Offer HTTP/2 to https origins; HTTP/1.1 is used where they decline."),
+      H2cOriginsKey(),
       NumberKey("http.max_redirects", FETCHD_AT(engine.redirects.max_redirects), 0, 30,
                 "Redirects followed when the job does not say."),
       TextKey("http.user_agent", FETCHD_AT(client.user_agent), "The User-Agent of requests."),

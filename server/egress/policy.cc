@@ -120,6 +120,24 @@ Judgement Policy::JudgeUrl(const Url& url) const {
   return port_may_be_admitted ? Judgement() : DeniedPort(url.port());
 }
 
+Judgement Policy::JudgeAddresses(std::span<const ip::address> addresses, std::uint16_t port,
+                                 std::string_view host, std::vector<ip::address>& admitted) const {
+  std::optional<Judgement> denied;
+  Judgement allowed;
+  for (const ip::address& address : addresses) {
+    const Judgement judgement = JudgeAddress(address, port, host);
+    if (!judgement.allowed()) {
+      if (!IsLocalhost(host)) return judgement;
+      denied = judgement;
+      continue;
+    }
+    allowed = judgement;
+    const ip::address target = Unwrap(address);
+    if (std::ranges::find(admitted, target) == admitted.end()) admitted.push_back(target);
+  }
+  return denied && admitted.empty() ? *denied : allowed;
+}
+
 Judgement Policy::JudgeAddress(const ip::address& address, std::uint16_t port,
                                std::string_view host) const {
   if (address.is_v6() && !address.to_v6().is_v4_mapped()) {

@@ -4,6 +4,7 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -72,6 +73,12 @@ class Policy {
   /// the name it came from (Url::host()): a host rule for it opens its port, never its address.
   Judgement JudgeAddress(const boost::asio::ip::address& address, std::uint16_t port,
                          std::string_view host = {}) const;
+  /// After DNS, for all addresses of a name: one that is denied refuses the name. Except for
+  /// localhost, whose addresses do not come from DNS: there the denied ones are left out, as long
+  /// as one remains. Appends what may be connected to, unwrapped and each once, to `admitted`.
+  Judgement JudgeAddresses(std::span<const boost::asio::ip::address> addresses, std::uint16_t port,
+                           std::string_view host,
+                           std::vector<boost::asio::ip::address>& admitted) const;
 
  private:
   struct Rules;

@@ -60,6 +60,8 @@ Task<absl::Status> StreamRun::AllAttempts() {
   for (int number = 1;; ++number) {
     if (number > 1) CO_RETURN_IF_ERROR(CheckResumable());
     const absl::Status status = co_await OneAttempt(number);
+    // A cancelled caller is no failed attempt: this throws then.
+    co_await asio::post(asio::use_awaitable);
     const std::optional<Duration> delay = Decide(number, status);
     if (!delay) co_return status;
     co_await deps_.transfer.clock.SleepFor(*delay);

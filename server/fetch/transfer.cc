@@ -7,6 +7,7 @@
 #include "base/strings.h"
 #include "fetch/http_date.h"
 #include "fetch/request.h"
+#include "http/drain.h"
 
 namespace fetchd::fetch {
 namespace {
@@ -14,7 +15,6 @@ namespace {
 // Pumps whose reads and writes never suspend let others run every so many buffers.
 constexpr int kBuffersBetweenYields = 8;
 // A larger error body costs more to read than a new connection.
-constexpr std::uint64_t kMaxDrainBytes = 128 * 1024;
 
 // May the same request succeed later? Decided by what went wrong before any head came.
 bool IsRetryable(const absl::Status& status) {
@@ -27,20 +27,6 @@ bool IsRetryable(const absl::Status& status) {
     default:
       return false;
   }
-}
-
-// Takes a small error body that is already here off its connection, so that the next attempt reuses
-// it.
-Task<void> DrainWhatIsHere(http::Response& response) {
-  std::byte scratch[4096];
-  if (response.content_length.value_or(kMaxDrainBytes + 1) > kMaxDrainBytes) co_return;
-  std::uint64_t left = *response.content_length;
-  while (left > 0 && response.body->Buffered() > 0) {
-    const absl::StatusOr<std::size_t> got = co_await response.body->Read(scratch);
-    if (!got.ok() || *got == 0) co_return;
-    left -= std::min<std::uint64_t>(left, *got);
-  }
-  if (left == 0) (co_await response.body->Read(scratch)).status().IgnoreError();  // Best effort.
 }
 
 }  // namespace
@@ -118,7 +104,7 @@ Task<absl::StatusOr<http::Response>> Transfer::SendUntilUsable(Asked& asked, Jud
       case Answer::kComplete:
         co_return response;
       case Answer::kFailed:
-        co_await DrainWhatIsHere(response);
+        co_await http::DrainWhatIsHere(response);
         co_return Fail(Phase::kFirstByte, judged.retryable, judged.error);
       case Answer::kFromZero:
         CO_RETURN_IF_ERROR(co_await StartOver());

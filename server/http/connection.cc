@@ -41,6 +41,7 @@ absl::Status Http1Connection::Begin(const Request& request, std::string_view use
   remaining_ = 0;
   informational_heads_ = 0;
   informational_bytes_ = 0;
+  first_byte_ = Duration::zero();
   silent_ = true;
   at_end_ = false;
   watch_.Reset(speed_floor_);

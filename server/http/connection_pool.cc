@@ -8,6 +8,7 @@
 #include "base/strings.h"
 #include "http/error.h"
 #include "http/http2_stream.h"
+#include "net/error.h"
 
 namespace fetchd::http {
 namespace {
@@ -15,8 +16,6 @@ namespace {
 void Add(std::atomic<std::uint64_t>& counter, std::uint64_t count = 1) {
   counter.fetch_add(count, std::memory_order_relaxed);
 }
-
-std::string PeerName(const Origin& origin) { return Concat(origin.host, ":", origin.port); }
 
 }  // namespace
 
@@ -45,7 +44,7 @@ struct PooledConnection final : Occupant {
       : group(std::move(owner)),
         permit(std::move(place)),
         retire_at(retire),
-        http(std::move(stream), PeerName(group.key().origin), watchdog) {}
+        http(std::move(stream), net::PeerName(group.key().origin), watchdog) {}
 
   ConnectionPool::GroupRef group;
   ConnectionPermit permit;
@@ -366,7 +365,7 @@ absl::Status ConnectionPool::EndWait(const PoolWait& wait, const Want& want,
   record->failed_phase = Phase::kPoolWait;
   if (absl::IsResourceExhausted(outcome)) Add(counters_.rejected);
   if (!absl::IsDeadlineExceeded(outcome)) return outcome;
-  const std::string peer = PeerName(want.key.origin);
+  const std::string peer = net::PeerName(want.key.origin);
   if (wait.total.at() < wait.own.at()) return TotalTimeoutError(peer, PhaseName(Phase::kPoolWait));
   return TimeoutError(peer, PhaseName(Phase::kPoolWait), want.timeouts.pool_wait);
 }
@@ -405,7 +404,7 @@ Task<absl::StatusOr<Lease>> ConnectionPool::Dial(Want want, GroupRef group, Conn
 /// already.
 Lease ConnectionPool::Multiplex(GroupRef ref, ConnectionPermit permit,
                                 std::unique_ptr<net::Stream> stream) {
-  auto session = Http2Session::Start(std::move(stream), PeerName(ref.key().origin), watchdog_,
+  auto session = Http2Session::Start(std::move(stream), net::PeerName(ref.key().origin), watchdog_,
                                      tasks_, config_.http2);
   const SteadyTime retire_at = Deadline::After(clock(), RandomLifetime()).at();
   auto shared = std::make_shared<MultiplexedConnection>(std::move(ref), std::move(permit),
@@ -543,7 +542,7 @@ void ConnectionPool::OfferIdle(const std::optional<Origin>& origin) {
     oldest = &group;
     oldest_expiry = expiry;
   }
-  if (oldest == nullptr) return;
+  if (oldest == nullptr) return budget_.AskAgain(origin);  // It was taken in the meantime.
   if (oldest->idle.empty()) return OfferShared(*oldest);
   Offer(*oldest, 0);
 }

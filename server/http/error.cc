@@ -26,6 +26,9 @@ absl::Status TruncatedError(std::string_view peer) {
 }
 
 absl::Status LostError(std::string_view peer, Phase phase, boost::system::error_code error) {
+  if (error == boost::asio::error::operation_aborted) {
+    return absl::CancelledError(Concat(PhaseName(phase), ": ", peer));
+  }
   const bool closed = error == boost::asio::error::eof;
   const std::string what = closed ? "closed by the peer" : error.message();
   return WithReason(

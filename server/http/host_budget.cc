@@ -223,6 +223,16 @@ HostBudget::Advice HostBudget::Offer(const ConnectionPermit& permit, const void*
   return Advice::kHandOver;
 }
 
+void HostBudget::AskAgain(const std::optional<Origin>& origin) {
+  const std::lock_guard lock(mutex_);
+  if (!origin) {
+    if (!ready_.empty()) AskForRoom(*ready_.begin()->second);
+    return;
+  }
+  const auto host = hosts_.find(HostKey(origin->host, origin->port));
+  if (host != hosts_.end() && !host->second->queue.empty()) AskForRoom(*host->second);
+}
+
 void HostBudget::MarkIdle(const ConnectionPermit& permit, std::size_t shard) {
   permit.host_->idle[shard].fetch_add(1, std::memory_order_seq_cst);
   idle_[shard].fetch_add(1, std::memory_order_seq_cst);

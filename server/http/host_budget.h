@@ -106,6 +106,8 @@ class HostBudget {
   /// Takes `occupant` only for kHandOver.
   Advice Offer(const ConnectionPermit& permit, const void* group,
                std::unique_ptr<Occupant>& occupant);
+  /// An EvictIdle found nothing to offer: asks whoever has something now.
+  void AskAgain(const std::optional<Origin>& origin);
   /// Cheap: whether Offer() could do anything.
   bool anybody_waits() const { return waiting_.load(std::memory_order_seq_cst) != 0; }
 

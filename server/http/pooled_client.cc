@@ -121,9 +121,9 @@ Task<absl::StatusOr<Response>> PooledClient::SendRecorded(Request request, const
     if (redials == kMaxRedials || !MayRedial(exchanged, *lease)) co_return exchanged;
     record.redialled = true;
     record.failed_phase.reset();
-    redialled_.fetch_add(1, std::memory_order_relaxed);
     CO_ASSIGN_OR_RETURN(lease,
                         co_await pool_.Redial(*std::move(lease), WantFor(request, call), &record));
+    redialled_.fetch_add(1, std::memory_order_relaxed);
   }
   Channel& channel = lease->channel();
   Response response{.head = channel.TakeHead(), .url = std::move(request.url)};

@@ -6,11 +6,10 @@
 #include <utility>
 
 #include "base/strings.h"
+#include "http/drain.h"
 
 namespace fetchd::http {
 namespace {
-
-constexpr std::size_t kMaxDrainBytes = 128 * 1024;
 
 absl::Status RedirectError(const char* reason, std::string message) {
   return WithReason(absl::FailedPreconditionError(message), {reason, {}});
@@ -34,19 +33,6 @@ bool IsSecret(const Request& request, std::string_view name) {
                                                        "proxy-authorization"};
   const auto same = [&](std::string_view secret) { return EqualsIgnoreCase(secret, name); };
   return std::ranges::any_of(kAlways, same) || std::ranges::any_of(request.secret_headers, same);
-}
-
-/// Reads a short body to its end, so that its connection can be used again; a long one is left, and
-/// its connection closed.
-Task<void> Drain(std::unique_ptr<Body> body, std::optional<std::uint64_t> length) {
-  if (length.value_or(0) > kMaxDrainBytes) co_return;
-  std::array<std::byte, 8192> scratch;
-  std::size_t drained = 0;
-  while (drained <= kMaxDrainBytes) {
-    const absl::StatusOr<std::size_t> read = co_await body->Read(scratch);
-    if (!read.ok() || *read == 0) co_return;
-    drained += *read;
-  }
 }
 
 /// One chain of hops.
@@ -106,7 +92,7 @@ Task<absl::StatusOr<Response>> RedirectingClient::Send(Request request, Call cal
     CO_ASSIGN_OR_RETURN(Response response, co_await inner_.Send(std::move(hop), call));
     if (config.max_redirects == 0 || !IsRedirect(response.head)) co_return response;
     CO_RETURN_IF_ERROR(chain.Follow(response.head.headers.Get("location"), request));
-    co_await Drain(std::move(response.body), response.content_length);
+    co_await DrainWhatIsHere(response);
   }
 }
 

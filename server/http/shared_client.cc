@@ -78,13 +78,9 @@ struct SharedClient::Core {
   Task<egress::Judgement> JudgeAddresses(std::size_t index, Url url, Deadline deadline) {
     const absl::StatusOr<net::Resolution> resolution =
         co_await shards[index]->resolver->Resolve(url.host(), deadline);
-    egress::Judgement judgement = policy->JudgeUrl(url);
-    if (!resolution.ok()) co_return judgement;
-    for (const auto& address : resolution->addresses) {
-      judgement = policy->JudgeAddress(address, url.port(), url.host());
-      if (!judgement.allowed()) break;
-    }
-    co_return judgement;
+    if (!resolution.ok()) co_return policy->JudgeUrl(url);
+    std::vector<boost::asio::ip::address> admitted;
+    co_return policy->JudgeAddresses(resolution->addresses, url.port(), url.host(), admitted);
   }
 
   runtime::Runtime& runtime;

@@ -17,6 +17,9 @@ using asio::ip::tcp;
 using boost::system::error_code;
 
 constexpr Duration kAttemptDelay = std::chrono::milliseconds(250);
+/// Sockets that one connect may hold: a name with many silent addresses must not use up
+/// descriptors.
+constexpr std::size_t kMaxPending = 4;
 
 struct Runner {
   Runner(const asio::any_io_executor& executor, tcp::endpoint to, SteadyTime at)
@@ -73,6 +76,7 @@ class Race {
       const SteadyTime now = clock_.Now();
       if (deadline.Passed(now)) co_return Finish(nullptr, true);
       if (!all_started && (Pending() == 0 || now >= next_at_)) {
+        if (Pending() == kMaxPending) GiveUpOldest(now);
         StartNext();
         continue;
       }
@@ -106,6 +110,14 @@ class Race {
           runner->took = clock.Now() - runner->began;
           track->Signal();
         });
+  }
+
+  void GiveUpOldest(SteadyTime now) {
+    const auto oldest =
+        std::ranges::find_if(track_->runners, [](const auto& r) { return !r->ended; });
+    Close(**oldest);
+    (*oldest)->ended = asio::error::timed_out;
+    (*oldest)->took = now - (*oldest)->began;
   }
 
   Runner* Winner() {

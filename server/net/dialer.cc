@@ -98,12 +98,9 @@ Task<absl::StatusOr<std::vector<address>>> HappyEyeballsDialer::Resolve(DialRequ
 absl::StatusOr<std::vector<tcp::endpoint>> HappyEyeballsDialer::Judge(
     const std::vector<address>& addresses, const Origin& origin) const {
   std::vector<address> admitted;
-  for (const address& each : addresses) {
-    const egress::Judgement judgement = policy_->JudgeAddress(each, origin.port, origin.host);
-    if (!judgement.allowed()) return egress::DeniedError(judgement, origin);
-    const address target = egress::Unwrap(each);  // The form that was judged.
-    if (std::ranges::find(admitted, target) == admitted.end()) admitted.push_back(target);
-  }
+  const egress::Judgement judgement =
+      policy_->JudgeAddresses(addresses, origin.port, origin.host, admitted);
+  if (!judgement.allowed()) return egress::DeniedError(judgement, origin);
   std::vector<tcp::endpoint> endpoints;
   for (const address& each : InterleaveFamilies(std::move(admitted))) {
     endpoints.emplace_back(each, origin.port);

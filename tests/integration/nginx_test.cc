@@ -1,4 +1,4 @@
-// The shared HTTP client against nginx, over HTTP and HTTPS.
+// The shared HTTP client against nginx: the same in every version of the protocol.
 #include "support/nginx.h"
 
 #include <gmock/gmock.h>
@@ -10,11 +10,28 @@
 namespace fetchd::testing {
 namespace {
 
-class NginxTest : public ::testing::Test {
+using std::chrono::milliseconds;
+using ::testing::HasSubstr;
+
+enum class Protocol { kHttp1, kHttp1OverTls, kHttp2, kHttp2Cleartext };
+
+class NginxTest : public ::testing::TestWithParam<Protocol> {
  protected:
   HttpStackOptions Options() const {
     // The name localhost is admitted by the address rule; it resolves to 127.0.0.1 and perhaps ::1.
-    return {.allow = {"127.0.0.1/32", "::1/128"}, .ca_file = nginx_.ca_file().string()};
+    HttpStackOptions options{.allow = {"127.0.0.1/32", "::1/128"},
+                             .ca_file = nginx_.ca_file().string()};
+    options.client.http2 = GetParam() != Protocol::kHttp1OverTls;
+    options.client.http2_origins = {Url::Parse(nginx_.H2cUrl("/"))->origin()};
+    return options;
+  }
+  bool multiplexes() const {
+    return GetParam() == Protocol::kHttp2 || GetParam() == Protocol::kHttp2Cleartext;
+  }
+  std::string NginxUrl(const std::string& target) const {
+    if (GetParam() == Protocol::kHttp1) return nginx_.HttpUrl(target);
+    if (GetParam() == Protocol::kHttp2Cleartext) return nginx_.H2cUrl(target);
+    return nginx_.HttpsUrl(target);
   }
   std::string AddBody(const std::string& name, std::size_t size) {
     std::string body = PatternBody(size);
@@ -26,22 +43,23 @@ class NginxTest : public ::testing::Test {
   HttpStack stack_{Options()};
 };
 
-TEST_F(NginxTest, BodiesOfAllSizesAreRight) {
+TEST_P(NginxTest, BodiesOfAllSizesAreRightOverOneConnection) {
   for (const std::size_t size :
        {std::size_t{0}, std::size_t{1}, std::size_t{16384}, std::size_t{3'000'001}}) {
     const std::string name = "body" + std::to_string(size);
     const std::string body = AddBody(name, size);
 
-    EXPECT_EQ(stack_.Get(nginx_.HttpUrl("/" + name)).body, body) << size;
-    const Fetched secure = stack_.Get(nginx_.HttpsUrl("/" + name));
-    EXPECT_EQ(secure.body, body) << size << ' ' << secure.message();
+    const Fetched fetched = stack_.Get(NginxUrl("/" + name));
+
+    EXPECT_EQ(fetched.body, body) << size << ' ' << fetched.message();
   }
-  EXPECT_EQ(stack_.client().Stats().connections_opened, 2U);
+  EXPECT_EQ(stack_.client().Stats().connections_opened, 1U);
+  EXPECT_THAT(nginx_.AccessLog(), HasSubstr(multiplexes() ? "HTTP/2.0" : "HTTP/1.1"));
 }
 
-TEST_F(NginxTest, AResumeIsAnsweredWithTheRest) {
+TEST_P(NginxTest, AResumeIsAnsweredWithTheRest) {
   const std::string body = AddBody("resume", 100'000);
-  http::Request request = RequestFor(nginx_.HttpUrl("/resume"));
+  http::Request request = RequestFor(NginxUrl("/resume"));
   request.headers = {{"Range", "bytes=40000-"}};
 
   const Fetched fetched = stack_.Send(request, {}, {});
@@ -50,22 +68,63 @@ TEST_F(NginxTest, AResumeIsAnsweredWithTheRest) {
   EXPECT_EQ(fetched.body, body.substr(40'000));
 }
 
-TEST_F(NginxTest, ManyRequestsAtOnceShareTheAllowedConnections) {
+TEST_P(NginxTest, ManyRequestsAtOnceShareTheAllowedConnections) {
   const std::string body = AddBody("shared", 20'000);
 
   const std::vector<Fetched> all =
-      stack_.GetAll(std::vector<std::string>(64, nginx_.HttpUrl("/shared")));
+      stack_.GetAll(std::vector<std::string>(300, NginxUrl("/shared")));
 
   for (const Fetched& fetched : all) EXPECT_EQ(fetched.body, body) << fetched.message();
-  EXPECT_LE(stack_.client().Stats().connections_opened, 8U);
+  EXPECT_LE(stack_.client().Stats().connections_opened, multiplexes() ? 1U : 8U);
 }
 
-TEST_F(NginxTest, AMissingFileIs404) {
-  const Fetched fetched = stack_.Get(nginx_.HttpsUrl("/missing"));
+TEST_P(NginxTest, AMissingFileIs404) {
+  const Fetched fetched = stack_.Get(NginxUrl("/missing"));
 
   EXPECT_TRUE(fetched.status.ok()) << fetched.message();
   EXPECT_EQ(fetched.http_status, 404);
 }
+
+TEST_P(NginxTest, HeadHasNoBody) {
+  AddBody("head", 5000);
+  http::Request request = RequestFor(NginxUrl("/head"));
+  request.method = "HEAD";
+
+  const Fetched fetched = stack_.Send(request, {}, {});
+
+  EXPECT_EQ(fetched.http_status, 200) << fetched.message();
+  EXPECT_EQ(fetched.body, "");
+}
+
+TEST_P(NginxTest, AReaderThatRunsOutOfTimeLeavesThePoolWhole) {
+  AddBody("large", 1'000'000);
+  http::Timeouts timeouts;
+  timeouts.min_speed_bytes_per_sec = 1 << 30;
+  timeouts.min_speed_window = milliseconds(100);
+
+  const Fetched fetched = stack_.Get(NginxUrl("/slow/large"), timeouts);
+
+  EXPECT_TRUE(absl::IsDeadlineExceeded(fetched.status)) << fetched.message();
+  EXPECT_EQ(stack_.Get(NginxUrl("/large")).body.size(), 1'000'000U);
+  EXPECT_EQ(stack_.client().Stats().in_flight, 0U);
+}
+
+INSTANTIATE_TEST_SUITE_P(Protocols, NginxTest,
+                         ::testing::Values(Protocol::kHttp1, Protocol::kHttp1OverTls,
+                                           Protocol::kHttp2, Protocol::kHttp2Cleartext),
+                         [](const ::testing::TestParamInfo<Protocol>& each) {
+                           switch (each.param) {
+                             case Protocol::kHttp1:
+                               return "Http1";
+                             case Protocol::kHttp1OverTls:
+                               return "Http1OverTls";
+                             case Protocol::kHttp2:
+                               return "Http2";
+                             case Protocol::kHttp2Cleartext:
+                               return "Http2Cleartext";
+                           }
+                           return "";
+                         });
 
 }  // namespace
 }  // namespace fetchd::testing

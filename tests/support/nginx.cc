@@ -18,7 +18,8 @@ Nginx::Nginx()
       authority_(folder_.path()),
       identity_(authority_.Issue("server", {"DNS:localhost", "IP:127.0.0.1"})),
       http_port_(FreePort()),
-      https_port_(FreePort()) {
+      https_port_(FreePort()),
+      h2c_port_(FreePort()) {
   const std::filesystem::path configuration = folder_.path() / "nginx.conf";
   WriteFile(configuration, Configuration());
   process_ =
@@ -27,6 +28,7 @@ Nginx::Nginx()
                                 folder_.path() / "nginx.out");
   FETCHD_CHECK(WaitForListener(http_port_, std::chrono::seconds(10)));
   FETCHD_CHECK(WaitForListener(https_port_, std::chrono::seconds(10)));
+  FETCHD_CHECK(WaitForListener(h2c_port_, std::chrono::seconds(10)));
 }
 
 std::string Nginx::HttpUrl(std::string_view target) const {
@@ -37,6 +39,10 @@ std::string Nginx::HttpsUrl(std::string_view target) const {
   return "https://localhost:" + std::to_string(https_port_) + std::string(target);
 }
 
+std::string Nginx::H2cUrl(std::string_view target) const {
+  return "http://127.0.0.1:" + std::to_string(h2c_port_) + std::string(target);
+}
+
 std::string Nginx::Configuration() const {
   const std::string folder = folder_.path().string();
   // One process, so that ending it leaves no worker behind.
@@ -44,14 +50,15 @@ std::string Nginx::Configuration() const {
   text += "error_log " + folder + "/error.log warn;\nevents { worker_connections 4096; }\nhttp {\n";
   text +=
       "  log_format test '$request_method $request_uri $status $http_range $connection "
-      "$ssl_session_reused';\n";
+      "$ssl_session_reused $server_protocol';\n";
   text += "  access_log " + folder + "/access.log test;\n";
   for (const char* kind : {"client_body", "proxy", "fastcgi", "uwsgi", "scgi"}) {
     text += "  " + std::string(kind) + "_temp_path " + folder + "/" + kind + ";\n";
   }
   text += "  default_type application/octet-stream;\n  server {\n";
   text += "    listen 127.0.0.1:" + std::to_string(http_port_) + ";\n";
-  text += "    listen 127.0.0.1:" + std::to_string(https_port_) + " ssl;\n";
+  text += "    listen 127.0.0.1:" + std::to_string(https_port_) + " ssl http2;\n";
+  text += "    listen 127.0.0.1:" + std::to_string(h2c_port_) + " http2;\n";
   text += "    ssl_certificate " + identity_.certificate.string() + ";\n";
   text += "    ssl_certificate_key " + identity_.key.string() + ";\n";
   text += "    ssl_session_cache shared:sessions:1m;\n";

@@ -12,8 +12,8 @@
 
 namespace fetchd::testing {
 
-/// Serves a folder over HTTP and HTTPS (certificate for localhost and 127.0.0.1). /slow/ is the
-/// same folder at 64 KiB/s.
+/// Serves a folder over HTTP, over HTTPS (certificate for localhost and 127.0.0.1; HTTP/2 for those
+/// who offer it) and over HTTP/2 without TLS. /slow/ is the same folder at 64 KiB/s.
 class Nginx {
  public:
   /// CHECKs that it came up.
@@ -24,10 +24,11 @@ class Nginx {
   const std::filesystem::path& ca_file() const { return authority_.ca_file(); }
   std::string HttpUrl(std::string_view target) const;
   std::string HttpsUrl(std::string_view target) const;
+  std::string H2cUrl(std::string_view target) const;
   std::uint16_t http_port() const { return http_port_; }
   std::uint16_t https_port() const { return https_port_; }
   /// Lines of: method, target, status, Range of the request, connection number, "r" when the TLS
-  /// session was resumed.
+  /// session was resumed or ".", protocol.
   std::string AccessLog() const { return ReadFile(folder_.path() / "access.log"); }
 
  private:
@@ -39,6 +40,7 @@ class Nginx {
   CertificateFiles identity_;
   std::uint16_t http_port_;
   std::uint16_t https_port_;
+  std::uint16_t h2c_port_;
   std::unique_ptr<Process> process_;
 };
 

@@ -182,6 +182,14 @@ TEST_F(ConfigLoaderTest, UnknownVariablesWarnUnlessKubernetesSetThem) {
   EXPECT_THAT(loaded.warnings, ElementsAre(HasSubstr("FETCHD_LIMITS_CONECTIONS is no setting")));
 }
 
+TEST_F(ConfigLoaderTest, OnlyHttpOriginsAreSpokenToInHttp2WithoutTls) {
+  for (const char* origin : {"https://a.example", "http://a.example/path", "a.example"}) {
+    const LoadedConfig loaded =
+        LoadConfig({.settings = {std::string("http.h2c_origins=[\"") + origin + "\"]"}});
+    EXPECT_THAT(loaded.errors, ElementsAre(HasSubstr("is no http origin"))) << origin;
+  }
+}
+
 TEST_F(ConfigLoaderTest, MissingFileIsAnError) {
   EXPECT_THAT(LoadConfig({.file = File()}).errors, ElementsAre(HasSubstr("cannot be read")));
 }
@@ -190,7 +198,8 @@ TEST_F(ConfigLoaderTest, PrintedConfigReadsToTheSameEffect) {
   const LoadedConfig first = LoadConfig(
       {.settings = {"limits.connections=77", "egress.allow=[127.0.0.1/32, \"*.corp.example\"]",
                     "tls.profiles.corp.ca_file=/etc/corp.pem", "log.format=json",
-                    "shutdown.grace=90s", "http.user_agent=a \"b\" # c"}});
+                    "shutdown.grace=90s", "http.user_agent=a \"b\" # c",
+                    "http.h2c_origins=[\"http://internal:8080\"]"}});
   ASSERT_THAT(first.errors, IsEmpty());
 
   const std::string printed = PrintConfig(first.config);

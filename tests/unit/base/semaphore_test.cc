@@ -307,6 +307,24 @@ struct Usage {
   std::atomic<int> refusals = 0;
 };
 
+/// Counts units while they are in use. A cancelled user leaves by an exception.
+class UnitsInUse {
+ public:
+  UnitsInUse(Usage& usage, std::uint64_t count) : usage_(usage), count_(count) {
+    const std::uint64_t now = usage_.now += count_;
+    for (std::uint64_t max = usage_.max;
+         now > max && !usage_.max.compare_exchange_weak(max, now);) {
+    }
+  }
+  UnitsInUse(const UnitsInUse&) = delete;
+  UnitsInUse& operator=(const UnitsInUse&) = delete;
+  ~UnitsInUse() { usage_.now -= count_; }
+
+ private:
+  Usage& usage_;
+  const std::uint64_t count_;
+};
+
 Task<void> AcquireRepeatedly(Semaphore& semaphore, Clock& clock, Usage& usage, unsigned seed) {
   std::mt19937 random(seed);
   for (int i = 0; i < 300; ++i) {
@@ -319,11 +337,8 @@ Task<void> AcquireRepeatedly(Semaphore& semaphore, Clock& clock, Usage& usage, u
       continue;
     }
     ++usage.grants;
-    const std::uint64_t now = usage.now += count;
-    for (std::uint64_t max = usage.max; now > max && !usage.max.compare_exchange_weak(max, now);) {
-    }
+    const UnitsInUse in_use(usage, count);
     co_await asio::post(asio::use_awaitable);
-    usage.now -= count;
   }
 }
 

@@ -258,6 +258,21 @@ TEST(PolicyTest, LoopbackRuleAdmitsLocalhostAndNoOtherDeniedName) {
   }
 }
 
+TEST(PolicyTest, OneDeniedAddressRefusesANameButNotLocalhost) {
+  const auto policy = MakePolicy({"127.0.0.0/8"});
+  const std::vector<ip::address> both = {ip::make_address("::1"), ip::make_address("127.0.0.1")};
+  std::vector<ip::address> admitted;
+
+  EXPECT_FALSE(policy->JudgeAddresses(both, 80, "rebinding.example", admitted).allowed());
+  EXPECT_EQ(policy->JudgeAddresses(both, 80, "localhost", admitted).verdict,
+            Verdict::kAllowedByRule);
+  EXPECT_EQ(admitted, std::vector<ip::address>{ip::make_address("127.0.0.1")});
+
+  std::vector<ip::address> none;
+  EXPECT_FALSE(MakePolicy({"10.0.0.0/8"})->JudgeAddresses(both, 80, "localhost", none).allowed());
+  EXPECT_TRUE(none.empty());
+}
+
 TEST(PolicyTest, HostRuleAdmitsTheNameAndItsPortButNoPrivateAddress) {
   const auto policy = MakePolicy({"Mirror.Internal:9000", "*.corp.example"});
   EXPECT_EQ(JudgeUrl(*policy, "http://mirror.internal:9000/").verdict, Verdict::kAllowedByRule);

@@ -206,6 +206,20 @@ TEST_F(ConnectionPoolTest, CancelAtAnyMomentLeaksNoPlace) {
   }
 }
 
+TEST_F(ConnectionPoolTest, WaiterGetsAnotherPlaceWhenTheOneAskedForIsTaken) {
+  Open({.max_connections = 2}, 3);
+  Start({.name = "a", .key = Host("a")}, 0);
+  Start({.name = "b", .key = Host("b")}, 1);
+  tasks_.Spawn("c", UseConnection(*pools_[2], {.name = "c", .key = Host("c")}, log_));
+  context_.restart();
+  while (budget_->waiting() == 0) context_.poll_one();
+  const std::optional<Lease> taken = pools_[0]->TryReuse(Host("a").origin, "");
+  Poll();
+
+  EXPECT_TRUE(taken.has_value());
+  EXPECT_THAT(log_.lines, ElementsAre("a dials", "b dials", "c dials"));
+}
+
 TEST_F(ConnectionPoolTest, FailedDialGivesThePlaceToTheNextWaiter) {
   Open({.max_per_host = 1});
   dialer_.failure = absl::UnavailableError("refused");

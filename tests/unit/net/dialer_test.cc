@@ -209,6 +209,39 @@ TEST_F(DialerTest, SilentFirstAddressDelaysTheSecondBy250Ms) {
   EXPECT_EQ(record_.connect, 250ms);
 }
 
+TEST_F(DialerTest, NoMoreThanFourAddressesAreTriedAtATime) {
+  DeafListener first(loop_.executor(), {make_address("127.0.0.2"), 0});
+  std::vector<std::unique_ptr<DeafListener>> others;
+  std::vector<std::string> addresses = {"127.0.0.2"};
+  for (int i = 3; i < 7; ++i) {
+    addresses.push_back(Concat("127.0.0.", i));
+    others.push_back(std::make_unique<DeafListener>(
+        loop_.executor(), tcp::endpoint(make_address(addresses.back()), first.port())));
+  }
+  resolver_.Set("many.test", addresses);
+  std::optional<Dialled> stream;
+  loop_.Start(dialer_->Dial(To("many.test", first.port()), Deadline::Never(), &record_), &stream);
+  for (int i = 0; i < 4; ++i) {
+    loop_.RunUntil([&] { return clock_.sleepers() == 1; });
+    clock_.Advance(250ms);
+    loop_.RunUntil([&] { return clock_.sleepers() == 1; });
+  }
+  clock_.Advance(9s);
+  loop_.RunUntil([&] { return stream.has_value(); });
+
+  ASSERT_THAT(record_.tries, ::testing::SizeIs(5));
+  EXPECT_EQ(record_.tries[0].took, 1s);  // Given up for the fifth.
+  EXPECT_EQ(record_.tries[1].took, 9750ms);
+}
+
+TEST_F(DialerTest, LocalhostIsTriedWhereItIsAllowed) {
+  UsePolicy(Allowing({"127.0.0.0/8"}));
+  auto acceptor = Listen("127.0.0.1");
+  resolver_.Set("localhost", {"::1", "127.0.0.1"});
+
+  EXPECT_TRUE(Dial(To("localhost", acceptor.local_endpoint().port())).ok());
+}
+
 TEST_F(DialerTest, ConnectTimeoutNamesItsPhase) {
   DeafListener deaf(loop_.executor(), {make_address("127.0.0.2"), 0});
   resolver_.Set("deaf.test", {"127.0.0.2"});
