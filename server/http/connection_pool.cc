@@ -99,7 +99,8 @@ class ConnectionPool::InLine {
   const std::list<Signal*>::iterator place_;
 };
 
-/// While a connect is in flight that others wait for.
+/// While a connect is in flight that others wait for. When it is cancelled, the next in line
+/// connects; when it failed, nobody waits for a second failure.
 class ConnectionPool::Connecting {
  public:
   explicit Connecting(Group& group) : group_(group) { group_.connecting = true; }
@@ -107,10 +108,9 @@ class ConnectionPool::Connecting {
   Connecting& operator=(const Connecting&) = delete;
   ~Connecting() {
     group_.connecting = false;
-    // Nobody waits for a second failure.
-    if (group_.shared == nullptr && !group_.http1) group_.unreachable = true;
     InLine::WakeFirst(group_);
   }
+  void Failed() { group_.unreachable = true; }
 
  private:
   Group& group_;
@@ -263,8 +263,10 @@ Task<absl::StatusOr<Lease>> ConnectionPool::Acquire(Want want, ExchangeRecord* r
     CO_ASSIGN_OR_RETURN(std::optional<Lease> lease, co_await JoinShared(want, group, record));
     if (lease) co_return *std::move(lease);
     if (group.shared != nullptr || group.connecting) continue;
-    const Connecting connecting(group);
-    co_return co_await Connect(std::move(want), std::move(ref), record);
+    Connecting connecting(group);
+    absl::StatusOr<Lease> connected = co_await Connect(std::move(want), std::move(ref), record);
+    if (!connected.ok() && record->failed_phase != Phase::kPoolWait) connecting.Failed();
+    co_return connected;
   }
   co_return co_await Connect(std::move(want), std::move(ref), record);
 }

@@ -130,6 +130,10 @@ class FakeDialer final : public net::Dialer {
     dialled.push_back(request.origin);
     offered_http2 = request.offer_http2;
     co_await asio::post(asio::use_awaitable);
+    if (hangs) {
+      asio::steady_timer never(executor_, asio::steady_timer::time_point::max());
+      co_await never.async_wait(asio::use_awaitable);
+    }
     if (!failure.ok()) {
       record->failed_phase = Phase::kConnect;
       co_return failure;
@@ -145,6 +149,7 @@ class FakeDialer final : public net::Dialer {
   std::string answer = Answer("hello");
   std::function<void(FakePeer&, std::size_t index)> script;
   absl::Status failure;
+  bool hangs = false;  ///< Until it is cancelled.
   std::vector<Origin> dialled;
   bool offered_http2 = false;  ///< By the last dial.
   std::vector<std::shared_ptr<FakePeer>> peers;

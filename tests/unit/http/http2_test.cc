@@ -163,6 +163,22 @@ TEST_F(Http2Test, NobodyWaitsForASecondFailedConnect) {
   EXPECT_EQ(Do().body, "hello");
 }
 
+TEST_F(Http2Test, CancelledConnectIsTakenOverByTheNextInLine) {
+  Start();
+  const runtime::TaskHandle first = handle_;
+  Fetched& second = Start();
+  Fetched& third = Start();
+  dialer_.hangs = true;
+  Poll();
+  dialer_.hangs = false;
+  first.Cancel();
+  Poll();
+
+  EXPECT_EQ(second.body, "hello");
+  EXPECT_EQ(third.body, "hello");
+  EXPECT_THAT(dialer_.dialled, SizeIs(2));
+}
+
 TEST_F(Http2Test, PriorKnowledgeNeedsNoTls) {
   EXPECT_EQ(Do(Get("http://cleartext.test/")).body, "hello");
   EXPECT_FALSE(dialer_.offered_http2);
