@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <filesystem>
+#include <system_error>
 
 #include "admin/listen_address.h"
 #include "app/config_loader.h"
@@ -44,6 +46,21 @@ void CheckListeners(const Config& config, std::vector<std::string>& errors) {
   if (!admin.ok()) errors.push_back(MessageOf(admin));
 }
 
+/// Callers choose paths below the root: neither the jobs nor the key may be among them.
+void CheckFilesRoot(const Config& config, std::vector<std::string>& errors) {
+  std::error_code ignored;  // Then the path is taken as it is written.
+  const auto root = std::filesystem::weakly_canonical(config.FilesRoot(), ignored);
+  for (const auto& ours : {std::filesystem::path(config.data_dir), config.DatabasePath()}) {
+    const auto path = std::filesystem::weakly_canonical(ours, ignored);
+    const auto [root_end, path_end] = std::ranges::mismatch(root, path);
+    // A trailing slash is an empty last element.
+    if (root_end != root.end() && !root_end->empty()) continue;
+    errors.push_back(Concat("files.root: ", root.string(), " contains ", path.string(),
+                            ", where the jobs and the key are: choose a directory of its own"));
+    return;
+  }
+}
+
 }  // namespace
 
 std::filesystem::path Config::DatabasePath() const {
@@ -62,6 +79,7 @@ std::vector<std::string> CheckConfig(const Config& config) {
   CheckStore(config, errors);
   CheckLimits(config, errors);
   CheckListeners(config, errors);
+  CheckFilesRoot(config, errors);
   return errors;
 }
 

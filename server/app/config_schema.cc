@@ -312,8 +312,10 @@ std::vector<ConfigKey> ProcessKeys() {
           "How log lines on stderr are written."),
       NumberKey("runtime.shards", FETCHD_AT(runtime.shards), 0, 1024,
                 "Threads that do network I/O; 0: one a core."),
-      NumberKey("runtime.blocking_threads", FETCHD_AT(runtime.blocking_threads), 1, 1024,
-                "Threads for file system and database calls."),
+      NumberKey(
+          "runtime.blocking_threads", FETCHD_AT(runtime.blocking_threads), 2, 1024,
+          "Threads for file system and database calls; the sweep of old files holds one while "
+          "it asks the database."),
   };
 }
 

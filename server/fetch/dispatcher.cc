@@ -20,11 +20,12 @@ constexpr Duration kShortestSleep = std::chrono::milliseconds(5);
 }  // namespace
 
 Dispatcher::Dispatcher(asio::any_io_executor executor, Clock& clock, jobs::Store& store,
-                       Semaphore& transfers, Launch launch)
+                       Semaphore& transfers, Launch launch, Claiming claiming)
     : clock_(clock),
       store_(store),
       transfers_(transfers),
       launch_(std::move(launch)),
+      claiming_(std::move(claiming)),
       wake_(executor),
       stop_(executor) {}
 
@@ -67,10 +68,12 @@ Task<std::vector<Permit>> Dispatcher::AcquirePermits() {
 // True when there may be more to claim at once.
 Task<bool> Dispatcher::ClaimAndLaunch(std::vector<Permit> permits, Duration permit_wait) {
   if (permits.empty()) co_return false;
+  claiming_(true);
   auto claims = co_await store_.ClaimReady(static_cast<int>(permits.size()));
   if (!claims.ok()) {
     backoff_ = std::clamp(backoff_ * 2, kFirstBackoff, kLongestBackoff);
     permits.clear();
+    claiming_(false);
     co_return false;
   }
   backoff_ = Duration::zero();
@@ -78,6 +81,7 @@ Task<bool> Dispatcher::ClaimAndLaunch(std::vector<Permit> permits, Duration perm
   for (std::size_t i = 0; i < claims->size(); ++i) {
     launch_(std::move((*claims)[i]), std::move(permits[i]), permit_wait);
   }
+  claiming_(false);
   co_return all;
 }
 

@@ -16,9 +16,11 @@ namespace fetchd::fetch {
 class Dispatcher {
  public:
   using Launch = std::function<void(jobs::Claim claim, Permit permit, Duration permit_wait)>;
+  /// True before jobs are claimed, false when all that were are launched.
+  using Claiming = std::function<void(bool now)>;
 
   Dispatcher(asio::any_io_executor executor, Clock& clock, jobs::Store& store, Semaphore& transfers,
-             Launch launch);
+             Launch launch, Claiming claiming);
   Task<absl::Status> Run();
   void Wake() { wake_.Set(); }  ///< Thread-safe.
   void Stop();                  ///< Thread-safe.
@@ -34,6 +36,7 @@ class Dispatcher {
   jobs::Store& store_;
   Semaphore& transfers_;
   const Launch launch_;
+  const Claiming claiming_;
   WakeEvent wake_;
   WakeEvent stop_;
   std::atomic<bool> stopping_{false};

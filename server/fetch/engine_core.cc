@@ -45,10 +45,12 @@ EngineCore::EngineCore(CoreDeps deps, EngineConfig config)
       transfers_(config_.max_transfers),
       control_(deps_.runtime.shard(0).executor()),
       housekeeping_(deps_.runtime.shard(0).executor()),
-      dispatcher_(deps_.runtime.shard(0).executor(), deps_.clock, deps_.store, transfers_,
-                  [this](jobs::Claim claim, Permit permit, Duration permit_wait) {
-                    Launch(std::move(claim), std::move(permit), permit_wait);
-                  }),
+      dispatcher_(
+          deps_.runtime.shard(0).executor(), deps_.clock, deps_.store, transfers_,
+          [this](jobs::Claim claim, Permit permit, Duration permit_wait) {
+            Launch(std::move(claim), std::move(permit), permit_wait);
+          },
+          [this](bool now) { NoteClaiming(now); }),
       idle_(deps_.runtime.shard(0).executor()) {
   for (std::size_t i = 0; i < deps_.runtime.size(); ++i) {
     groups_.push_back(std::make_unique<runtime::TaskGroup>(deps_.runtime.shard(i).executor()));
@@ -95,6 +97,7 @@ std::size_t EngineCore::ShardOf(const jobs::FetchSpec& spec) const {
 void EngineCore::Launch(jobs::Claim claim, Permit permit, Duration permit_wait) {
   const std::size_t shard = ShardOf(claim.job.spec);
   JobRunDeps deps{TransferOn(shard),
+                  shard,
                   deps_.runtime.shard(shard).executor(),
                   deps_.store,
                   deps_.destinations,
@@ -103,27 +106,50 @@ void EngineCore::Launch(jobs::Claim claim, Permit permit, Duration permit_wait) 
                   Uniform};
   auto run =
       std::make_shared<JobRun>(std::move(deps), std::move(claim), std::move(permit), permit_wait);
-  {
-    const std::lock_guard lock(mutex_);
-    running_[run->id()] = run;
-    peak_in_use_ = std::max(peak_in_use_, InUse());
+  const std::lock_guard lock(mutex_);
+  const auto cancelled = cancelled_.find(run->id());
+  if (cancelled != cancelled_.end() && run->fence() <= cancelled->second) {
+    run->Stop(StopReason::kCancel);
   }
-  groups_[shard]->Spawn(run->id().name(), RunJob(run));
+  if (running_.contains(run->id())) {
+    next_[run->id()] = std::move(run);
+  } else {
+    Begin(run);
+  }
+}
+
+void EngineCore::NoteClaiming(bool now) {
+  const std::lock_guard lock(mutex_);
+  claiming_ = now;
+  if (!now) cancelled_.clear();
+}
+
+// Under the lock.
+void EngineCore::Begin(const std::shared_ptr<JobRun>& run) {
+  running_[run->id()] = run;
+  peak_in_use_ = std::max(peak_in_use_, InUse());
+  groups_[run->shard()]->Spawn(run->id().name(), RunJob(run));
 }
 
 Task<absl::Status> EngineCore::RunJob(std::shared_ptr<JobRun> run) {
-  const absl::Status status = co_await run->Run();
-  {
-    const std::lock_guard lock(mutex_);
-    const auto entry = running_.find(run->id());
-    // A retry of the same job may have begun meanwhile.
-    if (entry != running_.end() && entry->second == run) running_.erase(entry);
+  absl::Status status = co_await run->Run();
+  for (bool clean = false; !Leave(run, clean); clean = true) {
+    status.Update(co_await run->CleanUpAfterCancel());
   }
-  const absl::Status cleaned = co_await run->CleanUpAfterCancel();
   run.reset();
   NoteEnd();
   dispatcher_.Wake();
-  co_return status.ok() ? cleaned : status;
+  co_return status;
+}
+
+// False when the run was cancelled and has not cleaned up since: a cancellation that comes later
+// does not find it any more.
+bool EngineCore::Leave(const std::shared_ptr<JobRun>& run, bool clean) {
+  const std::lock_guard lock(mutex_);
+  if (run->cancelled() && !clean) return false;
+  running_.erase(run->id());
+  if (const auto next = next_.extract(run->id())) Begin(next.mapped());
+  return true;
 }
 
 void EngineCore::NoteEnd() {
@@ -145,6 +171,10 @@ Task<absl::StatusOr<jobs::Job>> EngineCore::Cancel(JobId id) {
     const auto entry = running_.find(id);
     runs_here = entry != running_.end();
     if (runs_here) entry->second->Stop(StopReason::kCancel);
+    if (const auto next = next_.find(id); next != next_.end()) {
+      next->second->Stop(StopReason::kCancel);
+    }
+    if (claiming_) cancelled_[id] = job.fence;
   }
   if (runs_here) co_return job;
   if (auto destination = sink::ParseResolvedDestination(job.destination); destination.ok()) {
@@ -208,6 +238,7 @@ Task<void> EngineCore::WaitUntilIdle(SteadyTime deadline) {
 void EngineCore::InterruptAll() {
   const std::lock_guard lock(mutex_);
   for (const auto& [id, run] : running_) run->Stop(StopReason::kInterrupt);
+  for (const auto& [id, run] : next_) run->Stop(StopReason::kInterrupt);
   // Under the lock: an entry in the set is alive.
   for (StreamRun* stream : streams_) stream->Interrupt();
 }

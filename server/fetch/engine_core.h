@@ -50,7 +50,10 @@ class EngineCore {
   TransferDeps TransferOn(std::size_t shard);
   std::size_t ShardOf(const jobs::FetchSpec& spec) const;
   void Launch(jobs::Claim claim, Permit permit, Duration permit_wait);
+  void Begin(const std::shared_ptr<JobRun>& run);
   Task<absl::Status> RunJob(std::shared_ptr<JobRun> run);
+  bool Leave(const std::shared_ptr<JobRun>& run, bool clean);
+  void NoteClaiming(bool now);
   Task<absl::StatusOr<StreamEnd>> StreamOn(std::size_t shard, jobs::FetchSpec spec,
                                            std::uint64_t offset, Deadline deadline,
                                            StreamReceiver& receiver);
@@ -76,6 +79,12 @@ class EngineCore {
 
   mutable std::mutex mutex_;  ///< Guards all below.
   std::unordered_map<JobId, std::shared_ptr<JobRun>> running_;
+  /// Claimed again while an earlier run of theirs ends: they begin when that has let go of the
+  /// job's temporary file.
+  std::unordered_map<JobId, std::shared_ptr<JobRun>> next_;
+  bool claiming_ = false;
+  /// Cancelled while jobs were being claimed, with their fence: a claim may be on its way here.
+  std::unordered_map<JobId, std::int64_t> cancelled_;
   std::set<StreamRun*> streams_;
   std::uint64_t peak_in_use_ = 0;
 };

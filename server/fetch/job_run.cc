@@ -10,6 +10,7 @@ namespace fetchd::fetch {
 namespace {
 
 constexpr std::size_t kHashBlock = std::size_t{256} << 10;
+
 Deadline DeadlineOf(const jobs::Job& job, const Clock& clock) {
   // Wall time becomes steady time once, here: a clock that is set later does not move the deadline.
   return Deadline::After(clock, job.deadline_at - clock.WallNow());
@@ -73,18 +74,22 @@ absl::Status JobRun::Prepare() {
   const auto final = [this](absl::Status status) {
     return Fail(Phase::kPoolWait, false, std::move(status));
   };
-  if (deadline_.Passed(deps_.transfer.clock))
-    return final(absl::DeadlineExceededError("job deadline"));
   const std::size_t turn = static_cast<std::size_t>(std::max(job_.attempt, 1) - 1);
   absl::StatusOr<Url> url =
       Url::Parse(job_.spec.urls[turn % job_.spec.urls.size()], deps_.transfer.config.url);
   if (!url.ok()) return final(url.status());
   url_ = *std::move(url);
-  if (job_.spec.method == jobs::Method::kHead) return absl::OkStatus();
-  absl::StatusOr<sink::Destination> destination = sink::ParseResolvedDestination(job_.destination);
-  if (!destination.ok()) return final(destination.status());
-  destination_ = *std::move(destination);
-  sink_ = deps_.destinations.MakeSink(destination_, id_, OverwriteOf(job_.overwrite));
+  if (job_.spec.method != jobs::Method::kHead) {
+    absl::StatusOr<sink::Destination> destination =
+        sink::ParseResolvedDestination(job_.destination);
+    if (!destination.ok()) return final(destination.status());
+    destination_ = *std::move(destination);
+    sink_ = deps_.destinations.MakeSink(destination_, id_, OverwriteOf(job_.overwrite));
+  }
+  // After the sink is made: giving up removes what earlier attempts kept.
+  if (deadline_.Passed(deps_.transfer.clock)) {
+    return final(absl::DeadlineExceededError("job deadline"));
+  }
   return absl::OkStatus();
 }
 

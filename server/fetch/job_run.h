@@ -23,6 +23,7 @@ struct EngineCounters {
 /// References outlive every run.
 struct JobRunDeps {
   TransferDeps transfer;
+  std::size_t shard;
   asio::any_io_executor executor;  ///< Of the shard.
   jobs::Store& store;
   sink::Destinations& destinations;
@@ -49,6 +50,9 @@ class JobRun final : private Target {
   Task<absl::Status> CleanUpAfterCancel();
 
   const JobId& id() const { return id_; }
+  std::int64_t fence() const { return fence_; }
+  std::size_t shard() const { return deps_.shard; }
+  bool cancelled() const { return stop_reason() == StopReason::kCancel; }
   Progress progress() const { return progress_.Read(deps_.transfer.clock.Now()); }
 
  private:

@@ -54,6 +54,8 @@ Judged JudgePartial(const http::Response& response, const Asked& asked) {
   const std::uint64_t size = *content->range->last - content->range->first + 1;
   if (response.content_length && *response.content_length != size) return again;
   const auto total = content->complete_length;
+  // Where the body ends would be anybody's guess: a server may send less than was asked for.
+  if (!total && !asked.total_bytes) return again;
   if (total && asked.total_bytes && *total != *asked.total_bytes) return again;
   if (!SameBody(headers, asked.validator)) return again;
   return {.answer = Answer::kBody, .total_bytes = total ? total : asked.total_bytes};

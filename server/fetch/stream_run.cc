@@ -79,8 +79,9 @@ Task<absl::Status> StreamRun::OneAttempt(int number) {
   frame_.permit_wait = clock.Now() - began;
   deps_.counters.attempts.fetch_add(1, std::memory_order_relaxed);
 
-  const std::string& text = spec_.urls[static_cast<std::size_t>(number - 1) % spec_.urls.size()];
-  CO_ASSIGN_OR_RETURN(Url url, Url::Parse(text, deps_.transfer.config.url));
+  // Once a head is given, the body is that origin's: another's may differ where nobody looks.
+  if (!head_given_) url_index_ = static_cast<std::size_t>(number - 1) % spec_.urls.size();
+  CO_ASSIGN_OR_RETURN(Url url, Url::Parse(spec_.urls[url_index_], deps_.transfer.config.url));
   Transfer transfer(deps_.transfer, spec_, std::move(url), *this, verifier_, progress_, facts_,
                     {.buffer_bytes = kBufferBytes});
   Asked asked{position_, validator_, total_bytes_};
@@ -133,9 +134,14 @@ Task<absl::Status> StreamRun::Begin(const http::Response& response, std::uint64_
                                     std::optional<std::uint64_t> total_bytes,
                                     const Validator& validator) {
   // A first request with an offset has no validator of its own: the head that answers it gives one.
+  const Validator earlier = validator_;
   validator_ = validator.empty() ? ValidatorOf(response.head.headers) : validator;
+  const bool same_total = !total_bytes_ || !total_bytes || *total_bytes_ == *total_bytes;
   total_bytes_ = total_bytes;
-  if (std::exchange(head_given_, true)) co_return absl::OkStatus();
+  if (std::exchange(head_given_, true)) {
+    const bool same = earlier.if_range() == validator_.if_range() && same_total;
+    co_return same ? absl::OkStatus() : BodyChanged("the origin has another version");
+  }
   StreamHead head;
   head.final_url = response.url.ToString();
   head.http_status = response.head.status;

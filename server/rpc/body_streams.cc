@@ -89,8 +89,7 @@ absl::StatusOr<sink::Destination> FinishedBody(const jobs::Job& job) {
     return absl::FailedPreconditionError(std::string("the job is ") + jobs::StateName(job.state) +
                                          ": only a SUCCEEDED job has a body to read");
   }
-  ASSIGN_OR_RETURN(const Url url, Url::Parse(job.spec.urls[0], {Ipv4Forms::kWhatwg}));
-  return sink::ParseDestination(job.destination, url, job.id, job.created_at);
+  return sink::ParseResolvedDestination(job.destination);
 }
 
 Task<absl::Status> SendBody(const ServerDeps& deps, sink::Reader& reader, std::uint64_t offset,

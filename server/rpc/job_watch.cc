@@ -78,13 +78,14 @@ Task<absl::Status> JobWatch::Begin() {
 }
 
 Task<absl::Status> JobWatch::BeginWithName(JobId id) {
+  const std::int64_t newest = deps_.store.LastSequence();  // Before: the job shows all up to it.
   absl::StatusOr<jobs::Job> job = co_await deps_.store.Get(id);
   // A watch that goes on may name a job that was deleted since: its event tells.
   if (spec_.after && absl::IsNotFound(job.status())) co_return absl::OkStatus();
   if (!job.ok()) co_return WithPrefix(job.status(), id.name());
   Track(id, job->state, false);
   if (spec_.after) co_return absl::OkStatus();
-  known_at_[id] = job->updated_at;
+  known_through_[id] = newest;
   if (!Wants(job->state)) co_return absl::OkStatus();
   v1::WatchJobsResponse response = StateChange(*job, job->state, job->updated_at, started_at_);
   co_return co_await writer_.Write(std::move(response));
@@ -123,10 +124,10 @@ Task<absl::Status> JobWatch::CatchUp() {
 }
 
 Task<absl::Status> JobWatch::SendEvent(jobs::JobEvent event) {
-  const auto known = known_at_.find(event.job.id);
-  if (known != known_at_.end()) {
-    if (event.at <= known->second && !event.deleted) co_return absl::OkStatus();
-    known_at_.erase(known);
+  const auto known = known_through_.find(event.job.id);
+  if (known != known_through_.end()) {
+    if (event.sequence <= known->second && !event.deleted) co_return absl::OkStatus();
+    known_through_.erase(known);
   }
   Track(event.job.id, event.state, event.deleted);
   v1::WatchJobsResponse response;

@@ -72,8 +72,8 @@ class JobWatch {
   std::int64_t after_ = 0;      ///< Events up to this one were sent, or are not wanted.
   std::set<JobId> unfinished_;  ///< Of the names, with until_done.
   std::unordered_map<JobId, std::uint64_t> running_;  ///< Bytes as last sent.
-  /// Of jobs whose state was sent at the start: events up to this time are part of it.
-  std::unordered_map<JobId, WallTime> known_at_;
+  /// Of jobs whose state was sent at the start: events up to this one are part of it.
+  std::unordered_map<JobId, std::int64_t> known_through_;
   SteadyTime next_progress_{};
 };
 

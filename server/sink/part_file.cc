@@ -81,8 +81,12 @@ absl::Status PartFile::AdmitNewFile(int directory_fd) {
   if (!StatAt(directory_fd, part_name_, part) || !SameFile(existing, part)) {
     return FileError(EEXIST, "write", path_);
   }
-  // This job's own, published before a crash that came before its success was recorded.
+  // This job's own, published before a crash that came before its success was recorded. Both names
+  // go, and the next bytes to another file: somebody may be reading this one.
   if (::unlinkat(directory_fd, name_.c_str(), 0) != 0) return FileError(errno, "take back", path_);
+  if (::unlinkat(directory_fd, part_name_.c_str(), 0) != 0) {
+    return FileError(errno, "take back", path_);
+  }
   return absl::OkStatus();
 }
 

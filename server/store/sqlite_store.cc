@@ -216,7 +216,11 @@ class OpenSqliteStore final : public jobs::Store {
   Task<absl::StatusOr<std::vector<jobs::JobEvent>>> EventsAfter(std::int64_t after,
                                                                 JobFilter filter,
                                                                 int limit) override {
-    const std::int64_t newest = LastSequence();
+    // What readers see may be ahead of what has been published.
+    std::int64_t newest = LastSequence();
+    if (after > newest) {
+      CO_ASSIGN_OR_RETURN(newest, co_await Read(&LoadLastSequence));
+    }
     if (after > newest) {
       co_return absl::OutOfRangeError(Concat("event ", after, " is beyond the newest, ", newest,
                                              ": the token is of another database"));

@@ -82,6 +82,12 @@ std::vector<jobs::AttemptRecord> EngineHouse::Attempts(const JobId& id) {
 
 absl::StatusOr<jobs::Job> EngineHouse::Cancel(const JobId& id) { return Run(engine_->Cancel(id)); }
 
+absl::StatusOr<jobs::Job> EngineHouse::Retry(const JobId& id) {
+  auto job = Run(store_->Update(id, jobs::Change(jobs::RetryRequested())));
+  engine_->Wake();
+  return job;
+}
+
 absl::StatusOr<fetch::StreamEnd> EngineHouse::Stream(jobs::FetchSpec spec, std::uint64_t offset,
                                                      fetch::StreamReceiver& receiver) {
   return Run(engine_->Stream(std::move(spec), offset, Deadline::Never(), receiver));
@@ -91,8 +97,6 @@ fetch::EngineConfig EngineFixture::Config() {
   fetch::EngineConfig config;
   config.retry.base_delay = std::chrono::milliseconds(1);
   config.retry.max_delay = std::chrono::milliseconds(5);
-  config.timeouts.first_byte = std::chrono::milliseconds(500);
-  config.timeouts.read_idle = std::chrono::milliseconds(500);
   config.checkpoint_bytes = 64 << 10;
   return config;
 }

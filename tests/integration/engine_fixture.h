@@ -31,6 +31,7 @@ class EngineHouse {
   jobs::Job Get(const JobId& id);
   std::vector<jobs::AttemptRecord> Attempts(const JobId& id);
   absl::StatusOr<jobs::Job> Cancel(const JobId& id);
+  absl::StatusOr<jobs::Job> Retry(const JobId& id);
   absl::StatusOr<fetch::StreamEnd> Stream(jobs::FetchSpec spec, std::uint64_t offset,
                                           fetch::StreamReceiver& receiver);
   std::size_t buffer_bytes_in_use() const { return buffers_.budget().in_use(); }

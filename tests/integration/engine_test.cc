@@ -34,6 +34,7 @@ struct Journey {
   std::string name;
   std::vector<Handler> visits;
   int attempts;
+  bool silent = false;  ///< One visit ends by a timeout.
 };
 
 class RecoveringTest : public EngineTest, public ::testing::WithParamInterface<Journey> {};
@@ -41,7 +42,12 @@ class RecoveringTest : public EngineTest, public ::testing::WithParamInterface<J
 TEST_P(RecoveringTest, TheFileIsRightAfterSoManyAttempts) {
   origin_.Handle("/body", Sequence(GetParam().visits));
 
-  const JobId id = house().Submit(MakeJob(origin_.Url("/body")));
+  jobs::Job wanted = MakeJob(origin_.Url("/body"));
+  if (GetParam().silent) {
+    wanted.spec.timeouts.first_byte = milliseconds(1000);
+    wanted.spec.timeouts.read_idle = milliseconds(1000);
+  }
+  const JobId id = house().Submit(std::move(wanted));
   const jobs::Job job = house().WaitUntilEnded(id);
 
   EXPECT_EQ(job.state, State::kSucceeded) << MessageOf(job.error);
@@ -78,8 +84,8 @@ INSTANTIATE_TEST_SUITE_P(
         Journey{"ShortBodyThenBody", {ShortBody("short", 300'000), Serve(kBody)}, 2},
         Journey{"ChunkedCutThenBody", {ChunkedCutShort(), Serve(kBody)}, 2},
         Journey{"GarbageThenBody", {Garbage(), Serve(kBody)}, 2},
-        Journey{"SilenceThenBody", {NeverAnswer(), Serve(kBody)}, 2},
-        Journey{"StallThenBody", {StallAfterHead(300'000), Serve(kBody)}, 2}),
+        Journey{"SilenceThenBody", {NeverAnswer(), Serve(kBody)}, 2, true},
+        Journey{"StallThenBody", {StallAfterHead(300'000), Serve(kBody)}, 2, true}),
     [](const auto& each) { return each.param.name; });
 
 struct WrongRange {
@@ -99,6 +105,7 @@ TEST_P(WrongRangeTest, NeverMakesAWrongFile) {
     EXPECT_TRUE(FileContent("out") == kBody);
   } else {
     EXPECT_EQ(job.state, State::kFailed);
+    Restart();
     EXPECT_THAT(Files(), IsEmpty());
   }
 }
@@ -192,11 +199,12 @@ TEST_F(EngineTest, ABodyThatIsNotWhatWasExpectedNeverAppears) {
   EXPECT_EQ(Reason(house().WaitUntilEnded(digest_id).error), "DIGEST_MISMATCH");
   EXPECT_EQ(house().WaitUntilEnded(size_id).error.code(), absl::StatusCode::kDataLoss);
   EXPECT_EQ(house().WaitUntilEnded(long_id).error.code(), absl::StatusCode::kResourceExhausted);
+  Restart();  // What was fetched goes after the failure is recorded.
   EXPECT_THAT(Files(), IsEmpty());
 }
 
 TEST_F(EngineTest, ACancelledTransferStopsAndLeavesNothing) {
-  origin_.Handle("/slow", Drip(kBody, 1000, milliseconds(20)));
+  origin_.Handle("/slow", StallAfterHead(kBody.size()));
   const JobId id = house().Submit(MakeJob(origin_.Url("/slow")));
   ASSERT_EQ(house().WaitFor(id, State::kRunning).state, State::kRunning);
   ASSERT_TRUE(origin_.WaitForRequests("/slow", 1));
@@ -228,6 +236,24 @@ TEST_F(EngineTest, AnInterruptedTransferGoesOnInTheNextLife) {
   EXPECT_EQ(job.attempt, 1);
   EXPECT_TRUE(FileContent("out") == kBody);
   EXPECT_THAT(Files(), ElementsAre("out"));
+}
+
+TEST_F(EngineTest, CancelAndRetryAtOnceNeverMixTwoRuns) {
+  origin_.Handle("/body", Serve(kBody, kTag));
+  for (int i = 0; i < 20; ++i) {
+    const std::string path = "again/" + std::to_string(i);
+    const JobId id = house().Submit(MakeJob(origin_.Url("/body"), "file:" + path));
+    for (int round = 0; round < 3; ++round) {
+      if (house().Cancel(id).ok()) ASSERT_TRUE(house().Retry(id).ok());
+    }
+
+    const jobs::Job job = house().WaitUntilEnded(id);
+
+    EXPECT_EQ(job.state, State::kSucceeded) << MessageOf(job.error);
+    EXPECT_TRUE(FileContent(path) == kBody);
+  }
+  Restart();
+  EXPECT_THAT(Files(), SizeIs(20));
 }
 
 TEST_F(EngineTest, ManyJobsAtOnceAllArrive) {

@@ -134,8 +134,8 @@ class FetchTest : public ::testing::Test {
   }
 
   JobRunDeps RunDeps() {
-    return {Deps(),    loop_.get_executor(), store_, *destinations_, counters_,
-            draining_, [] { return 0.5; }};
+    return {Deps(),    0,         loop_.get_executor(), store_, *destinations_,
+            counters_, draining_, [] { return 0.5; }};
   }
 
   /// Claims the job and runs one attempt of it.

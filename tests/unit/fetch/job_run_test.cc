@@ -275,6 +275,22 @@ TEST_F(JobRunTest, HeadBringsAResultAndNoFile) {
   EXPECT_EQ(Files(), 0u);
 }
 
+TEST_F(JobRunTest, PartOfABodyOfUnknownSizeIsNotTakenForItsEnd) {
+  const std::string body = Pattern(500'000);
+  FakeAnswer cut = Cut(body, 200'000);
+  cut.content_length.reset();
+  FakeAnswer part = Whole(body.substr(200'000, 100'000));
+  part.status = 206;
+  part.headers.emplace_back("Content-Range", "bytes 200000-299999/*");
+  Script({cut, part, Whole(body)});
+
+  const jobs::Job ended = RunToEnd(NewJob());
+
+  EXPECT_EQ(ended.state, State::kSucceeded);
+  EXPECT_EQ(ended.result->size_bytes, body.size());
+  EXPECT_THAT(client_->requests(), SizeIs(3));
+}
+
 TEST_F(JobRunTest, JobPastItsDeadlineFailsWithoutARequest) {
   Script({Whole("x")});
   jobs::Job job = NewJob();

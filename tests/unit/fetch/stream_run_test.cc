@@ -76,6 +76,37 @@ TEST_F(StreamRunTest, AnotherVersionAfterDeliveredBytesIsAborted) {
   EXPECT_EQ(GetReason(end.status())->reason, "BODY_CHANGED");
 }
 
+TEST_F(StreamRunTest, BytesOfOneOriginAreNotContinuedByAMirror) {
+  const std::string body = Pattern(500'000);
+  spec_.urls.push_back("https://mirror.example/file");
+  Script({Status(503), Cut(body, 200'000), Rest(body, 200'000)});
+
+  const auto end = Fetch();
+
+  ASSERT_TRUE(end.ok()) << end.status();
+  EXPECT_EQ(receiver_.body, body);
+  ASSERT_THAT(client_->requests(), SizeIs(3));
+  EXPECT_EQ(client_->requests()[0].url.host(), "example.org");
+  EXPECT_EQ(client_->requests()[1].url.host(), "mirror.example");
+  EXPECT_EQ(client_->requests()[2].url.host(), "mirror.example");
+}
+
+TEST_F(StreamRunTest, AnotherVersionUnderADeliveredHeadIsAborted) {
+  const std::string body = Pattern(500'000);
+  Script({Cut(body, 0), Whole(body, "\"v2\"")});
+
+  EXPECT_EQ(GetReason(Fetch().status())->reason, "BODY_CHANGED");
+  EXPECT_EQ(receiver_.body, "");
+}
+
+TEST_F(StreamRunTest, HeadAloneIsContinuedByTheSameVersion) {
+  const std::string body = Pattern(500'000);
+  Script({Cut(body, 0), Whole(body)});
+
+  ASSERT_TRUE(Fetch().ok());
+  EXPECT_EQ(receiver_.body, body);
+}
+
 TEST_F(StreamRunTest, NoValidatorAfterDeliveredBytesIsAborted) {
   const std::string body = Pattern(500'000);
   Script({Cut(body, 200'000, ""), Whole(body)});

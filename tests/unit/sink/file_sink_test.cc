@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <fstream>
 
 #include "sink/part_file.h"
 #include "unit/sink/sink_fixture.h"
@@ -159,6 +160,16 @@ TEST_F(FileSinkTest, NeverRecognisesItsOwnFileAfterACrashBeforeTheSuccessWasReco
 
   EXPECT_THAT(Content("body"), Optional(StrEq("again")));
   EXPECT_THAT(Files(), ElementsAre("body"));
+}
+
+TEST_F(FileSinkTest, NeverLeavesItsOwnPublishedFileWholeForThoseWhoReadIt) {
+  const JobId job = NewJob();
+  ASSERT_TRUE(Store("body", job, "first", OverwritePolicy::kNever).ok());
+  std::ifstream reader(root_ / "body");
+
+  ASSERT_TRUE(Store("body", job, "again, and longer", OverwritePolicy::kNever).ok());
+
+  EXPECT_EQ(std::string(std::istreambuf_iterator<char>(reader), {}), "first");
 }
 
 TEST_F(FileSinkTest, NeverDoesNotWriteIntoItsOwnFileThatWasMovedAway) {
