@@ -40,10 +40,11 @@ absl::Status MakeDataDirectory(const std::string& path) {
 }
 
 /// With windows that let every transfer have its share of the buffers' bytes, and no more.
-http::ClientConfig ClientConfigOf(const Config& config) {
+absl::StatusOr<http::ClientConfig> ClientConfigOf(const Config& config) {
   constexpr std::uint64_t kSmallest = 64 << 10;  // About what HTTP/2 starts with (RFC 9113 6.9.2).
   constexpr std::uint64_t kLargest = 16 << 20;
   http::ClientConfig client = config.client;
+  ASSIGN_OR_RETURN(client.origin_rules, http::OriginRules::Create(config.origins));
   const std::uint64_t share = config.buffer_bytes / config.engine.max_transfers;
   client.http2_connection.stream_window_bytes =
       static_cast<std::uint32_t>(std::clamp(share, kSmallest, kLargest));
@@ -121,8 +122,9 @@ absl::Status Application::Parts::OpenStorage() {
 absl::Status Application::Parts::StartEngine() {
   ASSIGN_OR_RETURN(policy, egress::Policy::Create(config.egress));
   ASSIGN_OR_RETURN(tls, net::TlsContexts::Create(AllProfiles(config)));
+  ASSIGN_OR_RETURN(http::ClientConfig client_config, ClientConfigOf(config));
   client =
-      std::make_unique<http::SharedClient>(runtime, clock, ClientConfigOf(config), policy, tls);
+      std::make_unique<http::SharedClient>(runtime, clock, std::move(client_config), policy, tls);
   loop_lag = std::make_unique<runtime::LoopLagMonitor>(runtime, clock);
   engine = std::make_unique<fetch::Engine>(
       fetch::EngineDeps{runtime, clock, *store, *client, *destinations, *buffers, policy},

@@ -31,6 +31,7 @@ struct Config {
   std::map<std::string, net::TlsProfile> tls_profiles;
   egress::PolicyConfig egress;
   http::ClientConfig client;
+  std::map<std::string, http::OriginRule> origins;  ///< By pattern.
   fetch::EngineConfig engine;
   runtime::RuntimeConfig runtime;
   telemetry::LogConfig log;

@@ -46,6 +46,14 @@ void CheckListeners(const Config& config, std::vector<std::string>& errors) {
   if (!admin.ok()) errors.push_back(MessageOf(admin));
 }
 
+void CheckOrigins(const Config& config, std::vector<std::string>& errors) {
+  for (const auto& [pattern, rule] : config.origins) {
+    if (!rule.tls_profile || config.tls_profiles.contains(*rule.tls_profile)) continue;
+    errors.push_back(
+        Concat("origins.", pattern, ".tls_profile: there is no tls.profiles.", *rule.tls_profile));
+  }
+}
+
 /// Callers choose paths below the root: neither the jobs nor the key may be among them.
 void CheckFilesRoot(const Config& config, std::vector<std::string>& errors) {
   std::error_code ignored;  // Then the path is taken as it is written.
@@ -78,6 +86,7 @@ std::vector<std::string> CheckConfig(const Config& config) {
   if (config.data_dir.empty()) errors.push_back("data_dir: must not be empty");
   CheckStore(config, errors);
   CheckLimits(config, errors);
+  CheckOrigins(config, errors);
   CheckListeners(config, errors);
   CheckFilesRoot(config, errors);
   return errors;

@@ -1,14 +1,45 @@
-#include <set>
+#include <algorithm>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "app/config_loader.h"
 #include "app/config_schema.h"
+#include "app/config_values.h"
 #include "base/strings.h"
 
 namespace fetchd::app {
 namespace {
+
+constexpr std::string_view kIndent = "  ";
+
+/// Keys as the tree that YAML shows: a section is opened once, whatever the order of its keys.
+class Section {
+ public:
+  Section& Below(const std::string& name) {
+    const auto found = std::ranges::find(sections_, name, &Section::name_);
+    return found != sections_.end() ? *found : sections_.emplace_back(name);
+  }
+  void Add(std::string lines) { lines_.push_back(std::move(lines)); }
+
+  std::string Print(const std::string& indent = "") const {
+    std::string out;
+    for (const std::string& lines : lines_) out += lines;
+    for (const Section& section : sections_) {
+      if (indent.empty()) out += '\n';
+      out += Concat(indent, section.name_, ":\n", section.Print(Concat(indent, kIndent)));
+    }
+    return out;
+  }
+
+  Section() = default;
+  explicit Section(std::string name) : name_(std::move(name)) {}
+
+ private:
+  std::string name_;
+  std::vector<std::string> lines_;
+  std::vector<Section> sections_;
+};
 
 std::vector<std::string> Split(const std::string& path) {
   std::vector<std::string> parts;
@@ -20,69 +51,32 @@ std::vector<std::string> Split(const std::string& path) {
   return parts;
 }
 
-/// Writes keys as nested sections; a section stays open while the keys of it follow each other.
-class Printer {
- public:
-  void Add(const std::string& path, const std::string& value, const ConfigKey& key,
-           const std::string& default_value) {
-    const std::vector<std::string> parts = Split(path);
-    const std::size_t depth = parts.size() - 1;
-    std::size_t shared = 0;
-    while (shared < depth && shared < open_.size() && open_[shared] == parts[shared]) ++shared;
-    open_.resize(shared);
-    for (; open_.size() < depth; open_.push_back(parts[open_.size()])) {
-      if (open_.empty()) out_ += '\n';
-      out_ += Concat(Indent(open_.size()), parts[open_.size()], ":\n");
-    }
-    out_ += Concat(Indent(depth), "# ", key.help, '\n');
-    out_ +=
-        Concat(Indent(depth), "# ", key.type, "; default ",
-               default_value.empty() ? "none" : default_value, "; ", EnvironmentName(key), '\n');
-    out_ += Concat(Indent(depth), parts.back(), ": ", value, '\n');
+void Add(const ConfigKey& key, const std::string& chosen, const std::string& value,
+         const std::string& default_value, Section& root) {
+  const std::vector<std::string> parts = Split(key.name);
+  Section* section = &root;
+  std::string indent;
+  for (std::size_t i = 0; i + 1 < parts.size(); ++i, indent += kIndent) {
+    section = &section->Below(parts[i] == "<name>" ? WriteText(chosen) : parts[i]);
   }
-  std::string Finish() && { return std::move(out_); }
-
- private:
-  static std::string Indent(std::size_t depth) { return std::string(2 * depth, ' '); }
-
-  std::vector<std::string> open_;
-  std::string out_ = "# Configuration of fetchd: the values in effect.\n\n";
-};
-
-std::string PathOf(const ConfigKey& key, const std::string& chosen) {
-  std::string path = key.name;
-  const std::size_t at = path.find("<name>");
-  if (at != std::string::npos) path.replace(at, std::string_view("<name>").size(), chosen);
-  return path;
-}
-
-/// Keys by section, sections in the order of their first key: a YAML map may not be opened twice.
-std::vector<const ConfigKey*> BySection() {
-  std::vector<const ConfigKey*> ordered;
-  std::set<std::string> done;
-  for (const ConfigKey& first : ConfigKeys()) {
-    const std::string section = Split(first.name).front();
-    if (!done.insert(section).second) continue;
-    for (const ConfigKey& key : ConfigKeys()) {
-      if (Split(key.name).front() == section) ordered.push_back(&key);
-    }
-  }
-  return ordered;
+  section->Add(Concat(indent, "# ", key.help, '\n', indent, "# ", key.type, "; default ",
+                      default_value.empty() ? "none" : default_value, "; ", EnvironmentName(key),
+                      '\n', indent, parts.back(), ": ", value, '\n'));
 }
 
 }  // namespace
 
 std::string PrintConfig(const Config& config) {
   const Config defaults;
-  Printer printer;
-  for (const ConfigKey* key : BySection()) {
-    const auto default_values = key->write(defaults);
+  Section root;
+  for (const ConfigKey& key : ConfigKeys()) {
+    const auto default_values = key.write(defaults);
     const std::string default_value = default_values.empty() ? "" : default_values.front().second;
-    for (const auto& [chosen, value] : key->write(config)) {
-      printer.Add(PathOf(*key, chosen), value, *key, default_value);
+    for (const auto& [chosen, value] : key.write(config)) {
+      Add(key, chosen, value, default_value, root);
     }
   }
-  return std::move(printer).Finish();
+  return Concat("# Configuration of fetchd: the values in effect.\n\n", root.Print());
 }
 
 }  // namespace fetchd::app

@@ -207,6 +207,29 @@ ConfigKey TlsProfileKey() {
       }};
 }
 
+/// A key `origins.<pattern>.<name>`. `at` finds the optional field, `value` reads it from the node
+/// and `write` is the way back.
+template <typename At, typename Read, typename Write>
+ConfigKey OriginKey(const char* name, const char* type, bool is_text, At at, Read read_value,
+                    Write write_value, const char* help) {
+  return {Concat("origins.<name>.", name),
+          type,
+          help,
+          is_text,
+          [=](const YAML::Node& node, const std::string& chosen, Config& config) -> absl::Status {
+            RETURN_IF_ERROR(http::HostPattern::Parse(chosen).status());
+            ASSIGN_OR_RETURN(at(config.origins[chosen]), read_value(node));
+            return absl::OkStatus();
+          },
+          [=](const Config& config) {
+            Written written;
+            for (const auto& [pattern, rule] : config.origins) {
+              if (at(rule)) written.emplace_back(pattern, write_value(*at(rule)));
+            }
+            return written;
+          }};
+}
+
 // NOLINTBEGIN(bugprone-macro-parentheses)
 #define FETCHD_AT(field) [](auto& config) -> auto& { return config.field; }
 // NOLINTEND(bugprone-macro-parentheses)
@@ -243,6 +266,20 @@ std::vector<ConfigKey> EdgeKeys() {
       TlsProfileKey(),
       TextKey("dns.servers", FETCHD_AT(client.resolver.servers),
               "DNS servers, \"10.0.0.2:53,10.0.0.3\". Empty: the system's, after /etc/hosts."),
+  };
+}
+
+std::vector<ConfigKey> OriginKeys() {
+  return {
+      OriginKey(
+          "connections", "number", false, [](auto& rule) -> auto& { return rule.max_connections; },
+          [](const YAML::Node& node) { return ReadNumber(node, 1, kMany); },
+          [](std::size_t number) { return Concat(number); },
+          "Open connections to a host that matches <name> (example.org, \"*.example.org:8443\", "
+          "\"*\"), instead of limits.per_host; of several patterns the most specific decides."),
+      OriginKey(
+          "tls_profile", "name", true, [](auto& rule) -> auto& { return rule.tls_profile; },
+          ReadText, WriteText, "The trust profile for jobs that name none."),
   };
 }
 
@@ -323,7 +360,8 @@ std::vector<ConfigKey> ProcessKeys() {
 
 std::vector<ConfigKey> AllKeys() {
   std::vector<ConfigKey> keys;
-  for (auto* group : {&StorageKeys, &EdgeKeys, &LimitKeys, &TimeoutKeys, &ProcessKeys}) {
+  for (auto* group :
+       {&StorageKeys, &EdgeKeys, &OriginKeys, &LimitKeys, &TimeoutKeys, &ProcessKeys}) {
     for (ConfigKey& key : group()) keys.push_back(std::move(key));
   }
   return keys;

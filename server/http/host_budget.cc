@@ -30,8 +30,10 @@ struct HostBudget::Waiter {
 
 class HostShare {
  public:
-  HostShare(Origin first_origin, std::size_t shards)
-      : origin(std::move(first_origin)), idle(shards) {}
+  HostShare(Origin first_origin, std::size_t most, std::size_t shards)
+      : origin(std::move(first_origin)), max_open(most), idle(shards) {}
+
+  bool HasRoom() const { return open < max_open; }
 
   std::uint64_t idle_total() const {
     std::uint64_t sum = 0;
@@ -40,6 +42,7 @@ class HostShare {
   }
 
   const Origin origin;
+  const std::size_t max_open;
   std::vector<std::atomic<std::uint64_t>> idle;  ///< By shard; changed without the lock.
   // The budget's mutex guards the rest.
   std::size_t open = 0;
@@ -52,7 +55,7 @@ ConnectionPermit::~ConnectionPermit() {
 }
 
 HostBudget::HostBudget(BudgetLimits limits, std::size_t shards)
-    : limits_(limits), shards_(shards), idle_(shards), evict_(shards) {}
+    : limits_(std::move(limits)), shards_(shards), idle_(shards), evict_(shards) {}
 
 HostBudget::~HostBudget() {
   const std::lock_guard lock(mutex_);
@@ -67,7 +70,11 @@ void HostBudget::SetEvictIdle(std::size_t shard, EvictIdle evict) {
 
 HostShare& HostBudget::HostFor(const Origin& origin) {
   auto& host = hosts_[HostKey(origin.host, origin.port)];
-  if (host == nullptr) host = std::make_unique<HostShare>(origin, shards_);
+  if (host == nullptr) {
+    const std::size_t most =
+        limits_.rules.For(origin).max_connections.value_or(limits_.max_per_host);
+    host = std::make_unique<HostShare>(origin, most, shards_);
+  }
   return *host;
 }
 
@@ -77,12 +84,10 @@ void HostBudget::EraseIfUnused(HostShare& host) {
   }
 }
 
-bool HostBudget::HasRoom(const HostShare& host) const { return host.open < limits_.max_per_host; }
-
 /// Restores: a host is in ready_ exactly when it has waiters and room, under its first waiter's
 /// arrival.
 void HostBudget::UpdateReady(HostShare& host) {
-  const std::uint64_t key = host.queue.empty() || !HasRoom(host) ? 0 : host.queue.front()->arrival;
+  const std::uint64_t key = host.queue.empty() || !host.HasRoom() ? 0 : host.queue.front()->arrival;
   if (key == host.ready_key) return;
   if (host.ready_key != 0) ready_.erase(host.ready_key);
   if (key != 0) ready_.emplace(key, &host);
@@ -93,7 +98,7 @@ ConnectionPermit HostBudget::TryAcquire(const Origin& origin) {
   const std::lock_guard lock(mutex_);
   if (closed_ || open_ >= limits_.max_connections) return {};
   HostShare& host = HostFor(origin);
-  if (!HasRoom(host) || !host.queue.empty()) return {};
+  if (!host.HasRoom() || !host.queue.empty()) return {};
   ++host.open;
   ++open_;
   return ConnectionPermit(this, &host);
@@ -124,7 +129,7 @@ void HostBudget::GrantPlaces(std::vector<std::pair<WaiterPtr, Place>>& granted) 
 
 /// Asks one shard to give up an idle connection whose place would help `host`.
 void HostBudget::AskForRoom(const HostShare& host) {
-  const bool own = !HasRoom(host);
+  const bool own = !host.HasRoom();
   for (std::size_t shard = 0; shard < shards_; ++shard) {
     const auto& idle = own ? host.idle[shard] : idle_[shard];
     if (idle.load(std::memory_order_seq_cst) == 0 || !evict_[shard]) continue;
@@ -150,7 +155,7 @@ void HostBudget::Enqueue(const WaiterPtr& waiter, const Origin& origin) {
       waiter->position = host.queue.insert(host.queue.end(), waiter);
       waiting_.fetch_add(1, std::memory_order_seq_cst);
       UpdateReady(host);
-      if (HasRoom(host)) {
+      if (host.HasRoom()) {
         GrantPlaces(granted);
       } else {
         AskForRoom(host);

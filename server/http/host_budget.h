@@ -16,13 +16,15 @@
 #include "base/status.h"
 #include "base/task.h"
 #include "base/url.h"
+#include "http/origin_rules.h"
 
 namespace fetchd::http {
 
 struct BudgetLimits {
   std::size_t max_connections = 256;
-  std::size_t max_per_host = 8;
+  std::size_t max_per_host = 8;  ///< Where no rule says otherwise.
   std::size_t max_waiters = 1'000'000;
+  OriginRules rules;
 };
 
 class HostBudget;
@@ -137,7 +139,6 @@ class HostBudget {
   // All of these hold mutex_.
   HostShare& HostFor(const Origin& origin);
   void EraseIfUnused(HostShare& host);
-  bool HasRoom(const HostShare& host) const;
   void UpdateReady(HostShare& host);
   WaiterPtr Dequeue(HostShare& host, std::list<WaiterPtr>::iterator position);
   void GrantPlaces(std::vector<std::pair<WaiterPtr, Place>>& granted);

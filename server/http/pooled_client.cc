@@ -82,6 +82,12 @@ bool MayRedial(const absl::Status& failure, const Lease& lease) {
          ((lease.reused() && channel.silent()) || channel.unprocessed());
 }
 
+/// What the request leaves open is what the rules say of its origin.
+void ApplyRules(const OriginRules& rules, Request& request) {
+  if (rules.empty() || !request.tls_profile.empty()) return;
+  request.tls_profile = rules.For(request.url.origin()).tls_profile.value_or("");
+}
+
 }  // namespace
 
 void InFlightGauge::Enter() {
@@ -93,6 +99,7 @@ void InFlightGauge::Enter() {
 
 Task<absl::StatusOr<Response>> PooledClient::Send(Request request, Call call) {
   requests_.fetch_add(1, std::memory_order_relaxed);
+  ApplyRules(rules_, request);
   ExchangeRecord record;
   if (call.records == nullptr) {
     co_return co_await SendRecorded(std::move(request), call, record);

@@ -6,6 +6,7 @@
 
 #include "http/client.h"
 #include "http/connection_pool.h"
+#include "http/origin_rules.h"
 
 namespace fetchd::http {
 
@@ -23,12 +24,13 @@ class InFlightGauge {
   std::atomic<std::uint64_t> peak_{0};
 };
 
-/// Lives on the pool's shard; pool and gauge outlive it, and bodies must be gone before the pool
-/// is.
+/// Lives on the pool's shard; what it is made of outlives it, and bodies must be gone before the
+/// pool is.
 class PooledClient final : public Client {
  public:
-  PooledClient(ConnectionPool& pool, std::string user_agent, InFlightGauge& in_flight)
-      : pool_(pool), user_agent_(std::move(user_agent)), in_flight_(in_flight) {}
+  PooledClient(ConnectionPool& pool, const OriginRules& rules, std::string user_agent,
+               InFlightGauge& in_flight)
+      : pool_(pool), rules_(rules), user_agent_(std::move(user_agent)), in_flight_(in_flight) {}
 
   Task<absl::StatusOr<Response>> Send(Request request, Call call) override;
 
@@ -41,6 +43,7 @@ class PooledClient final : public Client {
                                               ExchangeRecord& record);
 
   ConnectionPool& pool_;
+  const OriginRules& rules_;
   const std::string user_agent_;
   InFlightGauge& in_flight_;
   std::atomic<std::uint64_t> requests_{0};

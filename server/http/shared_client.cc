@@ -19,8 +19,8 @@ namespace {
 /// What one shard has of the client. Made and destroyed on its shard. Members die in reverse.
 struct ShardClient {
   ShardClient(runtime::Shard& shard, Clock& clock, const ClientConfig& config, HostBudget& budget,
-              InFlightGauge& in_flight, std::shared_ptr<const egress::Policy> policy,
-              std::shared_ptr<net::TlsContexts> tls)
+              const OriginRules& rules, InFlightGauge& in_flight,
+              std::shared_ptr<const egress::Policy> policy, std::shared_ptr<net::TlsContexts> tls)
       : tasks(shard.executor()),
         resolver(net::MakeCachingResolver(
             shard.executor(), clock, config.resolver,
@@ -36,7 +36,7 @@ struct ShardClient {
               .http2 = config.http2_connection,
               .seed = std::random_device()()},
              budget, *dialer, watchdog, tasks),
-        client(pool, config.user_agent, in_flight) {}
+        client(pool, rules, config.user_agent, in_flight) {}
 
   runtime::TaskGroup tasks;
   std::unique_ptr<net::Resolver> resolver;
@@ -53,7 +53,8 @@ struct SharedClient::Core {
        std::shared_ptr<const egress::Policy> common_policy)
       : runtime(common_runtime),
         policy(std::move(common_policy)),
-        budget({config.max_connections, config.max_per_host, config.max_waiters},
+        rules(config.origin_rules),
+        budget({config.max_connections, config.max_per_host, config.max_waiters, rules},
                common_runtime.size()),
         shards(common_runtime.size()) {}
 
@@ -61,7 +62,7 @@ struct SharedClient::Core {
   Task<absl::Status> Open(std::size_t index, Clock& clock, ClientConfig config,
                           std::shared_ptr<net::TlsContexts> tls) {
     shards[index] = std::make_unique<ShardClient>(runtime.shard(index), clock, config, budget,
-                                                  in_flight, policy, std::move(tls));
+                                                  rules, in_flight, policy, std::move(tls));
     co_return absl::OkStatus();
   }
 
@@ -85,6 +86,7 @@ struct SharedClient::Core {
 
   runtime::Runtime& runtime;
   const std::shared_ptr<const egress::Policy> policy;
+  const OriginRules rules;
   HostBudget budget;
   InFlightGauge in_flight;
   std::vector<std::unique_ptr<ShardClient>> shards;

@@ -9,14 +9,16 @@
 #include "egress/policy.h"
 #include "http/client.h"
 #include "http/http2_session.h"
+#include "http/origin_rules.h"
 #include "net/tls.h"
 #include "runtime/runtime.h"
 
 namespace fetchd::http {
 
 struct ClientConfig {
-  std::size_t max_connections = 256;    ///< Open sockets of all shards, idle ones included.
-  std::size_t max_per_host = 8;         ///< Open sockets to one host:port, likewise.
+  std::size_t max_connections = 256;  ///< Open sockets of all shards, idle ones included.
+  std::size_t max_per_host = 8;       ///< Open sockets to one host:port, likewise.
+  OriginRules origin_rules;
   std::size_t max_waiters = 1'000'000;  ///< Of all hosts; beyond: RESOURCE_EXHAUSTED.
   Duration idle_ttl = std::chrono::seconds(55);
   Duration max_lifetime = std::chrono::minutes(10);  ///< +-10 %, by connection.

@@ -143,6 +143,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadInput{"BadRule", "egress: {allow: [\"300.0.0.0/8\"]}\n", "egress.allow: "},
         BadInput{"BadPort", "egress: {ports: [0]}\n", "egress.ports: expects a whole number"},
         BadInput{"ZeroTimeout", "timeouts: {dns: 0}\n", "timeouts.dns: must be more than 0"},
+        BadInput{"BadPattern", "origins: {\"a b\": {connections: 1}}\n", "write a host"},
         BadInput{"Far", "nothing_like_it: 1\n", "fetchd --print-config lists all keys"}),
     [](const auto& info) { return info.param.name; });
 
@@ -199,7 +200,9 @@ TEST_F(ConfigLoaderTest, PrintedConfigReadsToTheSameEffect) {
       {.settings = {"limits.connections=77", "egress.allow=[127.0.0.1/32, \"*.corp.example\"]",
                     "tls.profiles.corp.ca_file=/etc/corp.pem", "log.format=json",
                     "shutdown.grace=90s", "http.user_agent=a \"b\" # c",
-                    "http.h2c_origins=[\"http://internal:8080\"]"}});
+                    "http.h2c_origins=[\"http://internal:8080\"]",
+                    "origins.*.corp.example:8443.connections=2",
+                    "origins.*.corp.example:8443.tls_profile=corp", "origins.*.connections=9"}});
   ASSERT_THAT(first.errors, IsEmpty());
 
   const std::string printed = PrintConfig(first.config);
@@ -209,6 +212,8 @@ TEST_F(ConfigLoaderTest, PrintedConfigReadsToTheSameEffect) {
   EXPECT_EQ(PrintConfig(second.config), printed);
   EXPECT_EQ(second.config.client.max_connections, 77u);
   EXPECT_EQ(second.config.client.user_agent, "a \"b\" # c");
+  EXPECT_EQ(second.config.origins.at("*").max_connections, 9u);
+  EXPECT_EQ(second.config.origins.at("*.corp.example:8443").tls_profile, "corp");
 }
 
 TEST_F(ConfigLoaderTest, EveryKeyIsDocumentedAndFindsItself) {
@@ -244,6 +249,9 @@ INSTANTIATE_TEST_SUITE_P(
         BadCombination{
             "Postgres", {"store.url=postgres://db/fetchd"}, "PostgreSQL is not supported"},
         BadCombination{"OtherStore", {"store.url=mysql:x"}, "expects sqlite:PATH"},
+        BadCombination{"NoSuchProfile",
+                       {"origins.example.org.tls_profile=corp"},
+                       "there is no tls.profiles.corp"},
         BadCombination{"Delays", {"retry.base_delay=1m"}, "retry.base_delay"},
         BadCombination{"FilesRootAboveTheData",
                        {"data_dir=/srv/fetchd/state", "files.root=/srv/fetchd/"},

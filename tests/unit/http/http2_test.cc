@@ -102,7 +102,8 @@ class Http2Test : public ShardTest {
                        watchdog_,
                        tasks_};
   InFlightGauge in_flight_;
-  PooledClient client_{pool_, "tester", in_flight_};
+  const OriginRules rules_;
+  PooledClient client_{pool_, rules_, "tester", in_flight_};
   std::vector<std::unique_ptr<Fetched>> fetches_;
   runtime::TaskHandle handle_;  ///< Of the fetch started last.
 

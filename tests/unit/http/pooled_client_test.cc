@@ -59,7 +59,8 @@ class PooledClientTest : public ShardTest {
   HostBudget budget_{{}, 1};
   ConnectionPool pool_{context_.get_executor(), 0, {}, budget_, dialer_, watchdog_, tasks_};
   InFlightGauge in_flight_;
-  PooledClient client_{pool_, "tester", in_flight_};
+  const OriginRules rules_;
+  PooledClient client_{pool_, rules_, "tester", in_flight_};
   std::vector<ExchangeRecord> records_;
 };
 

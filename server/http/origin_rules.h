@@ -1,0 +1,59 @@
+// What the operator says about the origins that match a pattern.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/status.h"
+#include "base/url.h"
+
+namespace fetchd::http {
+
+/// Hosts by name: "example.org", "*.example.org" (the names under it, not itself), "*" (every
+/// host), "192.0.2.7", "[2001:db8::1]"; each optionally with ":port".
+class HostPattern {
+ public:
+  /// INVALID_ARGUMENT saying what is wrong with `text`, without repeating it.
+  static absl::StatusOr<HostPattern> Parse(std::string_view text);
+
+  bool Matches(const Origin& origin) const;
+  /// The more specific of two that match one origin: an exact host before a suffix, a longer suffix
+  /// before a shorter one; among equals, one with a port.
+  bool MoreSpecificThan(const HostPattern& other) const;
+
+ private:
+  std::string host_;  ///< Canonical, without "*."; empty for "*".
+  bool exact_ = false;
+  std::optional<std::uint16_t> port_;
+};
+
+/// Absent = nothing is said; a less specific pattern, or the default, decides.
+struct OriginRule {
+  std::optional<std::size_t> max_connections;  ///< Instead of limits.per_host.
+  std::optional<std::string> tls_profile;      ///< For requests that name none.
+};
+
+/// Immutable; shared by all shards.
+class OriginRules {
+ public:
+  OriginRules() = default;
+  /// Keys are patterns. INVALID_ARGUMENT naming the pattern that does not parse.
+  static absl::StatusOr<OriginRules> Create(const std::map<std::string, OriginRule>& rules);
+
+  bool empty() const { return entries_.empty(); }
+  /// Field by field what the most specific pattern with that field says.
+  OriginRule For(const Origin& origin) const;
+
+ private:
+  struct Entry {
+    HostPattern pattern;
+    OriginRule rule;
+  };
+  std::vector<Entry> entries_;  ///< Most specific first.
+};
+
+}  // namespace fetchd::http
