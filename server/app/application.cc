@@ -22,9 +22,11 @@
 namespace fetchd::app {
 namespace {
 
-/// Only this user reads it: jobs may carry credentials, files may be anything.
+/// Only this user reads what is made here: jobs may carry credentials, files may be anything. A
+/// directory that is there keeps its mode: others may have business in it.
 absl::Status MakeDataDirectory(const std::string& path) {
   std::error_code error;
+  if (std::filesystem::is_directory(path, error)) return absl::OkStatus();
   std::filesystem::create_directories(path, error);
   if (error) {
     return absl::FailedPreconditionError(Concat("data_dir: ", path,
@@ -32,9 +34,8 @@ absl::Status MakeDataDirectory(const std::string& path) {
                                                 "; choose a directory that this user can write"));
   }
   if (chmod(path.c_str(), S_IRWXU) != 0) {
-    return absl::FailedPreconditionError(Concat("data_dir: ", path,
-                                                " belongs to somebody else: ", std::strerror(errno),
-                                                "; choose a directory of this user"));
+    return absl::FailedPreconditionError(
+        Concat("data_dir: ", path, " cannot be made private: ", std::strerror(errno)));
   }
   return absl::OkStatus();
 }
@@ -60,7 +61,21 @@ std::map<std::string, net::TlsProfile> AllProfiles(const Config& config) {
   return profiles;
 }
 
+absl::Status CheckDescriptors(const Config& config) {
+  ASSIGN_OR_RETURN(const std::uint64_t limit, RaiseFileLimit());
+  return CheckFileLimit(limit, config.client.max_connections, config.engine.max_transfers);
+}
+
 }  // namespace
+
+std::vector<std::string> CheckMachine(const Config& config) {
+  std::vector<std::string> errors;
+  const absl::Status trust = net::TlsContexts::Create(AllProfiles(config)).status();
+  for (const absl::Status& status : {CheckDescriptors(config), trust}) {
+    if (!status.ok()) errors.push_back(MessageOf(status));
+  }
+  return errors;
+}
 
 /// In the order of construction; destroyed in the reverse one.
 struct Application::Parts {

@@ -11,6 +11,7 @@ namespace fetchd::app {
 namespace {
 
 constexpr std::string_view kSqlite = "sqlite:";
+constexpr Duration kMaxGrace = std::chrono::hours(24);
 /// Two of the largest buffers: less, and one stalled reader stops everybody.
 constexpr std::uint64_t kMinBufferBytes = std::uint64_t{2} << 20;
 
@@ -28,6 +29,9 @@ void CheckLimits(const Config& config, std::vector<std::string>& errors) {
     errors.push_back(Concat("limits.transfers: ", config.engine.max_transfers,
                             " is more than limits.connections (", config.client.max_connections,
                             "): a transfer needs a connection; raise that one or lower this one"));
+  }
+  if (config.shutdown_grace > kMaxGrace) {
+    errors.push_back("shutdown.grace: at most 24h");
   }
   if (config.buffer_bytes < kMinBufferBytes) {
     errors.push_back(Concat("limits.buffer_bytes: ", config.buffer_bytes,

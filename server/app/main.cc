@@ -74,6 +74,7 @@ int Execute(const Options& options) {
   LoadedConfig loaded = LoadConfig(options.sources);
   // Caps are compared only once each of them has been understood.
   if (loaded.errors.empty()) loaded.errors = CheckConfig(loaded.config);
+  if (loaded.errors.empty() && options.check_config) loaded.errors = CheckMachine(loaded.config);
   for (const std::string& warning : loaded.warnings) std::cerr << "fetchd: " << warning << '\n';
   if (!loaded.errors.empty()) return Fail(loaded.errors);
   if (options.print_config) std::cout << PrintConfig(loaded.config);

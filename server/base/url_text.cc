@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/strings.h"
+#include "base/utf8.h"
 
 namespace fetchd {
 namespace {
@@ -32,29 +33,6 @@ int CountDots(std::string_view segment) {
     ++dots;
   }
   return dots;
-}
-
-struct CodePoint {
-  std::uint32_t value = 0;
-  std::size_t size = 0;  ///< 0 = not UTF-8.
-};
-
-CodePoint DecodeUtf8(std::string_view text) {
-  const auto byte = [text](std::size_t i) -> std::uint32_t {
-    return static_cast<unsigned char>(text[i]);
-  };
-  const std::uint32_t lead = byte(0);
-  if (lead < 0x80) return {lead, 1};
-  const std::size_t size = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
-  if (lead < 0xc2 || lead > 0xf4 || size > text.size()) return {};
-  std::uint32_t value = lead & (0x7fU >> size);
-  for (std::size_t i = 1; i < size; ++i) {
-    if ((byte(i) & 0xc0) != 0x80) return {};
-    value = value << 6 | (byte(i) & 0x3f);
-  }
-  const bool overlong = (size == 3 && value < 0x800) || (size == 4 && value < 0x10000);
-  const bool surrogate = value >= 0xd800 && value <= 0xdfff;
-  return overlong || surrogate || value > 0x10ffff ? CodePoint{} : CodePoint{value, size};
 }
 
 // Controls (C0, DEL, C1), separators, and the marks that reorder text in a terminal.

@@ -39,7 +39,7 @@ Task<absl::StatusOr<StreamEnd>> Engine::Stream(jobs::FetchSpec spec, std::uint64
   co_return co_await core_->engine.Stream(std::move(spec), offset, deadline, receiver);
 }
 
-Task<egress::Judgement> Engine::Check(Url url) {
+Task<absl::StatusOr<egress::Judgement>> Engine::Check(Url url) {
   constexpr Duration kResolveTimeout = std::chrono::seconds(5);
   const Deadline deadline = Deadline::After(core_->clock, kResolveTimeout);
   co_return co_await core_->client.Judge(std::move(url), deadline);

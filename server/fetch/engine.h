@@ -103,7 +103,7 @@ class Engine {
                                          Deadline deadline, StreamReceiver& receiver);
 
   /// Dry run of the egress policy; names are resolved when they can be.
-  Task<egress::Judgement> Check(Url url);
+  Task<absl::StatusOr<egress::Judgement>> Check(Url url);
 
   std::optional<Progress> ProgressOf(
       const JobId& id) const;  ///< Thread-safe; nullopt when it does not run here.

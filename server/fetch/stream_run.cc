@@ -157,9 +157,9 @@ Task<absl::Status> StreamRun::Begin(const http::Response& response, std::uint64_
 Task<absl::Status> StreamRun::Write(std::uint64_t offset, sink::Buffer bytes) {
   const std::uint64_t size = bytes.size();
   deps_.counters.received_bytes.fetch_add(size, std::memory_order_relaxed);
-  CO_RETURN_IF_ERROR(co_await receiver_.OnBytes(offset, std::move(bytes)));
+  // Before: what was handed over is delivered, also when the wait for it is interrupted.
   position_ = offset + size;
-  co_return absl::OkStatus();
+  co_return co_await receiver_.OnBytes(offset, std::move(bytes));
 }
 
 }  // namespace fetchd::fetch

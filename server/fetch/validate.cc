@@ -16,7 +16,7 @@ constexpr std::size_t kMaxLabels = 64;
 constexpr std::size_t kMaxLabelKey = 63;
 constexpr std::size_t kMaxLabelValue = 255;
 constexpr int kMaxAttempts = 100;
-constexpr int kMaxRedirects = 50;
+constexpr int kMaxRedirects = 30;
 constexpr int kMaxPriority = 100;
 constexpr Duration kLongestTimeout = std::chrono::hours(24 * 7);
 
@@ -177,6 +177,9 @@ absl::Status ValidateJob(const jobs::Job& job, UrlOptions options, WallTime now)
     return Wrong("priority", "must be -100 to 100");
   }
   if (job.deadline_at <= now) return Wrong("deadline", "lies in the past");
+  if (job.deadline_at <= job.ready_at) {
+    return Wrong("deadline", "comes before not_before: the job could never run");
+  }
   return absl::OkStatus();
 }
 

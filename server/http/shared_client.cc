@@ -76,12 +76,12 @@ struct SharedClient::Core {
   }
 
   /// On shard `index`.
-  Task<egress::Judgement> JudgeAddresses(std::size_t index, Url url, Deadline deadline) {
-    const absl::StatusOr<net::Resolution> resolution =
-        co_await shards[index]->resolver->Resolve(url.host(), deadline);
-    if (!resolution.ok()) co_return policy->JudgeUrl(url);
+  Task<absl::StatusOr<egress::Judgement>> JudgeAddresses(std::size_t index, Url url,
+                                                         Deadline deadline) {
+    CO_ASSIGN_OR_RETURN(const net::Resolution resolution,
+                        co_await shards[index]->resolver->Resolve(url.host(), deadline));
     std::vector<boost::asio::ip::address> admitted;
-    co_return policy->JudgeAddresses(resolution->addresses, url.port(), url.host(), admitted);
+    co_return policy->JudgeAddresses(resolution.addresses, url.port(), url.host(), admitted);
   }
 
   runtime::Runtime& runtime;
@@ -113,7 +113,7 @@ std::size_t SharedClient::ShardFor(const Origin& origin) const {
   return hash % core_->shards.size();
 }
 
-Task<egress::Judgement> SharedClient::Judge(Url url, Deadline deadline) {
+Task<absl::StatusOr<egress::Judgement>> SharedClient::Judge(Url url, Deadline deadline) {
   egress::Judgement judgement = core_->policy->JudgeUrl(url);
   if (!judgement.allowed() || url.address()) co_return judgement;
   const std::size_t home = ShardFor(url.origin());

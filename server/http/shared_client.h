@@ -53,9 +53,10 @@ class SharedClient {
   Client& ForShard(std::size_t shard);
   /// The shard on which this origin's connections live: requests sent there reuse them.
   std::size_t ShardFor(const Origin& origin) const;
-  /// Dry run of a request's first hop: the URL, then each address its name has now (a name that
-  /// does not resolve is judged as a URL only). Contacts DNS, never the target. From any shard.
-  Task<egress::Judgement> Judge(Url url, Deadline deadline);
+  /// Dry run of a request's first hop: the URL, then each address its name has now. Contacts DNS,
+  /// never the target. From any shard. Errors: those of Resolver::Resolve, when the URL passes and
+  /// there is no address to judge.
+  Task<absl::StatusOr<egress::Judgement>> Judge(Url url, Deadline deadline);
   ClientStats Stats() const;  ///< Thread-safe.
   /// Closes idle connections, fails waiters with CANCELLED, joins; nothing but destruction may
   /// follow. Every Body must be gone. Not from a shard.

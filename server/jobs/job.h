@@ -140,6 +140,7 @@ struct Job {
   WallTime updated_at{};
   WallTime deadline_at{};  ///< created_at + 24 h unless asked otherwise; a retry renews it.
   WallTime ready_at{};     ///< Not before this; set by creation and by retries.
+  std::optional<WallTime> not_before_at;  ///< As asked for at creation.
   std::optional<WallTime> started_at, finished_at;
   std::optional<WallTime> retried_at;  ///< Of the last RetryRequested: deadline_at counts from it
                                        ///< instead of created_at.

@@ -5,11 +5,14 @@
 #include <optional>
 
 #include "rpc/convert_time.h"
+#include "rpc/status.h"
 
 namespace fetchd::rpc {
 namespace {
 
 using rpc::ToProto;  // Beside the overload here. NOLINT(misc-unused-using-decls)
+
+constexpr Duration kMaxGrace = std::chrono::hours(24);
 
 double Ratio(std::uint64_t part, std::uint64_t whole) {
   return whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
@@ -108,6 +111,9 @@ grpc::ServerUnaryReactor* AdminServiceImpl::Drain(grpc::CallbackServerContext*,
   if (request->has_grace()) {
     const absl::StatusOr<Duration> asked = FromProto(request->grace(), "grace");
     if (!asked.ok()) return EndCall(std::make_shared<UnaryCall>(), asked.status());
+    if (*asked > kMaxGrace) {
+      return EndCall(std::make_shared<UnaryCall>(), InvalidField("grace", "at most 24 h"));
+    }
     grace = *asked;
   }
   const SteadyTime deadline = deps_.drain(grace);

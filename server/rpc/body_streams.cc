@@ -35,11 +35,7 @@ class StreamToCall final : public fetch::StreamReceiver {
     v1::FetchResponse::Head& out = *response.mutable_head();
     out.set_final_url(head.final_url);
     out.set_http_status(head.http_status);
-    for (const auto& [name, value] : head.headers) {
-      v1::Header& header = *out.add_headers();
-      header.set_name(name);
-      header.set_value(value);
-    }
+    for (const auto& header : head.headers) *out.add_headers() = ToProto(header);
     if (head.total_bytes) out.set_total_bytes(*head.total_bytes);
     out.set_offset(head.offset);
     const grpc::ByteBuffer message = FrameMessage(response);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/strings.h"
+#include "base/utf8.h"
 #include "rpc/convert_spec.h"
 #include "rpc/convert_time.h"
 #include "rpc/status.h"
@@ -44,14 +45,10 @@ v1::Result ToProto(const jobs::Result& result) {
   v1::Result out;
   out.set_final_url(result.final_url);
   out.set_http_status(result.http_status);
-  for (const auto& [name, value] : result.headers) {
-    v1::Header& header = *out.add_headers();
-    header.set_name(name);
-    header.set_value(value);
-  }
+  for (const auto& header : result.headers) *out.add_headers() = ToProto(header);
   out.set_size_bytes(result.size_bytes);
   for (const Digest& digest : result.digests) out.add_digests(digest.ToSri());
-  out.set_etag(result.etag);
+  out.set_etag(ToUtf8(result.etag));
   out.set_destination(result.destination);
   return out;
 }
@@ -79,9 +76,15 @@ absl::StatusOr<jobs::State> ReadState(int state, const std::string& field) {
   return InvalidField(field, "unknown state");
 }
 
+/// While a job runs again, what its last attempt met is no longer its state.
+bool ShowsError(jobs::State state) {
+  return state == jobs::State::kWaiting || state == jobs::State::kFailed ||
+         state == jobs::State::kCancelled;
+}
+
 void WriteTimes(const jobs::Job& job, v1::Job& out) {
   *out.mutable_deadline() = ToProto(job.deadline_at);
-  if (job.ready_at > job.created_at) *out.mutable_not_before() = ToProto(job.ready_at);
+  if (job.not_before_at) *out.mutable_not_before() = ToProto(*job.not_before_at);
   *out.mutable_create_time() = ToProto(job.created_at);
   *out.mutable_update_time() = ToProto(job.updated_at);
   if (job.started_at) *out.mutable_start_time() = ToProto(*job.started_at);
@@ -99,14 +102,14 @@ absl::StatusOr<jobs::Job> FromProto(const v1::Job& in, WallTime now) {
   out.labels.insert(in.labels().begin(), in.labels().end());
   out.created_at = now;
   out.updated_at = now;
-  out.deadline_at = now + kDefaultJobDeadline;
-  if (in.has_deadline()) {
-    ASSIGN_OR_RETURN(out.deadline_at, FromProto(in.deadline(), "deadline"));
-  }
   out.ready_at = now;
   if (in.has_not_before()) {
-    ASSIGN_OR_RETURN(const WallTime not_before, FromProto(in.not_before(), "not_before"));
-    out.ready_at = std::max(now, not_before);
+    ASSIGN_OR_RETURN(out.not_before_at, FromProto(in.not_before(), "not_before"));
+    out.ready_at = std::max(now, *out.not_before_at);
+  }
+  out.deadline_at = out.ready_at + kDefaultJobDeadline;
+  if (in.has_deadline()) {
+    ASSIGN_OR_RETURN(out.deadline_at, FromProto(in.deadline(), "deadline"));
   }
   return out;
 }
@@ -124,7 +127,7 @@ v1::Job ToProto(const jobs::Job& job, const std::optional<fetch::Progress>& live
   const bool runs_here = live && job.state == jobs::State::kRunning;
   *out.mutable_progress() = ToProto(runs_here ? *live : StoredProgress(job));
   if (job.result) *out.mutable_result() = ToProto(*job.result);
-  if (!job.error.ok()) *out.mutable_error() = ToProtoStatus(job.error);
+  if (ShowsError(job.state) && !job.error.ok()) *out.mutable_error() = ToProtoStatus(job.error);
   out.set_attempt_count(job.attempt);
   out.set_request_id(job.request_id);
   return out;
@@ -180,6 +183,13 @@ absl::StatusOr<jobs::JobFilter> FromProto(const v1::JobFilter& in) {
   if (in.has_created_before()) {
     ASSIGN_OR_RETURN(out.created_before, FromProto(in.created_before(), "filter.created_before"));
   }
+  return out;
+}
+
+v1::Header ToProto(const std::pair<std::string, std::string>& header) {
+  v1::Header out;
+  out.set_name(header.first);
+  out.set_value(ToUtf8(header.second));
   return out;
 }
 

@@ -27,6 +27,9 @@ v1::Job::State ToProto(jobs::State state);
 /// INVALID_ARGUMENT with fields below "filter".
 absl::StatusOr<jobs::JobFilter> FromProto(const v1::JobFilter& in);
 
+/// As an origin sent it; a value is made UTF-8, as proto strings have to be.
+v1::Header ToProto(const std::pair<std::string, std::string>& header);
+
 /// "jobs/<id>" of the field `field`.
 absl::StatusOr<JobId> ParseName(const std::string& name, const std::string& field);
 

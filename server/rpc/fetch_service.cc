@@ -3,6 +3,7 @@
 #include <string>
 #include <utility>
 
+#include "base/strings.h"
 #include "rpc/convert_attempt.h"
 #include "rpc/convert_job.h"
 #include "rpc/job_watch.h"
@@ -198,12 +199,20 @@ grpc::ServerUnaryReactor* FetchServiceImpl::CheckUrl(grpc::CallbackServerContext
 
 Task<absl::Status> FetchServiceImpl::DoCheckUrl(Url url, v1::CheckUrlResponse* response) {
   const Origin origin = url.origin();
-  const egress::Judgement judgement = co_await deps_.engine.Check(std::move(url));
+  const egress::Judgement of_url = deps_.policy->JudgeUrl(url);
+  const absl::StatusOr<egress::Judgement> judged = co_await deps_.engine.Check(std::move(url));
+  const egress::Judgement& judgement = judged.ok() ? *judged : of_url;
   response->set_allowed(judgement.allowed());
   response->set_rule(judgement.rule);
   response->set_reason(egress::VerdictName(judgement.verdict));
-  response->set_detail(judgement.allowed() ? "the egress policy allows this target"
-                                           : MessageOf(egress::DeniedError(judgement, origin)));
+  if (!judgement.allowed()) {
+    response->set_detail(MessageOf(egress::DeniedError(judgement, origin)));
+  } else if (judged.ok()) {
+    response->set_detail("the egress policy allows this target");
+  } else {
+    response->set_detail(Concat("the URL is allowed; its addresses are judged when it has some: ",
+                                MessageOf(judged.status())));
+  }
   co_return absl::OkStatus();
 }
 

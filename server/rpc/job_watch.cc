@@ -72,12 +72,17 @@ Task<absl::Status> JobWatch::Run() {
 
 Task<absl::Status> JobWatch::Begin() {
   after_ = spec_.after.value_or(started_at_);
-  for (const JobId& id : spec_.filter.ids) CO_RETURN_IF_ERROR(co_await BeginWithName(id));
+  const std::vector<JobId>& ids = spec_.filter.ids;
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    CO_RETURN_IF_ERROR(co_await BeginWithName(ids[i], i + 1 == ids.size()));
+  }
   if (spec_.filter.ids.empty() && spec_.progress) CO_RETURN_IF_ERROR(co_await FindRunning());
   co_return absl::OkStatus();
 }
 
-Task<absl::Status> JobWatch::BeginWithName(JobId id) {
+// Only the last of the first events has a resume token: a watch that goes on from an earlier one
+// would not learn of the jobs after it.
+Task<absl::Status> JobWatch::BeginWithName(JobId id, bool last) {
   const std::int64_t newest = deps_.store.LastSequence();  // Before: the job shows all up to it.
   absl::StatusOr<jobs::Job> job = co_await deps_.store.Get(id);
   // A watch that goes on may name a job that was deleted since: its event tells.
@@ -87,7 +92,8 @@ Task<absl::Status> JobWatch::BeginWithName(JobId id) {
   if (spec_.after) co_return absl::OkStatus();
   known_through_[id] = newest;
   if (!Wants(job->state)) co_return absl::OkStatus();
-  v1::WatchJobsResponse response = StateChange(*job, job->state, job->updated_at, started_at_);
+  const auto sequence = last ? std::optional(started_at_) : std::nullopt;
+  v1::WatchJobsResponse response = StateChange(*job, job->state, job->updated_at, sequence);
   co_return co_await writer_.Write(std::move(response));
 }
 
@@ -188,10 +194,10 @@ bool JobWatch::Wants(jobs::State state) const {
 }
 
 v1::WatchJobsResponse JobWatch::StateChange(const jobs::Job& job, jobs::State state, WallTime at,
-                                            std::int64_t sequence) const {
+                                            std::optional<std::int64_t> sequence) const {
   v1::WatchJobsResponse response;
   response.set_name(job.id.name());
-  response.set_resume_token(EncodeResumeToken(sequence));
+  if (sequence) response.set_resume_token(EncodeResumeToken(*sequence));
   *response.mutable_event_time() = ToProto(at);
   response.mutable_state_change()->set_state(ToProto(state));
   *response.mutable_state_change()->mutable_job() = ToProto(job, deps_.engine.ProgressOf(job.id));

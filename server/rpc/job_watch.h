@@ -49,7 +49,7 @@ class JobWatch {
  private:
   /// Where the watch begins, what is running then, and with names one event a job.
   Task<absl::Status> Begin();
-  Task<absl::Status> BeginWithName(JobId id);
+  Task<absl::Status> BeginWithName(JobId id, bool last);
   Task<absl::Status> FindRunning();
   /// Sends every event up to now.
   Task<absl::Status> CatchUp();
@@ -61,7 +61,7 @@ class JobWatch {
   void Track(const JobId& id, jobs::State state, bool deleted);
   bool Wants(jobs::State state) const;
   v1::WatchJobsResponse StateChange(const jobs::Job& job, jobs::State state, WallTime at,
-                                    std::int64_t sequence) const;
+                                    std::optional<std::int64_t> sequence) const;
 
   const ServerDeps& deps_;
   WakerHub& hub_;

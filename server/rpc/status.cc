@@ -6,6 +6,7 @@
 
 #include "base/status.h"
 #include "base/strings.h"
+#include "base/utf8.h"
 #include "google/rpc/error_details.pb.h"
 
 namespace fetchd::rpc {
@@ -14,6 +15,20 @@ namespace {
 constexpr char kDomain[] = "fetchd";
 /// What a client waits before it asks again: about as long as a replacement takes to serve.
 constexpr std::chrono::seconds kDrainRetryDelay{5};
+
+/// Twice in a message, and base64: together they stay below the 8 KiB of metadata that clients
+/// take.
+constexpr std::size_t kMaxTextBytes = 700;
+
+/// For proto strings and trailers: UTF-8, and not longer than a person reads.
+std::string Presentable(const std::string& text) {
+  std::string out = ToUtf8(text);
+  if (out.size() <= kMaxTextBytes) return out;
+  std::size_t end = kMaxTextBytes;
+  while ((static_cast<unsigned char>(out[end]) & 0xc0) == 0x80) --end;
+  out.resize(end);
+  return out + "...";
+}
 
 struct CodePair {
   absl::StatusCode absl_code;
@@ -50,15 +65,16 @@ void AddErrorInfo(const Reason& reason, google::rpc::Status& out) {
   google::rpc::ErrorInfo info;
   info.set_reason(reason.reason);
   info.set_domain(kDomain);
-  for (const auto& [key, value] : reason.metadata) (*info.mutable_metadata())[key] = value;
+  for (const auto& [key, value] : reason.metadata)
+    (*info.mutable_metadata())[key] = Presentable(value);
   out.add_details()->PackFrom(info);
 }
 
 void AddBadRequest(const FieldViolation& violation, google::rpc::Status& out) {
   google::rpc::BadRequest request;
   auto* field = request.add_field_violations();
-  field->set_field(violation.field);
-  field->set_description(violation.description);
+  field->set_field(Presentable(violation.field));
+  field->set_description(Presentable(violation.description));
   out.add_details()->PackFrom(request);
 }
 
@@ -75,7 +91,7 @@ void AddRetryInfo(std::chrono::milliseconds delay, google::rpc::Status& out) {
 google::rpc::Status ToProtoStatus(const absl::Status& status) {
   google::rpc::Status out;
   out.set_code(static_cast<int>(ToGrpcCode(status.code())));
-  out.set_message(MessageOf(status));
+  out.set_message(Presentable(MessageOf(status)));
   if (const auto reason = GetReason(status)) AddErrorInfo(*reason, out);
   if (const auto field = GetField(status)) AddBadRequest(*field, out);
   if (const auto delay = GetRetryAfter(status)) AddRetryInfo(*delay, out);

@@ -38,6 +38,7 @@ enum Column {
   kCheckpoint,
   kError,
   kResult,
+  kNotBeforeAt,
 };
 
 // Above every priority.
@@ -68,6 +69,7 @@ absl::Status ReadTimes(const Query& row, int first, Job& job) {
   job.retried_at = row.OptionalTime(first + kRetriedAt);
   job.started_at = row.OptionalTime(first + kStartedAt);
   job.finished_at = row.OptionalTime(first + kFinishedAt);
+  job.not_before_at = row.OptionalTime(first + kNotBeforeAt);
   return absl::OkStatus();
 }
 
@@ -201,14 +203,14 @@ absl::Status JobTable::Insert(const Job& job, const std::string& fingerprint) {
       "INSERT INTO jobs (id, state, priority, ready_at, created_at, updated_at, deadline_at,"
       " retried_at, started_at, finished_at, attempt, fence, origin, destination,"
       " destination_template, overwrite, request_id, fingerprint, labels, spec, sealed,"
-      " key_id, checkpoint, error, result)"
-      " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      " key_id, checkpoint, error, result, not_before_at)"
+      " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
       job.id.str(), jobs::StateName(job.state), job.priority, job.ready_at, job.created_at,
       job.updated_at, job.deadline_at, job.retried_at, job.started_at, job.finished_at, job.attempt,
       job.fence, OriginOf(job.spec), job.destination, job.destination_template,
       OverwriteName(job.overwrite), NullWhenEmpty(job.request_id), Blob{fingerprint},
       EncodeLabels(job.labels), EncodeSpec(job.spec), sealed_blob, key_id,
-      EncodeCheckpoint(job.checkpoint), EncodeStatus(job.error), result);
+      EncodeCheckpoint(job.checkpoint), EncodeStatus(job.error), result, job.not_before_at);
   RETURN_IF_ERROR(query.Run());
   for (const auto& [key, value] : job.labels) {
     Query label(db_, "INSERT INTO labels (job_id, key, value) VALUES (?, ?, ?)", job.id.str(), key,

@@ -77,8 +77,12 @@ CREATE TABLE events (
 CREATE INDEX events_by_job ON events (job_id, sequence);
 )sql";
 
+constexpr char kVersion2[] = R"sql(
+ALTER TABLE jobs ADD COLUMN not_before_at INTEGER;
+)sql";
+
 // kMigrations[n] leads from version n to n + 1. Released ones are never edited.
-constexpr auto kMigrations = std::to_array<const char*>({kVersion1});
+constexpr auto kMigrations = std::to_array<const char*>({kVersion1, kVersion2});
 
 absl::StatusOr<std::int64_t> ReadNumber(Database& database, const char* sql) {
   Query query(database, sql);

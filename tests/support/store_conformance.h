@@ -75,6 +75,7 @@ TEST_P(StoreConformance, ACreatedJobReadsBackWhole) {
   job.priority = -7;
   job.labels = {{"team", "a"}, {"env", "prod"}};
   job.request_id = "r-1";
+  job.not_before_at = job.created_at + std::chrono::seconds(3);
 
   ASSERT_TRUE(Await(store().Create(job))->created);
   const auto read = Await(store().Get(job.id));
@@ -89,6 +90,7 @@ TEST_P(StoreConformance, ACreatedJobReadsBackWhole) {
   EXPECT_EQ(read->request_id, "r-1");
   EXPECT_EQ(read->created_at, job.created_at);
   EXPECT_EQ(read->deadline_at, job.deadline_at);
+  EXPECT_EQ(read->not_before_at, job.not_before_at);
   EXPECT_EQ(read->state, State::kQueued);
   EXPECT_TRUE(read->error.ok());
 }

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <ctime>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -147,6 +148,159 @@ TEST_F(ApplicationTest, AJobSucceedsAndItsBodyCanBeRead) {
   for (v1::ReadBodyResponse response; reader->Read(&response);) body += response.data();
   EXPECT_TRUE(reader->Finish().ok());
   EXPECT_EQ(body, "ello");
+}
+
+TEST_F(ApplicationTest, HeaderThatIsNotUtf8IsReadEverywhere) {
+  origin_.Handle("/latin1", [](Exchange& exchange) {
+    exchange.Respond(200, {{"Content-Disposition", "attachment; filename=caf\xe9"}}, "hello");
+  });
+  const auto is_utf8 = ::testing::Property(&v1::Header::value, "attachment; filename=caf\xc3\xa9");
+  v1::Job job;
+  ASSERT_TRUE(Create(Request("/latin1"), &job).ok());
+  EXPECT_EQ(WatchUntilDone(job.name()).back(), v1::Job::SUCCEEDED);
+
+  EXPECT_THAT(Get(job.name()).result().headers(), ::testing::Contains(is_utf8));
+  grpc::ClientContext list_context;
+  v1::ListJobsResponse list;
+  EXPECT_TRUE(fetch_->ListJobs(&list_context, v1::ListJobsRequest(), &list).ok());
+  grpc::ClientContext fetch_context;
+  v1::FetchRequest request;
+  request.mutable_spec()->add_urls(origin_.Url("/latin1"));
+  const auto reader = fetch_->Fetch(&fetch_context, request);
+  v1::FetchResponse response;
+  ASSERT_TRUE(reader->Read(&response));
+  EXPECT_THAT(response.head().headers(), ::testing::Contains(is_utf8));
+  while (reader->Read(&response)) {
+  }
+  EXPECT_TRUE(reader->Finish().ok());
+}
+
+TEST_F(ApplicationTest, WatchThatIsCutOffAmongItsFirstEventsBeginsAnew) {
+  v1::WatchJobsRequest watch;
+  watch.set_until_done(true);
+  for (int i = 0; i < 3; ++i) {
+    v1::Job job;
+    ASSERT_TRUE(Create(Request("/hello"), &job).ok());
+    WatchUntilDone(job.name());
+    watch.add_names(job.name());
+  }
+  const auto events_of = [&](const std::string& token, int wanted) {
+    grpc::ClientContext context;
+    watch.set_resume_token(token);
+    const auto reader = fetch_->WatchJobs(&context, watch);
+    std::vector<v1::WatchJobsResponse> events;
+    for (v1::WatchJobsResponse event;
+         static_cast<int>(events.size()) < wanted && reader->Read(&event);) {
+      events.push_back(event);
+    }
+    context.TryCancel();
+    reader->Finish();
+    return events;
+  };
+
+  const auto first = events_of("", 1);
+  const auto all = events_of(first.at(0).resume_token(), 4);
+
+  EXPECT_THAT(all, ::testing::SizeIs(3));
+  EXPECT_THAT(all.at(1).resume_token(), IsEmpty());
+  EXPECT_THAT(all.at(2).resume_token(), Not(IsEmpty()));
+  EXPECT_THAT(events_of(all.at(2).resume_token(), 1), IsEmpty());
+}
+
+TEST_F(ApplicationTest, ResumeTokenReplaysWhatCameAfterIt) {
+  v1::Job job;
+  ASSERT_TRUE(Create(Request("/hello"), &job).ok());
+  grpc::ClientContext context;
+  v1::WatchJobsRequest watch;
+  watch.add_names(job.name());
+  v1::WatchJobsResponse event;
+  {
+    const auto reader = fetch_->WatchJobs(&context, watch);
+    ASSERT_TRUE(reader->Read(&event));
+    context.TryCancel();
+    reader->Finish();
+  }
+  WatchUntilDone(job.name());
+  v1::Job other;
+  ASSERT_TRUE(Create(Request("/hello"), &other).ok());
+
+  watch.set_resume_token(event.resume_token());
+  watch.set_until_done(true);
+  watch.set_no_progress(true);
+  grpc::ClientContext again;
+  const auto reader = fetch_->WatchJobs(&again, watch);
+  std::vector<v1::Job::State> states;
+  while (reader->Read(&event)) states.push_back(event.state_change().state());
+
+  EXPECT_TRUE(reader->Finish().ok());
+  EXPECT_THAT(states, Not(IsEmpty()));
+  EXPECT_EQ(states.back(), v1::Job::SUCCEEDED);
+}
+
+TEST_F(ApplicationTest, RetryIsNotTakenForWhatTheCallerAskedFor) {
+  origin_.Handle("/busy",
+                 [](Exchange& exchange) { exchange.Respond(503, {{"Retry-After", "100"}}, ""); });
+  v1::Job job;
+  ASSERT_TRUE(Create(Request("/busy"), &job).ok());
+  grpc::ClientContext context;
+  v1::WatchJobsRequest watch;
+  watch.add_names(job.name());
+  const auto reader = fetch_->WatchJobs(&context, watch);
+  for (v1::WatchJobsResponse event; job.state() != v1::Job::WAITING && reader->Read(&event);) {
+    if (event.has_state_change()) job = event.state_change().job();
+  }
+  context.TryCancel();
+
+  EXPECT_FALSE(job.has_not_before());
+  EXPECT_TRUE(job.has_error());
+}
+
+TEST_F(ApplicationTest, NotBeforeComesBackAndMovesTheDeadline) {
+  v1::CreateJobRequest request = Request("/hello");
+  const std::int64_t in_two_days = std::time(nullptr) + 2 * 86'400;
+  request.mutable_job()->mutable_not_before()->set_seconds(in_two_days);
+  v1::Job job;
+
+  ASSERT_TRUE(Create(request, &job).ok());
+  EXPECT_EQ(job.not_before().seconds(), in_two_days);
+  EXPECT_EQ(Get(job.name()).not_before().seconds(), in_two_days);
+  EXPECT_EQ(job.deadline().seconds(), in_two_days + 86'400);
+  request.mutable_job()->mutable_deadline()->set_seconds(in_two_days - 1);
+  const grpc::Status refused = Create(request, &job);
+  EXPECT_EQ(refused.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(DetailOf<google::rpc::BadRequest>(refused).field_violations(0).field(), "job.deadline");
+}
+
+TEST_F(ApplicationTest, LongTextOfACallerDoesNotHideTheError) {
+  v1::CreateJobRequest request = Request("/hello");
+  request.mutable_job()->set_destination(std::string(5'000, 'x') + ":y");
+  v1::Job job;
+
+  EXPECT_EQ(Create(request, &job).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+}
+
+TEST_F(ApplicationTest, GraceHasABound) {
+  grpc::ClientContext context;
+  v1::DrainRequest request;
+  request.mutable_grace()->set_seconds(9'223'372'034);
+  v1::DrainResponse response;
+
+  const grpc::Status refused = admin_->Drain(&context, request, &response);
+
+  EXPECT_EQ(refused.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(DetailOf<google::rpc::BadRequest>(refused).field_violations(0).field(), "grace");
+}
+
+TEST_F(ApplicationTest, NameThatDoesNotResolveIsJudgedAsAUrl) {
+  grpc::ClientContext context;
+  v1::CheckUrlRequest request;
+  request.set_url("http://no-such-name.invalid/");
+  v1::CheckUrlResponse response;
+
+  ASSERT_TRUE(fetch_->CheckUrl(&context, request, &response).ok());
+
+  EXPECT_TRUE(response.allowed());
+  EXPECT_THAT(response.detail(), HasSubstr("judged when it has some"));
 }
 
 TEST_F(ApplicationTest, FetchStreamsHeadBytesAndEnd) {
@@ -310,6 +464,34 @@ TEST_F(ApplicationTest, AReaderThatStallsDoesNotHoldUpTheDrain) {
   while (reader->Read(&response)) {
   }
   EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::UNAVAILABLE);
+}
+
+TEST_F(ApplicationTest, DataDirectoryIsPrivateWhenItIsMadeAndKeptWhenItIsThere) {
+  const auto mode_of = [](const std::filesystem::path& path) {
+    return std::filesystem::status(path).permissions();
+  };
+  EXPECT_EQ(mode_of(directory_ / "data"), std::filesystem::perms::owner_all);
+
+  LoadedConfig second = Settings();
+  second.config.data_dir = (directory_ / "shared").string();
+  std::filesystem::create_directory(second.config.data_dir);
+  const auto mode = std::filesystem::perms::owner_all | std::filesystem::perms::group_read |
+                    std::filesystem::perms::sticky_bit;
+  std::filesystem::permissions(second.config.data_dir, mode);
+  const auto started = Application::Start(second.config, "1.2.3");
+
+  ASSERT_TRUE(started.ok()) << started.status();
+  EXPECT_EQ(mode_of(second.config.data_dir), mode);
+}
+
+TEST_F(ApplicationTest, WhatThisMachineLacksIsToldWithoutAStart) {
+  EXPECT_THAT(CheckMachine(Settings().config), IsEmpty());
+  LoadedConfig lacking = Settings();
+  lacking.config.client.max_connections = 100'000'000;
+  lacking.config.tls_ca_file = (directory_ / "missing.pem").string();
+
+  EXPECT_THAT(CheckMachine(lacking.config),
+              ::testing::ElementsAre(HasSubstr("limits.connections"), HasSubstr("missing.pem")));
 }
 
 TEST_F(ApplicationTest, APortInUseIsAnError) {

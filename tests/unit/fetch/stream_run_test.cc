@@ -16,8 +16,13 @@ class CollectingReceiver final : public StreamReceiver {
   Task<absl::Status> OnBytes(std::uint64_t offset, sink::Buffer bytes) override {
     EXPECT_EQ(offset, head.offset + body.size());
     body.append(reinterpret_cast<const char*>(bytes.bytes().data()), bytes.size());
+    if (stalls)
+      co_await asio::steady_timer(co_await asio::this_coro::executor,
+                                  asio::steady_timer::time_point::max())
+          .async_wait(asio::use_awaitable);
     co_return absl::OkStatus();
   }
+  bool stalls = false;  ///< The bytes are taken, and the caller is not ready for more.
   StreamHead head;
   std::string body;
 };
@@ -174,6 +179,24 @@ TEST_F(StreamRunTest, ShutdownSaysWhereToResume) {
   const auto reason = GetReason(end->status());
   EXPECT_EQ(reason->reason, "INTERRUPTED");
   EXPECT_EQ(reason->metadata[0], std::make_pair(std::string("offset"), std::string("1048576")));
+}
+
+TEST_F(StreamRunTest, ShutdownCountsTheBytesThatAreOnTheirWay) {
+  Script({Whole(Pattern(3'000'000))});
+  receiver_.stalls = true;
+  StreamRun run(StreamDeps(), spec_, 0, Deadline::Never(), receiver_);
+  std::optional<absl::StatusOr<StreamEnd>> end;
+  runtime::TaskGroup group(loop_.get_executor());
+  group.Spawn("stream", Keep(run.Run(), &end));
+  loop_.restart();
+  while (receiver_.body.empty()) loop_.run_one();
+
+  run.Interrupt();
+  RunLoop(group);
+
+  const auto reason = GetReason(end->status());
+  EXPECT_EQ(reason->metadata[0],
+            std::make_pair(std::string("offset"), Concat(receiver_.body.size())));
 }
 
 TEST_F(StreamRunTest, CancelledCallerEndsTheTransferAndGivesEverythingBack) {
