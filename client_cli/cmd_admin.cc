@@ -25,9 +25,18 @@ ExitCode RunStatus(OutputFormat format, Session& session) {
   v1::Status status;
   const grpc::Status answer = GetStatus(session, status);
   if (!answer.ok()) return session.Report(answer);
-  session.console.out << (format == OutputFormat::kJson
-                              ? ToJson(status) + "\n"
-                              : DescribeStatus(status, format == OutputFormat::kWide));
+  switch (format) {
+    case OutputFormat::kJson:
+      session.console.out << ToJson(status) << '\n';
+      break;
+    case OutputFormat::kName:
+      session.console.out << session.connection.server() << '\n';
+      break;
+    case OutputFormat::kTable:
+    case OutputFormat::kWide:
+      session.console.out << DescribeStatus(status, format == OutputFormat::kWide);
+      break;
+  }
   return ExitCode::kDone;
 }
 
@@ -66,7 +75,7 @@ void AddStatus(CommandLine& line) {
   CLI::App* app = line.Subcommand("status", "Show the service's dials, limits and queue",
                                   "  fetchctl status -o wide      and its origins and shards");
   const auto format = std::make_shared<OutputFormat>(OutputFormat::kTable);
-  AddOutput(app, *format, "table|wide|json");
+  AddOutput(app, *format, "table|wide|json|name");
   line.commands.push_back(
       {app, [format](Session& session) { return RunStatus(*format, session); }, {}});
 }

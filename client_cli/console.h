@@ -1,6 +1,7 @@
 // Where a command's words go: its output, its errors, and what the terminal can do.
 #pragma once
 
+#include <chrono>
 #include <iosfwd>
 #include <string_view>
 
@@ -15,10 +16,12 @@ struct Console {
   int body_fd = 1;  ///< Bodies are written here, unbuffered; flush `out` before.
   bool out_is_terminal = false;
   bool err_is_terminal = false;  ///< False also when TERM=dumb: no cursor movement.
-  bool color = false;            ///< A terminal, and NO_COLOR is not set.
+  bool color = false;            ///< A terminal, and NO_COLOR is not set (no-color.org).
   bool quiet = false;            ///< -q: no progress, no summaries.
   int width = 80;
   int height = 24;
+  /// Between two lines of progress, where stderr is no terminal.
+  std::chrono::milliseconds line_interval = std::chrono::seconds(5);
 
   static Console ForProcess();
 

@@ -45,6 +45,7 @@ ExitCode ExitCodeOf(const grpc::Status& status) {
       return ExitCode::kDone;
     case grpc::StatusCode::INVALID_ARGUMENT:
       return ExitCode::kUsage;
+    case grpc::StatusCode::CANCELLED:
     case grpc::StatusCode::UNAVAILABLE:
       return IsInterruption(status) ? ExitCode::kUnreachable : ExitCode::kFetchFailed;
     case grpc::StatusCode::NOT_FOUND:
@@ -70,8 +71,14 @@ void ExitCodes::Add(ExitCode code) {
 }
 
 bool IsInterruption(const grpc::Status& status) {
-  if (status.error_code() != grpc::StatusCode::UNAVAILABLE) return false;
-  return SpeaksOfService(DetailsOf(status).reason);
+  switch (status.error_code()) {
+    case grpc::StatusCode::UNAVAILABLE:
+      return SpeaksOfService(DetailsOf(status).reason);
+    case grpc::StatusCode::CANCELLED:
+      return DetailsOf(status).reason.empty();
+    default:
+      return false;
+  }
 }
 
 grpc::Status ToGrpc(const absl::Status& status) {

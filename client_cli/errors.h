@@ -54,7 +54,8 @@ class ExitCodes {
 };
 
 /// The call ended because the service stops or went away: the same call may succeed on its next
-/// start.
+/// start. So does a call that is CANCELLED although nobody here did: it came as the service's last
+/// connections were closed.
 bool IsInterruption(const grpc::Status& status);
 
 grpc::Status ToGrpc(const absl::Status& status);

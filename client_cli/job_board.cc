@@ -30,7 +30,8 @@ JobBoard::JobBoard(Console& console, OutputFormat format, std::size_t jobs)
     : console_(console),
       draws_(console.err_is_terminal && !console.quiet),
       jobs_(jobs),
-      printer_(console, format, JobPrinter::Columns::kEnded, std::chrono::system_clock::now()) {}
+      printer_(console, format, JobPrinter::Columns::kEnded, std::chrono::system_clock::now()),
+      drawn_at_(std::chrono::steady_clock::now()) {}
 
 JobBoard::~JobBoard() { Erase(); }
 
@@ -99,7 +100,8 @@ std::vector<std::string> JobBoard::Picture() const {
 }
 
 void JobBoard::Draw(bool now) {
-  if (!draws_ || ended_names_.size() >= jobs_) return;
+  if (console_.quiet || ended_names_.size() >= jobs_) return;
+  if (!draws_) return WriteLine();
   const auto time = std::chrono::steady_clock::now();
   if (!now && drawn_lines_ > 0 && time - drawn_at_ < kRedrawInterval) return;
   Erase();
@@ -108,6 +110,16 @@ void JobBoard::Draw(bool now) {
   console_.err << std::flush;
   drawn_lines_ = lines.size();
   drawn_at_ = time;
+}
+
+void JobBoard::WriteLine() {
+  const auto time = std::chrono::steady_clock::now();
+  if (time - drawn_at_ < console_.line_interval) return;
+  drawn_at_ = time;
+  const std::size_t ended = ended_names_.size();
+  console_.Note(jobs_ == 1 && !live_.empty()
+                    ? RenderBar(live_.begin()->second, console_.width)
+                    : Concat(ended, " of ", jobs_, " ended, ", ended - succeeded_, " failed"));
 }
 
 void JobBoard::Erase() {

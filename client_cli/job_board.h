@@ -15,7 +15,8 @@
 namespace fetchd::cli {
 
 /// Takes the events of a watch. Prints each job once, when it ends; in between, on a terminal, one
-/// bar a running job as far as the height goes and a line for all of them. Not thread-safe.
+/// bar a running job as far as the height goes and a line for all of them; elsewhere a line from
+/// time to time. Not thread-safe.
 class JobBoard {
  public:
   JobBoard(Console& console, OutputFormat format, std::size_t jobs);
@@ -35,6 +36,7 @@ class JobBoard {
   bool OnState(BarState& bar, const v1::WatchJobsResponse::StateChange& change);
   void OnEnd(const v1::Job& job);
   void Draw(bool now);
+  void WriteLine();
   void Erase();
   std::vector<std::string> Picture() const;
 

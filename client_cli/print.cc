@@ -19,7 +19,7 @@ using Columns = JobPrinter::Columns;
 
 std::vector<Table::Column> ColumnsOf(Columns columns, bool wide) {
   const Table::Column name{"NAME", 31};
-  const Table::Column state{"STATE", 11};
+  const Table::Column state{"STATE", 11, true};
   switch (columns) {
     case Columns::kSubmitted:
       return {name, state, {"URL", 0}};
@@ -89,6 +89,16 @@ void DropUnknownDetails(google::protobuf::Message& message) {
   }
 }
 
+/// In the colours of the terminal; other texts stay as they are.
+std::string Painted(const std::string& state) {
+  const char* color = nullptr;
+  if (state == "SUCCEEDED") color = "32";
+  if (state == "FAILED") color = "31";
+  if (state == "CANCELLED" || state == "WAITING" || state == "INTERRUPTED") color = "33";
+  if (state == "RUNNING") color = "36";
+  return color == nullptr ? state : Concat("\x1b[", color, "m", state, "\x1b[0m");
+}
+
 }  // namespace
 
 std::string ToJson(const google::protobuf::Message& message) {
@@ -105,8 +115,8 @@ std::string ToJson(const google::protobuf::Message& message) {
   return status.ok() ? json : R"({"unprintable":true})";
 }
 
-Table::Table(std::ostream& out, std::vector<Column> columns)
-    : out_(out), columns_(std::move(columns)) {}
+Table::Table(std::ostream& out, std::vector<Column> columns, bool color)
+    : out_(out), columns_(std::move(columns)), color_(color) {}
 
 void Table::Row(const std::vector<std::string>& cells) {
   if (!titled_) {
@@ -122,7 +132,7 @@ void Table::Line(const std::vector<std::string>& cells) {
   std::string line;
   for (std::size_t i = 0; i < columns_.size(); ++i) {
     const std::string cell = Printable(cells[i]);
-    line += cell;
+    line += color_ && columns_[i].is_state ? Painted(cell) : cell;
     if (i + 1 == columns_.size()) break;
     line.append(columns_[i].width > cell.size() ? columns_[i].width - cell.size() : 0, ' ');
     line += "  ";
@@ -136,7 +146,7 @@ JobPrinter::JobPrinter(Console& console, OutputFormat format, Columns columns,
       format_(format),
       columns_(columns),
       now_(now),
-      table_(console.out, ColumnsOf(columns, format == OutputFormat::kWide)) {}
+      table_(console.out, ColumnsOf(columns, format == OutputFormat::kWide), console.color) {}
 
 void JobPrinter::Print(const v1::Job& job) {
   switch (format_) {

@@ -26,8 +26,9 @@ class Table {
   struct Column {
     std::string title;
     std::size_t width;
+    bool is_state = false;  ///< Of a job: painted, with `color`.
   };
-  Table(std::ostream& out, std::vector<Column> columns);
+  Table(std::ostream& out, std::vector<Column> columns, bool color = false);
   /// The title line comes before the first row. Cells are made safe to print.
   void Row(const std::vector<std::string>& cells);
 
@@ -35,6 +36,7 @@ class Table {
   void Line(const std::vector<std::string>& cells);
   std::ostream& out_;
   std::vector<Column> columns_;
+  bool color_;
   bool titled_ = false;
 };
 

@@ -50,25 +50,26 @@ std::string RenderBar(const BarState& bar, int width) {
 
 ProgressBar::ProgressBar(Console& console, std::string label)
     : console_(console),
-      shown_(console.err_is_terminal && !console.quiet),
+      in_place_(console.err_is_terminal),
       began_(Clock::now()),
       drawn_at_(began_) {
   bar_.label = std::move(label);
 }
 
 ProgressBar::~ProgressBar() {
-  if (!drawn_) return;
+  if (!drawn_ || !in_place_) return;
   Draw();
   console_.err << '\n' << std::flush;
 }
 
 void ProgressBar::Update(std::uint64_t received_bytes, std::optional<std::uint64_t> total_bytes) {
-  if (!shown_) return;
+  if (console_.quiet) return;
   if (!first_bytes_) first_bytes_ = received_bytes;
   bar_.received_bytes = received_bytes;
   bar_.total_bytes = total_bytes;
   const auto now = Clock::now();
-  if (drawn_ && now - drawn_at_ < kRedrawInterval) return;
+  const bool at_once = in_place_ && !drawn_;
+  if (!at_once && now - drawn_at_ < (in_place_ ? kRedrawInterval : console_.line_interval)) return;
   const double seconds = std::chrono::duration<double>(now - began_).count();
   if (seconds > 0.2) {
     bar_.rate_bytes_per_sec = static_cast<double>(received_bytes - *first_bytes_) / seconds;
@@ -84,6 +85,7 @@ void ProgressBar::Update(std::uint64_t received_bytes, std::optional<std::uint64
 
 void ProgressBar::Draw() {
   drawn_ = true;
+  if (!in_place_) return console_.Note(RenderBar(bar_, console_.width));
   console_.err << "\r\x1b[K" << RenderBar(bar_, console_.width) << std::flush;
 }
 

@@ -23,8 +23,8 @@ struct BarState {
 /// "label  [=====>    ] 45%  12.0 MiB of 26.5 MiB  3.1 MiB/s  4.2s", at most `width` columns.
 std::string RenderBar(const BarState& bar, int width);
 
-/// The bar of one transfer, redrawn in place at most ten times a second; nothing unless stderr is a
-/// terminal.
+/// The bar of one transfer: on a terminal redrawn in place at most ten times a second, elsewhere a
+/// line from time to time.
 class ProgressBar {
  public:
   ProgressBar(Console& console, std::string label);
@@ -37,7 +37,7 @@ class ProgressBar {
   using Clock = std::chrono::steady_clock;
   void Draw();
   Console& console_;
-  bool shown_;
+  bool in_place_;
   bool drawn_ = false;
   BarState bar_;
   std::optional<std::uint64_t> first_bytes_;  ///< Resumed ones say nothing about the rate.

@@ -47,14 +47,17 @@ grpc::Status Submitter::RunStream() {
   broken_ = false;
   std::jthread writer([this, &stream] { Write(*stream); });
   v1::CreateJobsResponse answer;
-  while (stream->Read(&answer)) TakeAnswer(answer);
+  bool takes_more = true;
+  while (takes_more && stream->Read(&answer)) takes_more = TakeAnswer(answer);
+  if (!takes_more) call.context()->TryCancel();
   {
     const std::lock_guard lock(mutex_);
     broken_ = true;
     room_.notify_all();
   }
   writer.join();
-  return stream->Finish();
+  const grpc::Status status = stream->Finish();
+  return takes_more ? status : ToGrpc(answer.error());
 }
 
 void Submitter::Write(Stream& stream) {
@@ -64,9 +67,10 @@ void Submitter::Write(Stream& stream) {
   stream.WritesDone();
 }
 
-void Submitter::TakeAnswer(const v1::CreateJobsResponse& answer) {
+bool Submitter::TakeAnswer(const v1::CreateJobsResponse& answer) {
+  if (answer.has_error() && IsInterruption(ToGrpc(answer.error()))) return false;
   std::unique_lock lock(mutex_);
-  if (unanswered_.empty() || sent_ == 0) return;  // An answer to nothing.
+  if (unanswered_.empty() || sent_ == 0) return true;  // An answer to nothing.
   const Submission submission = std::move(unanswered_.front());
   unanswered_.pop_front();
   --sent_;
@@ -75,6 +79,7 @@ void Submitter::TakeAnswer(const v1::CreateJobsResponse& answer) {
   answered_any_ = true;
   last_answer_ = std::chrono::steady_clock::now();
   on_answer_(submission, answer);
+  return true;
 }
 
 /// First what an earlier stream left unanswered, then new ones.

@@ -38,7 +38,8 @@ class Submitter {
   using Stream = grpc::ClientReaderWriterInterface<v1::CreateJobRequest, v1::CreateJobsResponse>;
   grpc::Status RunStream();
   void Write(Stream& stream);
-  void TakeAnswer(const v1::CreateJobsResponse& answer);
+  /// False when the service takes no more: then it is no answer.
+  bool TakeAnswer(const v1::CreateJobsResponse& answer);
   std::optional<v1::CreateJobRequest> NextToSend();
 
   Session& session_;

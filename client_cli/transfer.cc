@@ -129,6 +129,7 @@ grpc::Status Transfer(Session& session, const OpenStream& open, BodyFile& file,
     if (IsWorthless(status)) file.Discard();
     idle = file.offset() > before ? 0 : idle + 1;
     if (idle == 0) backoff.Reset();
+    if (session.interrupt.triggered()) return status;
     if (!MayResume(status, file.offset()) || idle > options.max_reconnects) return status;
     session.console.Note(Concat("interrupted at byte ", file.offset(), "; going on"));
     if (!backoff.Wait(session.interrupt)) return status;

@@ -9,6 +9,7 @@ namespace {
 
 /// A command line takes only so many words that people would copy.
 constexpr std::size_t kMostNames = 50;
+constexpr Milliseconds kBarInterval{250};
 
 std::vector<std::string> Unfinished(const JobBoard& board, const std::vector<std::string>& names) {
   std::vector<std::string> unfinished;
@@ -24,7 +25,10 @@ ExitCode WaitAndPrint(Session& session, const std::vector<std::string>& names, O
                       std::optional<Milliseconds> timeout) {
   WaitOptions options;
   options.names = names;
-  options.progress = session.console.err_is_terminal && !session.console.quiet;
+  if (!session.console.quiet) {
+    options.progress_interval =
+        session.console.err_is_terminal ? kBarInterval : session.console.line_interval;
+  }
   if (timeout) options.limits.deadline = std::chrono::steady_clock::now() + *timeout;
   grpc::Status status;
   std::vector<std::string> unfinished;
@@ -36,8 +40,12 @@ ExitCode WaitAndPrint(Session& session, const std::vector<std::string>& names, O
     unfinished = Unfinished(board, names);
     code = board.exit_code();
   }
-  if (status.ok()) return code;
+  if (status.ok() && unfinished.empty()) return code;
   NoteHowToWatch(session.console, unfinished);
+  if (status.ok()) {
+    return session.console.Report(ExitCode::kFetchFailed,
+                                  "the service ended the watch before the jobs had ended");
+  }
   if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED && timeout) {
     return session.console.Report(ExitCode::kTimeout,
                                   Concat("gave up waiting after ", FormatDuration(*timeout)));

@@ -14,7 +14,6 @@ using Clock = std::chrono::steady_clock;
 using OnEvent = std::function<void(const v1::WatchJobsResponse&)>;
 
 constexpr std::size_t kNamesPerCall = 10'000;
-constexpr Milliseconds kProgressInterval{250};
 
 std::optional<Milliseconds> TimeLeft(const WatchLimits& limits) {
   if (!limits.deadline) return std::nullopt;
@@ -66,8 +65,10 @@ grpc::Status WaitForJobs(Session& session, const WaitOptions& options, const OnE
     const std::size_t end = std::min(first + kNamesPerCall, options.names.size());
     for (std::size_t i = first; i < end; ++i) request.add_names(options.names[i]);
     request.set_until_done(true);
-    request.set_no_progress(!options.progress);
-    *request.mutable_progress_interval() = ToProto(kProgressInterval);
+    request.set_no_progress(!options.progress_interval);
+    if (options.progress_interval) {
+      *request.mutable_progress_interval() = ToProto(*options.progress_interval);
+    }
     const auto one_at_a_time = [&](const v1::WatchJobsResponse& event) {
       const std::lock_guard lock(mutex);
       on_event(event);

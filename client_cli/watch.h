@@ -27,7 +27,8 @@ grpc::Status WatchJobs(Session& session, v1::WatchJobsRequest request, const Wat
 struct WaitOptions {
   std::vector<std::string> names;
   WatchLimits limits;
-  bool progress = false;  ///< Ask for byte progress too.
+  /// Byte progress as often as this; absent = none.
+  std::optional<std::chrono::milliseconds> progress_interval;
 };
 
 /// WatchJobs() until each named job has ended, in groups of 10,000, one thread a group; `on_event`

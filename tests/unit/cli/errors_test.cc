@@ -35,6 +35,7 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(CodeCase{grpc::StatusCode::OK, ExitCode::kDone},
                       CodeCase{grpc::StatusCode::INVALID_ARGUMENT, ExitCode::kUsage},
                       CodeCase{grpc::StatusCode::UNAVAILABLE, ExitCode::kUnreachable},
+                      CodeCase{grpc::StatusCode::CANCELLED, ExitCode::kUnreachable},
                       CodeCase{grpc::StatusCode::NOT_FOUND, ExitCode::kNotFound},
                       CodeCase{grpc::StatusCode::PERMISSION_DENIED, ExitCode::kRefused},
                       CodeCase{grpc::StatusCode::UNAUTHENTICATED, ExitCode::kRefused},

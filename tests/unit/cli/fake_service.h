@@ -110,8 +110,12 @@ class CliTest : public ::testing::Test {
   }
 
   ExitCode RunCommand(std::vector<std::string> arguments) {
-    Console console{
-        .out = out_, .err = err_, .body_fd = fileno(body_), .err_is_terminal = err_is_terminal_};
+    Console console{.out = out_,
+                    .err = err_,
+                    .body_fd = fileno(body_),
+                    .err_is_terminal = err_is_terminal_,
+                    .color = color_,
+                    .line_interval = line_interval_};
     arguments.insert(arguments.begin(), {"--server", address_});
     return cli::Run(arguments, console, interrupt_,
                     [](const std::string&) { return std::nullopt; });
@@ -139,6 +143,8 @@ class CliTest : public ::testing::Test {
   std::FILE* body_ = nullptr;
   Interrupt interrupt_;
   bool err_is_terminal_ = false;
+  bool color_ = false;
+  std::chrono::milliseconds line_interval_ = std::chrono::hours(1);
   std::ostringstream out_, err_;
 };
 

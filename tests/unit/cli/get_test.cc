@@ -108,6 +108,23 @@ TEST_F(GetTest, InterruptedStreamGoesOnAtTheNextByte) {
   EXPECT_THAT(Offsets(), ElementsAre(0, 5));
 }
 
+TEST_F(GetTest, CallThatTheClosingServiceCancelsIsMadeAgain) {
+  int calls = 0;
+  answer_ = [&calls](grpc::ServerContext&, const v1::FetchRequest& request, auto& writer) {
+    if (++calls == 3) return SendRest(writer, request.offset());
+    if (calls == 2) return grpc::Status(grpc::StatusCode::CANCELLED, "CANCELLED");
+    SendHead(writer, 0);
+    SendChunk(writer, 0, "hello");
+    return StatusWith(grpc::StatusCode::UNAVAILABLE, "draining", "INTERRUPTED");
+  };
+
+  EXPECT_EQ(RunCommand({"get", "http://a/", "-o", Path("f"), "--sha256", kSha256}),
+            ExitCode::kDone);
+
+  EXPECT_EQ(Contents("f"), kBody);
+  EXPECT_THAT(Offsets(), ElementsAre(0, 5, 5));
+}
+
 TEST_F(GetTest, TwoVersionsOfABodyAreNeverMixed) {
   answer_ = [](grpc::ServerContext&, const v1::FetchRequest& request, auto& writer) {
     if (request.offset() != 0) return SendRest(writer, request.offset(), "\"2\"");

@@ -186,6 +186,55 @@ TEST_F(OutputTest, TerminalShowsABarAJobAndTakesItAway) {
   EXPECT_THAT(err_.str(), ::testing::EndsWith("\x1b[1A\r\x1b[J"));
 }
 
+TEST_F(OutputTest, WithoutTerminalProgressIsAPlainLine) {
+  service_.watch = [](const v1::WatchJobsRequest&, auto& writer) {
+    v1::WatchJobsResponse event;
+    event.set_name("jobs/1");
+    event.mutable_progress()->set_received_bytes(1);
+    event.mutable_progress()->set_total_bytes(2);
+    writer.Write(event);
+    event.mutable_state_change()->set_state(v1::Job::SUCCEEDED);
+    *event.mutable_state_change()->mutable_job() = SucceededJob();
+    writer.Write(event);
+    return grpc::Status::OK;
+  };
+  line_interval_ = std::chrono::milliseconds(0);
+
+  EXPECT_EQ(RunCommand({"watch", "1"}), ExitCode::kDone);
+
+  EXPECT_THAT(err_.str(), ::testing::StartsWith("fetchctl: jobs/1"));
+  EXPECT_THAT(err_.str(), HasSubstr("50%"));
+  EXPECT_THAT(err_.str(), Not(HasSubstr("\x1b")));
+}
+
+TEST_F(OutputTest, QuietSaysNothingOnTheWay) {
+  service_.watch = [](const v1::WatchJobsRequest& request, auto& writer) {
+    EXPECT_TRUE(request.no_progress());
+    v1::WatchJobsResponse event;
+    event.set_name("jobs/1");
+    *event.mutable_state_change()->mutable_job() = SucceededJob();
+    writer.Write(event);
+    return grpc::Status::OK;
+  };
+  line_interval_ = std::chrono::milliseconds(0);
+
+  EXPECT_EQ(RunCommand({"watch", "-q", "1"}), ExitCode::kDone);
+
+  EXPECT_EQ(err_.str(), "");
+}
+
+TEST_F(OutputTest, StatesAreColouredOnATerminalThatAllowsIt) {
+  service_.list = [](const v1::ListJobsRequest&, v1::ListJobsResponse& response) {
+    *response.add_jobs() = SucceededJob();
+    return grpc::Status::OK;
+  };
+  color_ = true;
+
+  EXPECT_EQ(RunCommand({"list"}), ExitCode::kDone);
+
+  EXPECT_THAT(out_.str(), HasSubstr("\x1b[32mSUCCEEDED\x1b[0m  "));
+}
+
 TEST(RenderBarTest, ShowsGaugeRateAndTimeLeft) {
   const BarState bar{.label = "a.iso",
                      .received_bytes = 512 << 10,

@@ -195,6 +195,41 @@ TEST_F(SubmitTest, WaitSurvivesABrokenWatchAndPrintsEachEndOnce) {
                             "  file:///srv/jobs/2\n");
 }
 
+TEST_F(SubmitTest, JobThatADrainingServiceRefusesIsSentAgain) {
+  const auto accept = service_.create;
+  int streams = 0;
+  service_.create = [&](auto& stream) {
+    if (++streams > 1) return accept(stream);
+    v1::CreateJobRequest request;
+    EXPECT_TRUE(stream.Read(&request));
+    v1::CreateJobsResponse response;
+    *response.mutable_job() = JobFor(request, ++jobs_);
+    response.set_created(true);
+    stream.Write(response);
+    const grpc::Status draining = StatusWith(grpc::StatusCode::UNAVAILABLE, "drain", "DRAINING");
+    EXPECT_TRUE(response.mutable_error()->ParseFromString(draining.error_details()));
+    while (stream.Read(&request)) stream.Write(response);
+    return draining;
+  };
+
+  EXPECT_EQ(RunCommand({"submit", "-o", "name", "http://a/", "http://b/", "http://c/"}),
+            ExitCode::kDone);
+
+  EXPECT_EQ(out_.str(), "jobs/1\njobs/2\njobs/3\n");
+  EXPECT_THAT(err_.str(), HasSubstr("3 created, 0 existing, 0 refused"));
+}
+
+TEST_F(SubmitTest, WatchThatEndsTooEarlyIsNoSuccess) {
+  service_.watch = [&](const v1::WatchJobsRequest&, auto& writer) {
+    SendEnd(writer, "jobs/1", v1::Job::SUCCEEDED);
+    return grpc::Status::OK;
+  };
+
+  EXPECT_EQ(RunCommand({"submit", "--wait", "http://a/", "http://b/"}), ExitCode::kFetchFailed);
+
+  EXPECT_THAT(err_.str(), HasSubstr("fetchctl watch jobs/2"));
+}
+
 TEST_F(SubmitTest, UnknownResumeTokenStartsFromTheStatesNow) {
   int calls = 0;
   service_.watch = [&](const v1::WatchJobsRequest& request, auto& writer) {
