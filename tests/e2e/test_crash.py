@@ -80,7 +80,9 @@ class CrashTest(harness.TestCase):
         for i in range(JOBS):
             self.assertEqual((server.data / f"files/crash/{i}").read_bytes(), bodies[choice[i]])
         self.assertEqual(len(server.files()), JOBS, "a temporary file is left")
-        for job in server.json("list"):
+        jobs = server.json("list", "--all")
+        self.assertEqual(len(jobs), JOBS)
+        for job in jobs:
             successes = [a for a in server.json("describe", job["name"])[0].get("attempts", [])
                          if a["outcome"] == "OUTCOME_SUCCEEDED"]
             self.assertLessEqual(len(successes), 1, job["name"])

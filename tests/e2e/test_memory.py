@@ -4,7 +4,7 @@ import subprocess
 
 import harness
 
-SIZE = (1 << 30) if harness.FULL else (64 << 20)
+SIZE = (1 << 30) if harness.FULL else (256 << 20)
 ALLOWED_ABOVE_IDLE = 64 << 20
 
 
