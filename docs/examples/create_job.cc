@@ -1,9 +1,10 @@
 // Another service hands fetchd a URL and waits until the bytes are there.
-//   create_job URL [DESTINATION] [SERVER]        e.g.  create_job https://example.org/a.iso
-//   file:isos/a.iso
+//   create_job URL [DESTINATION] [SERVER]
+// e.g. create_job https://example.org/a.iso file:isos/a.iso
 #include <grpcpp/grpcpp.h>
 
 #include <iostream>
+#include <random>
 #include <string>
 
 #include "fetchd/v1/fetch_service.grpc.pb.h"
@@ -20,7 +21,9 @@ int main(int argc, char** argv) {
   fetchd::v1::CreateJobRequest create;
   create.mutable_job()->mutable_spec()->add_urls(argv[1]);
   if (argc > 2) create.mutable_job()->set_destination(argv[2]);
-  create.set_request_id("create_job-example:" + std::string(argv[1]));  // Safe to send again.
+  // A name of yours for this piece of work makes it safe to send again, also from another process:
+  // the same id and job again answers the job that is there.
+  create.set_request_id("create_job-" + std::to_string(std::random_device()()));
 
   grpc::ClientContext create_context;
   fetchd::v1::Job job;

@@ -1,9 +1,11 @@
 #!/usr/bin/python3
-"""Streams a URL through fetchd to a file: bytes come back over the call, checked against their SHA-256.
+"""Streams a URL through fetchd to a file: bytes come back over the call, and are checked against the server's SHA-256.
 
   apt-get install python3-grpcio protobuf-compiler python3-protobuf
   python3 docs/examples/fetch_stream.py URL FILE [SERVER]
 """
+import base64
+import hashlib
 import pathlib
 import subprocess
 import sys
@@ -32,6 +34,7 @@ def main(url, path, server="127.0.0.1:7070"):
             response_deserializer=pb.FetchResponse.FromString)
         request = pb.FetchRequest()
         request.spec.urls.append(url)
+        sha256 = hashlib.sha256()
         with open(path, "wb") as out:
             for part in fetch(request, timeout=3600):
                 kind = part.WhichOneof("part")
@@ -39,8 +42,11 @@ def main(url, path, server="127.0.0.1:7070"):
                     print("HTTP", part.head.http_status, part.head.total_bytes, "bytes")
                 elif kind == "chunk":
                     out.write(part.chunk.data)
+                    sha256.update(part.chunk.data)
                 else:
-                    print(part.end.size_bytes, "bytes", part.end.digests[0])
+                    if "sha256-" + base64.b64encode(sha256.digest()).decode() not in part.end.digests:
+                        sys.exit(f"{path}: the bytes that came are not those that were sent")
+                    print(part.end.size_bytes, "bytes", sha256.hexdigest())
 
 
 if __name__ == "__main__":
