@@ -79,8 +79,12 @@ std::optional<WallTime> ToTime(const Fields& fields) {
   // 60 is a leap second.
   if (!day.ok() || fields.hour > 23 || fields.minute > 59 || fields.second > 60)
     return std::nullopt;
-  return WallTime(std::chrono::sys_days(day)) + std::chrono::hours(fields.hour) +
-         std::chrono::minutes(fields.minute) + std::chrono::seconds(fields.second);
+  const std::chrono::sys_seconds time =
+      std::chrono::sys_days(day) + std::chrono::hours(fields.hour) +
+      std::chrono::minutes(fields.minute) + std::chrono::seconds(fields.second);
+  // In seconds: nanoseconds would overflow.
+  constexpr auto kLatest = std::chrono::floor<std::chrono::seconds>(WallTime::max());
+  return std::clamp(time, std::chrono::sys_seconds(), kLatest);
 }
 
 // "Sun, 06 Nov 1994 08:49:37 GMT" and "Sunday, 06-Nov-94 08:49:37 GMT".

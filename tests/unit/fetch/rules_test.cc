@@ -21,6 +21,12 @@ TEST(HttpDateTest, ReadsAllThreeForms) {
   EXPECT_EQ(ParseHttpDate("Sun Nov  6 08:49:37 1994"), kNov1994);
 }
 
+TEST(HttpDateTest, DatesBeyondOurTimesAreTheNearestOfThem) {
+  EXPECT_EQ(ParseHttpDate("Sun Nov  6 08:49:37 0001"), WallTime());
+  EXPECT_GT(ParseHttpDate("Fri, 31 Dec 9999 23:59:59 GMT"), WallTime(24h * 365 * 290));
+  EXPECT_GT(ParseRetryAfter("Fri, 31 Dec 9999 23:59:59 GMT", kNov1994), 24h * 365 * 200);
+}
+
 TEST(HttpDateTest, RefusesTheRest) {
   for (const char* text : {"", "0", "Sun, 06 Nov 1994 08:49:37", "Sun, 06 Nov 1994 08:49:37 CET",
                            "Sun, 31 Feb 2026 00:00:00 GMT", "Sun, 06 Nov 1994 24:00:00 GMT",
