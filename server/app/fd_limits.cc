@@ -6,12 +6,15 @@
 #include <cstring>
 
 #include "base/strings.h"
+#include "net/connect_race.h"
 
 namespace fetchd::app {
 namespace {
 
 /// Database and its readers, event loops, sockets of API clients, log, libraries.
 constexpr std::uint64_t kOwnDescriptors = 128;
+/// The temporary file, and its directory while the file is published.
+constexpr std::uint64_t kDescriptorsPerTransfer = 2;
 
 }  // namespace
 
@@ -29,16 +32,17 @@ absl::StatusOr<std::uint64_t> RaiseFileLimit() {
 
 absl::Status CheckFileLimit(std::uint64_t file_limit, std::uint64_t connections,
                             std::uint64_t transfers) {
-  const std::uint64_t reserved = kOwnDescriptors + transfers;
+  const std::uint64_t files = kDescriptorsPerTransfer * transfers;
+  const std::uint64_t reserved = kOwnDescriptors + net::kSpareSockets + files;
   const std::uint64_t left = file_limit > reserved ? file_limit - reserved : 0;
   const std::uint64_t allowed = left / 5 * 4;
   if (connections <= allowed) return absl::OkStatus();
   return absl::FailedPreconditionError(
       Concat("limits.connections: ", connections, " is more than ", allowed, ", 80 % of the ", left,
              " file descriptors that the limit of ", file_limit, " leaves beside ", kOwnDescriptors,
-             " of the process and ", transfers,
-             " files of transfers; raise `ulimit -Hn` or lower "
-             "limits.connections and limits.transfers"));
+             " of the process, ", net::kSpareSockets, " for connects to several addresses and ",
+             files, " for the files of ", transfers,
+             " transfers; raise `ulimit -Hn` or lower limits.connections and limits.transfers"));
 }
 
 }  // namespace fetchd::app

@@ -11,8 +11,8 @@ namespace fetchd::app {
 absl::StatusOr<std::uint64_t> RaiseFileLimit();
 
 /// FAILED_PRECONDITION with the numbers when `connections` is more than 80 % of what `file_limit`
-/// leaves beside the process's own descriptors (log, database, threads, API clients) and one open
-/// file a transfer.
+/// leaves beside the process's own descriptors (log, database, threads, API clients), the spare
+/// sockets of connects (net/connect_race.h), and a file and its directory for each transfer.
 absl::Status CheckFileLimit(std::uint64_t file_limit, std::uint64_t connections,
                             std::uint64_t transfers);
 

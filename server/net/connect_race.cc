@@ -20,10 +20,13 @@ constexpr Duration kAttemptDelay = std::chrono::milliseconds(250);
 /// Sockets that one connect may hold: a name with many silent addresses must not use up
 /// descriptors.
 constexpr std::size_t kMaxPending = 4;
+/// What a silent address has at least before it is given up for the next one.
+constexpr Duration kPatience = kMaxPending * kAttemptDelay;
 
 struct Runner {
-  Runner(const asio::any_io_executor& executor, tcp::endpoint to, SteadyTime at)
-      : socket(executor), endpoint(std::move(to)), began(at) {}
+  Runner(const asio::any_io_executor& executor, tcp::endpoint to, SteadyTime at, Permit extra)
+      : spare(std::move(extra)), socket(executor), endpoint(std::move(to)), began(at) {}
+  Permit spare;  ///< Empty for the socket that the race holds by right.
   tcp::socket socket;
   tcp::endpoint endpoint;
   SteadyTime began;
@@ -75,8 +78,7 @@ class Race {
       if (Pending() == 0 && all_started) co_return Finish(nullptr, false);
       const SteadyTime now = clock_.Now();
       if (deadline.Passed(now)) co_return Finish(nullptr, true);
-      if (!all_started && (Pending() == 0 || now >= next_at_)) {
-        if (Pending() == kMaxPending) GiveUpOldest(now);
+      if (!all_started && (Pending() == 0 || now >= next_at_) && MakeWay(now)) {
         StartNext();
         continue;
       }
@@ -89,18 +91,34 @@ class Race {
   static void Close(Runner& runner) {
     error_code ignored;  // A connect given up: nothing is lost with it.
     runner.socket.close(ignored);
+    runner.spare.Release();
+  }
+
+  /// True when another socket may be opened now; else `next_at_` says when to ask again.
+  bool MakeWay(SteadyTime now) {
+    if (Pending() == 0) return true;
+    if (Pending() < kMaxPending) spare_ = SpareSockets().TryAcquire(1);
+    if (spare_) return true;
+    Runner& oldest = Oldest();
+    next_at_ = oldest.began + kPatience;
+    if (now < next_at_) return false;
+    spare_ = std::move(oldest.spare);
+    GiveUp(oldest, now);
+    return true;
   }
 
   void StartNext() {
     const SteadyTime now = clock_.Now();
     next_at_ = now + kAttemptDelay;
     const tcp::endpoint endpoint = endpoints_[track_->runners.size()];
-    track_->runners.push_back(std::make_unique<Runner>(executor_, endpoint, now));
+    track_->runners.push_back(
+        std::make_unique<Runner>(executor_, endpoint, now, std::move(spare_)));
     Runner* runner = track_->runners.back().get();
     error_code error;
     runner->socket.open(endpoint.protocol(), error);
     if (error) {
       runner->ended = error;
+      runner->spare.Release();
       return;
     }
     runner->socket.async_connect(
@@ -108,16 +126,20 @@ class Race {
           if (!runner->socket.is_open()) return;  // The race is over.
           runner->ended = ended ? ended : CheckPeer(runner->socket, runner->endpoint);
           runner->took = clock.Now() - runner->began;
+          if (*runner->ended) Close(*runner);
           track->Signal();
         });
   }
 
-  void GiveUpOldest(SteadyTime now) {
-    const auto oldest =
-        std::ranges::find_if(track_->runners, [](const auto& r) { return !r->ended; });
-    Close(**oldest);
-    (*oldest)->ended = asio::error::timed_out;
-    (*oldest)->took = now - (*oldest)->began;
+  /// Of those pending; there is one.
+  Runner& Oldest() {
+    return **std::ranges::find_if(track_->runners, [](const auto& r) { return !r->ended; });
+  }
+
+  static void GiveUp(Runner& runner, SteadyTime now) {
+    Close(runner);
+    runner.ended = asio::error::timed_out;
+    runner.took = now - runner.began;
   }
 
   Runner* Winner() {
@@ -165,10 +187,17 @@ class Race {
   const std::vector<tcp::endpoint> endpoints_;
   const std::shared_ptr<Track> track_;
   SteadyTime next_at_;
+  Permit spare_;  ///< For the next socket.
   error_code last_error_;
 };
 
 }  // namespace
+
+Semaphore& SpareSockets() {
+  // Never destroyed: at exit some race may still hold a permit of it.
+  static auto& spare = *new Semaphore(kSpareSockets);
+  return spare;
+}
 
 Task<ConnectResult> RaceToConnect(asio::any_io_executor executor, Clock& clock,
                                   std::vector<tcp::endpoint> endpoints, Deadline deadline) {

@@ -2,12 +2,21 @@
 #pragma once
 
 #include <boost/asio/ip/tcp.hpp>
+#include <cstdint>
 #include <string>
 #include <vector>
 
+#include "base/semaphore.h"
 #include "base/time.h"
 
 namespace fetchd::net {
+
+/// Sockets, over all races of the process, beside the one that each race holds by right:
+/// descriptors are the process's, and the start-up check counts these among them (app/fd_limits.h).
+/// Enough for 21 races that all meet silent addresses; more of them wait longer for their next
+/// address.
+inline constexpr std::uint64_t kSpareSockets = 64;
+Semaphore& SpareSockets();  ///< Thread-safe.
 
 struct ConnectTry {
   asio::ip::tcp::endpoint endpoint;
@@ -25,8 +34,10 @@ struct ConnectResult {
 };
 
 /// Connects to `endpoints` in the order given, 250 ms apart or as soon as one fails. Completes with
-/// the first that connected and is what was asked for; all others are closed. Does not interleave:
-/// see InterleaveFamilies. `endpoints` is not empty.
+/// the first that connected and is what was asked for; all others are closed, those that failed at
+/// once. It holds one socket, and up to three SpareSockets() while addresses are silent; without
+/// one, the address that has been silent longest is given up for the next after one second. Does
+/// not interleave: see InterleaveFamilies. `endpoints` is not empty.
 Task<ConnectResult> RaceToConnect(asio::any_io_executor executor, Clock& clock,
                                   std::vector<asio::ip::tcp::endpoint> endpoints,
                                   Deadline deadline);

@@ -22,8 +22,9 @@ constexpr Row kRows[] = {
     {EDQUOT, kResourceExhausted, "DISK_FULL", "raise the quota of the files volume"},
     {EFBIG, kResourceExhausted, "DISK_FULL",
      "the file system or RLIMIT_FSIZE allows no larger file"},
-    {EMFILE, kResourceExhausted, "FILE_IO", "raise RLIMIT_NOFILE or lower limits.transfers"},
-    {ENFILE, kResourceExhausted, "FILE_IO", "the system is out of file descriptors"},
+    // Others let go of descriptors any moment, so these are worth another attempt.
+    {EMFILE, kUnavailable, "FILE_IO", "raise RLIMIT_NOFILE or lower limits.transfers"},
+    {ENFILE, kUnavailable, "FILE_IO", "the system is out of file descriptors"},
     {EROFS, kPermissionDenied, "FILE_IO", "mount files.root read-write"},
     {EACCES, kPermissionDenied, "FILE_IO", "give the service's user write access"},
     {EPERM, kPermissionDenied, "FILE_IO", "give the service's user write access"},

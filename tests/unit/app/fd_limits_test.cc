@@ -29,8 +29,11 @@ TEST(FileLimitTest, CapsThatDoNotFitAreRefusedWithTheNumbers) {
   const absl::Status status = CheckFileLimit(1024, 600, 256);
 
   ASSERT_TRUE(absl::IsFailedPrecondition(status));
-  EXPECT_THAT(MessageOf(status), HasSubstr("600 is more than 512"));
+  EXPECT_THAT(MessageOf(status), HasSubstr("600 is more than 256"));
   EXPECT_THAT(MessageOf(status), HasSubstr("limit of 1024"));
+  EXPECT_THAT(MessageOf(status), HasSubstr("128 of the process"));
+  EXPECT_THAT(MessageOf(status), HasSubstr("64 for connects"));
+  EXPECT_THAT(MessageOf(status), HasSubstr("512 for the files of 256 transfers"));
   EXPECT_FALSE(CheckFileLimit(100, 1, 1).ok());
 }
 

@@ -7,12 +7,15 @@
 
 #include <boost/asio/ip/tcp.hpp>
 #include <chrono>
+#include <filesystem>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "base/semaphore.h"
 #include "base/strings.h"
 #include "net/connect_race.h"
 #include "support/manual_clock.h"
@@ -232,6 +235,59 @@ TEST_F(DialerTest, NoMoreThanFourAddressesAreTriedAtATime) {
   ASSERT_THAT(record_.tries, ::testing::SizeIs(5));
   EXPECT_EQ(record_.tries[0].took, 1s);  // Given up for the fifth.
   EXPECT_EQ(record_.tries[1].took, 9750ms);
+}
+
+std::size_t OpenDescriptors() {
+  const std::filesystem::directory_iterator all("/proc/self/fd");
+  return static_cast<std::size_t>(std::distance(begin(all), end(all)));
+}
+
+TEST_F(DialerTest, AddressThatRefusesGivesItsSocketBackAtOnce) {
+  DeafListener deaf(loop_.executor(), {make_address("127.0.0.9"), 0});
+  resolver_.Set("many.test", {"127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5", "127.0.0.9"});
+  const std::size_t before = OpenDescriptors();
+  std::optional<Dialled> stream;
+  loop_.Start(dialer_->Dial(To("many.test", deaf.port()), Deadline::Never(), &record_), &stream);
+  // Only the deaf one is left when the race waits for the deadline.
+  loop_.RunUntil([&] { return clock_.NextWakeAt() == clock_.Now() + 10s; });
+
+  EXPECT_EQ(OpenDescriptors(), before + 1);
+  EXPECT_EQ(SpareSockets().in_use(), 0u);
+}
+
+TEST_F(DialerTest, WithoutASpareSocketTheNextAddressWaitsASecondForTheFirst) {
+  DeafListener deaf(loop_.executor(), {make_address("127.0.0.2"), 0});
+  auto acceptor = Listen("127.0.0.3", deaf.port());
+  resolver_.Set("two.test", {"127.0.0.2", "127.0.0.3"});
+  const Permit others = SpareSockets().TryAcquire(kSpareSockets);
+  ASSERT_TRUE(others);
+  std::optional<Dialled> stream;
+  loop_.Start(dialer_->Dial(To("two.test", deaf.port()), Deadline::Never(), &record_), &stream);
+  loop_.RunUntil([&] { return clock_.sleepers() == 1; });
+
+  clock_.Advance(250ms);
+  loop_.RunUntil([&] { return clock_.sleepers() == 1; });
+  EXPECT_EQ(clock_.NextWakeAt(), clock_.Now() + 750ms);
+  clock_.Advance(750ms);
+  loop_.RunUntil([&] { return stream.has_value(); });
+
+  ASSERT_TRUE(stream->ok()) << stream->status();
+  EXPECT_THAT(Outcomes(), ElementsAre("timed out", "connected"));
+  EXPECT_EQ(record_.tries[0].took, 1s);
+}
+
+TEST_F(DialerTest, SpareSocketsComeBackWhenTheRaceIsOver) {
+  DeafListener deaf(loop_.executor(), {make_address("127.0.0.2"), 0});
+  auto acceptor = Listen("127.0.0.3", deaf.port());
+  resolver_.Set("two.test", {"127.0.0.2", "127.0.0.3"});
+  std::optional<Dialled> stream;
+  loop_.Start(dialer_->Dial(To("two.test", deaf.port()), Deadline::Never(), &record_), &stream);
+  loop_.RunUntil([&] { return clock_.sleepers() == 1; });
+  clock_.Advance(250ms);
+  loop_.RunUntil([&] { return stream.has_value(); });
+
+  EXPECT_EQ(SpareSockets().in_use(), 0u);
+  EXPECT_GE(SpareSockets().peak(), 1u);
 }
 
 TEST_F(DialerTest, LocalhostIsTriedWhereItIsAllowed) {

@@ -270,6 +270,22 @@ TEST_F(FileSinkTest, FullDiskIsResourceExhausted) {
   EXPECT_THAT(Files(), IsEmpty());
 }
 
+TEST_F(FileSinkTest, NoFreeDescriptorIsWorthAnotherAttempt) {
+  const auto sink = Make("d/body", NewJob());
+  ASSERT_TRUE(Await(sink->Open(0)).ok());
+  Buffer bytes = Bytes("x");
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit none{0, before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+
+  const absl::Status written = Await(sink->Write(std::move(bytes)));
+  ::setrlimit(RLIMIT_NOFILE, &before);
+
+  EXPECT_EQ(written.code(), kUnavailable) << written;
+  EXPECT_EQ(GetReason(written)->reason, "FILE_IO");
+}
+
 TEST_F(FileSinkTest, LongNamesGetAShortenedTemporary) {
   const std::string name(255, 'n');
 
