@@ -39,6 +39,25 @@ class EngineCore::StreamEntry {
   StreamRun& run_;
 };
 
+/// Keeps a job from beginning to run while its temporary file is removed. Made under the lock.
+class EngineCore::FileRemoval {
+ public:
+  FileRemoval(EngineCore& core, JobId id) : core_(core), id_(std::move(id)) {
+    core_.removing_.insert(id_);
+  }
+  ~FileRemoval() {
+    const std::lock_guard lock(core_.mutex_);
+    core_.removing_.erase(id_);
+    core_.BeginNext(id_);
+  }
+  FileRemoval(const FileRemoval&) = delete;
+  FileRemoval& operator=(const FileRemoval&) = delete;
+
+ private:
+  EngineCore& core_;
+  const JobId id_;
+};
+
 EngineCore::EngineCore(CoreDeps deps, EngineConfig config)
     : deps_(std::move(deps)),
       config_(config),
@@ -111,7 +130,7 @@ void EngineCore::Launch(jobs::Claim claim, Permit permit, Duration permit_wait) 
   if (cancelled != cancelled_.end() && run->fence() <= cancelled->second) {
     run->Stop(StopReason::kCancel);
   }
-  if (running_.contains(run->id())) {
+  if (running_.contains(run->id()) || removing_.contains(run->id())) {
     next_[run->id()] = std::move(run);
   } else {
     Begin(run);
@@ -148,8 +167,13 @@ bool EngineCore::Leave(const std::shared_ptr<JobRun>& run, bool clean) {
   const std::lock_guard lock(mutex_);
   if (run->cancelled() && !clean) return false;
   running_.erase(run->id());
-  if (const auto next = next_.extract(run->id())) Begin(next.mapped());
+  BeginNext(run->id());
   return true;
+}
+
+// Under the lock.
+void EngineCore::BeginNext(const JobId& id) {
+  if (const auto next = next_.extract(id)) Begin(next.mapped());
 }
 
 void EngineCore::NoteEnd() {
@@ -158,32 +182,47 @@ void EngineCore::NoteEnd() {
 
 bool EngineCore::Idle() const {
   const std::lock_guard lock(mutex_);
-  return running_.empty() && streams_.empty();
+  return running_.empty() && next_.empty() && streams_.empty();
 }
 
 Task<absl::StatusOr<jobs::Job>> EngineCore::Cancel(JobId id) {
   jobs::Change change = jobs::CancelRequested{};
   CO_ASSIGN_OR_RETURN(jobs::Job job, co_await deps_.store.Update(id, std::move(change)));
-  bool runs_here = false;
-  {
-    // Stopped under the lock: a run that leaves the map afterwards sees it and cleans up.
-    const std::lock_guard lock(mutex_);
-    const auto entry = running_.find(id);
-    runs_here = entry != running_.end();
-    if (runs_here) entry->second->Stop(StopReason::kCancel);
-    if (const auto next = next_.find(id); next != next_.end()) {
-      next->second->Stop(StopReason::kCancel);
-    }
-    if (claiming_) cancelled_[id] = job.fence;
-  }
-  if (runs_here) co_return job;
-  if (auto destination = sink::ParseResolvedDestination(job.destination); destination.ok()) {
-    // What an interrupted or waiting job kept. A failure leaves it to the sweep at the next start.
-    const absl::Status dropped =
-        co_await deps_.destinations.DropTemporary(*std::move(destination), id);
-    dropped.IgnoreError();
-  }
+  StopRuns(id, job.fence);
+  co_await DropKept(job);
   co_return job;
+}
+
+// Of the claim that was cancelled and those before: the job may have been retried since, and run
+// under a newer one.
+void EngineCore::StopRuns(const JobId& id, std::int64_t fence) {
+  const std::lock_guard lock(mutex_);
+  for (const auto* runs : {&running_, &next_}) {
+    const auto entry = runs->find(id);
+    if (entry != runs->end() && entry->second->fence() <= fence) {
+      entry->second->Stop(StopReason::kCancel);
+    }
+  }
+  if (claiming_) cancelled_[id] = std::max(cancelled_[id], fence);
+}
+
+// Removes what a job that has ended without a run here left behind. A run here, whichever it is,
+// has the file: it removes it or goes on with it.
+Task<void> EngineCore::DropKept(jobs::Job job) {
+  auto destination = sink::ParseResolvedDestination(job.destination);
+  if (!destination.ok()) co_return;
+  std::optional<FileRemoval> removal;
+  {
+    const std::lock_guard lock(mutex_);
+    const bool in_use =
+        running_.contains(job.id) || next_.contains(job.id) || removing_.contains(job.id);
+    if (!in_use) removal.emplace(*this, job.id);
+  }
+  if (!removal) co_return;
+  // A failure leaves it to the sweep at the next start.
+  const absl::Status dropped =
+      co_await deps_.destinations.DropTemporary(*std::move(destination), job.id);
+  dropped.IgnoreError();
 }
 
 Task<absl::StatusOr<StreamEnd>> EngineCore::Stream(jobs::FetchSpec spec, std::uint64_t offset,
@@ -220,8 +259,9 @@ void EngineCore::Drain(SteadyTime deadline) {
   runtime::RunBlocking(control, housekeeping_.Join());
   runtime::RunBlocking(control, WaitUntilIdle(deadline));
   InterruptAll();
-  for (const auto& group : groups_) runtime::RunBlocking(group->executor(), group->Join());
+  // First: until nothing runs, a run that ends may make another begin.
   runtime::RunBlocking(control, WaitUntilIdle(SteadyTime::max()));
+  for (const auto& group : groups_) runtime::RunBlocking(group->executor(), group->Join());
 }
 
 Task<void> EngineCore::WaitUntilIdle(SteadyTime deadline) {

@@ -7,6 +7,7 @@
 #include <mutex>
 #include <set>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "fetch/clients.h"
@@ -46,6 +47,7 @@ class EngineCore {
 
  private:
   class StreamEntry;
+  class FileRemoval;
 
   TransferDeps TransferOn(std::size_t shard);
   std::size_t ShardOf(const jobs::FetchSpec& spec) const;
@@ -53,6 +55,9 @@ class EngineCore {
   void Begin(const std::shared_ptr<JobRun>& run);
   Task<absl::Status> RunJob(std::shared_ptr<JobRun> run);
   bool Leave(const std::shared_ptr<JobRun>& run, bool clean);
+  void BeginNext(const JobId& id);
+  void StopRuns(const JobId& id, std::int64_t fence);
+  Task<void> DropKept(jobs::Job job);
   void NoteClaiming(bool now);
   Task<absl::StatusOr<StreamEnd>> StreamOn(std::size_t shard, jobs::FetchSpec spec,
                                            std::uint64_t offset, Deadline deadline,
@@ -79,9 +84,10 @@ class EngineCore {
 
   mutable std::mutex mutex_;  ///< Guards all below.
   std::unordered_map<JobId, std::shared_ptr<JobRun>> running_;
-  /// Claimed again while an earlier run of theirs ends: they begin when that has let go of the
-  /// job's temporary file.
+  /// Claimed again while an earlier run of theirs ends, or while what that had kept is removed:
+  /// they begin when the job's temporary file is theirs alone.
   std::unordered_map<JobId, std::shared_ptr<JobRun>> next_;
+  std::unordered_set<JobId> removing_;  ///< Jobs that do not run here, whose file is being removed.
   bool claiming_ = false;
   /// Cancelled while jobs were being claimed, with their fence: a claim may be on its way here.
   std::unordered_map<JobId, std::int64_t> cancelled_;

@@ -14,7 +14,8 @@
 
 namespace fetchd::testing {
 
-/// Applies the same state machine as the real stores. Thread-safe. Completes without suspending.
+/// Applies the same state machine as the real stores. Thread-safe. Completes without suspending
+/// unless a test says otherwise.
 /// List() and EventsAfter() know filters by id and state only, and one page.
 class MemoryStore final : public jobs::Store {
  public:
@@ -24,6 +25,18 @@ class MemoryStore final : public jobs::Store {
   void FailUpdates(int count) {
     const std::lock_guard lock(mutex_);
     failing_updates_ = count;
+  }
+
+  /// As it is now.
+  jobs::Job Peek(const JobId& id) const {
+    const std::lock_guard lock(mutex_);
+    return jobs_.at(id);
+  }
+
+  /// Awaited once, between the next caller's change and its completion: what happens meanwhile.
+  void AfterNextCallersChange(std::function<Task<void>()> meanwhile) {
+    const std::lock_guard lock(mutex_);
+    meanwhile_ = std::move(meanwhile);
   }
 
   Task<absl::StatusOr<jobs::CreateOutcome>> Create(jobs::Job job) override {
@@ -98,7 +111,14 @@ class MemoryStore final : public jobs::Store {
   }
 
   Task<absl::StatusOr<jobs::Job>> Update(JobId id, jobs::Change change) override {
-    co_return Change(std::move(id), std::move(change));
+    std::function<Task<void>()> meanwhile;
+    absl::StatusOr<jobs::Job> changed = Change(std::move(id), std::move(change));
+    {
+      const std::lock_guard lock(mutex_);
+      meanwhile.swap(meanwhile_);
+    }
+    if (meanwhile) co_await meanwhile();
+    co_return changed;
   }
 
   Task<absl::Status> Delete(JobId id) override {
@@ -204,6 +224,7 @@ class MemoryStore final : public jobs::Store {
   std::map<JobId, std::vector<jobs::AttemptRecord>> attempts_;
   std::vector<jobs::JobEvent> events_;
   int failing_updates_ = 0;
+  std::function<Task<void>()> meanwhile_;
   std::mutex listeners_mutex_;
   std::map<std::uint64_t, std::function<void()>> listeners_;
   std::uint64_t last_listener_ = 0;

@@ -1,7 +1,10 @@
+#include <atomic>
 #include <condition_variable>
 #include <filesystem>
 #include <random>
+#include <semaphore>
 #include <set>
+#include <thread>
 
 #include "fetch/engine_core.h"
 #include "support/fake_http_client.h"
@@ -28,6 +31,39 @@ class FakeClients final : public Clients {
 
  private:
   std::vector<std::unique_ptr<testing::FakeHttpClient>> clients_;
+};
+
+constexpr std::size_t kBlockingThreads = 4;
+
+/// Holds all threads of the blocking pool until Release().
+class HeldPool {
+ public:
+  HeldPool(runtime::Runtime& runtime, std::size_t threads)
+      : threads_(static_cast<std::ptrdiff_t>(threads)), group_(runtime.shard(1).executor()) {
+    for (std::size_t i = 0; i < threads; ++i) group_.Spawn("hold", Hold(runtime.blocking()));
+    for (std::size_t i = 0; i < threads; ++i) held_.acquire();
+  }
+  ~HeldPool() {
+    Release();
+    runtime::RunBlocking(group_.executor(), group_.Join());
+  }
+  HeldPool(const HeldPool&) = delete;
+  HeldPool& operator=(const HeldPool&) = delete;
+  void Release() { released_.release(std::exchange(threads_, 0)); }
+
+ private:
+  Task<absl::Status> Hold(runtime::BlockingPool& pool) {
+    co_await pool.Run([this] {
+      held_.release();
+      released_.acquire();
+    });
+    co_return absl::OkStatus();
+  }
+
+  std::ptrdiff_t threads_;
+  std::counting_semaphore<> held_{0};
+  std::counting_semaphore<> released_{0};
+  runtime::TaskGroup group_;
 };
 
 /// The whole engine on two shards and the real clock; waits are for events of the store.
@@ -66,16 +102,37 @@ class EngineTest : public ::testing::Test {
     return runtime::RunBlocking(runtime_.shard(0).executor(), std::move(task));
   }
 
-  JobId Submit(int number) {
+  jobs::Job NewJob(int number) {
     jobs::Job job;
     job.id = JobId::Generate(clock_.WallNow(), random_);
     job.spec.urls = {Concat("https://host", number % 7, ".example.org/", number)};
     job.destination = Concat("file:out/", number);
     job.created_at = job.ready_at = clock_.WallNow();
     job.deadline_at = job.created_at + 24h;
+    return job;
+  }
+  JobId Submit(const jobs::Job& job) {
     EXPECT_TRUE(Await(store_.Create(job)).ok());
     engine_->Wake();
     return job.id;
+  }
+  JobId Submit(int number) { return Submit(NewJob(number)); }
+
+  std::uint64_t ReceivedOf(const JobId& id) const {
+    return engine_->ProgressOf(id).value_or(Progress{}).received_bytes;
+  }
+  jobs::State StateOf(const JobId& id) const { return store_.Peek(id).state; }
+  /// All that was begun on shard 0, where the dispatcher is, has gone on as far as it can.
+  void PassShardZero() { EXPECT_TRUE(Await(Nothing()).ok()); }
+  static Task<absl::Status> Nothing() { co_return absl::OkStatus(); }
+
+  /// Retries a job and completes once `reached`, while others run.
+  Task<void> RetryUntil(JobId id, std::function<bool()> reached) {
+    jobs::Change retry = jobs::RetryRequested{};
+    EXPECT_TRUE((co_await store_.Update(id, std::move(retry))).ok());
+    engine_->Wake();
+    const auto executor = co_await asio::this_coro::executor;
+    while (!reached()) co_await asio::post(executor, asio::use_awaitable);
   }
 
   std::uint64_t Count(jobs::State state) { return Await(store_.Stats())->jobs[state]; }
@@ -98,7 +155,7 @@ class EngineTest : public ::testing::Test {
   }
 
   RealClock clock_;
-  runtime::Runtime runtime_{{.shards = 2, .blocking_threads = 4}};
+  runtime::Runtime runtime_{{.shards = 2, .blocking_threads = kBlockingThreads}};
   testing::MemoryStore store_{clock_};
   sink::BufferPool buffers_{std::size_t{64} << 20};
   std::mt19937_64 random_{3};
@@ -154,6 +211,61 @@ TEST_F(EngineTest, CancelStopsARunningJobAndRemovesItsFile) {
   while (engine_->ProgressOf(id)) std::this_thread::yield();
   EXPECT_EQ(FilesUnder("out"), 0u);
   EXPECT_EQ(engine_->Stats().transfers_in_use, 0u);
+}
+
+TEST_F(EngineTest, LateCancelSparesTheRunThatWaitsForTheCancelledOne) {
+  std::atomic<int> requests{0};
+  Start([&](const http::Request&) {
+    return ++requests == 1 ? Stalls(Pattern(500'000), 262'144) : Whole("body");
+  });
+  const JobId id = Submit(1);
+  while (ReceivedOf(id) < 262'144) std::this_thread::yield();
+  store_.AfterNextCallersChange(
+      [&] { return RetryUntil(id, [&] { return store_.Peek(id).fence == 2; }); });
+
+  ASSERT_TRUE(Await(engine_->Cancel(id)).ok());
+
+  while (engine_->Stats().transfers_in_use > 0) std::this_thread::yield();
+  EXPECT_EQ(StateOf(id), jobs::State::kSucceeded);
+}
+
+TEST_F(EngineTest, LateCancelSparesTheRunOfALaterRetryAndItsFile) {
+  Start([](const http::Request&) { return Stalls(Pattern(500'000), 262'144); });
+  jobs::Job later = NewJob(1);
+  later.ready_at += 1h;
+  const JobId id = Submit(later);
+  store_.AfterNextCallersChange(
+      [&] { return RetryUntil(id, [&] { return ReceivedOf(id) == 262'144; }); });
+
+  ASSERT_TRUE(Await(engine_->Cancel(id)).ok());
+
+  EXPECT_EQ(FilesUnder("out"), 1u);
+  engine_->Drain(clock_.Now());
+  EXPECT_EQ(StateOf(id), jobs::State::kInterrupted);
+  EXPECT_EQ(store_.Peek(id).checkpoint.bytes, 262'144u);
+}
+
+TEST_F(EngineTest, RetriedJobBeginsWhenTheFileOfTheCancelledOneIsRemoved) {
+  Start([](const http::Request&) { return Whole("body"); });
+  jobs::Job later = NewJob(1);
+  later.ready_at += 1h;
+  const JobId id = Submit(later);
+  HeldPool held(runtime_, kBlockingThreads);
+  {
+    std::jthread caller([&] { EXPECT_TRUE(Await(engine_->Cancel(id)).ok()); });
+    WaitFor(jobs::State::kCancelled, 1);
+    PassShardZero();
+    ASSERT_TRUE(Await(store_.Update(id, jobs::RetryRequested{})).ok());
+    engine_->Wake();
+    WaitFor(jobs::State::kRunning, 1);
+    PassShardZero();
+    EXPECT_FALSE(engine_->ProgressOf(id));
+
+    held.Release();
+  }
+
+  WaitFor(jobs::State::kSucceeded, 1);
+  EXPECT_EQ(FilesUnder("out"), 1u);
 }
 
 TEST_F(EngineTest, DrainCheckpointsWhatIsInFlightAndLeavesTheRestQueued) {
