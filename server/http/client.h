@@ -25,23 +25,27 @@ struct Timeouts {
   Duration min_speed_window = std::chrono::seconds(30);
 };
 
-/// Facts of one exchange (one hop), for the attempt record; filled in also when it fails.
+/// Facts of one exchange (one hop), for the attempt record; kept up to date while it runs, so that
+/// they are there also when it fails or is cancelled.
 struct ExchangeRecord {
   std::string url;  ///< Redacted.
+  SteadyTime begun_at{};
+  /// When a connection was in hand, or its dial began; empty while the exchange waits for a place.
+  std::optional<SteadyTime> served_at;
   Duration pool_wait{};
   bool reused = false;
   bool redialled = false;  ///< A reused connection was stale and was silently replaced.
   net::DialRecord dial;    ///< Empty when reused.
   Duration first_byte{};
   int status = 0;
-  std::optional<Phase> failed_phase;
+  std::optional<Phase> failed_phase;  ///< Where it failed, or was cancelled.
 };
 
 /// Facts of one call that travel with it. `records` may be null; it outlives the call and its body.
 struct Call {
   Deadline deadline = Deadline::Never();
   Timeouts timeouts;
-  std::vector<ExchangeRecord>* records = nullptr;  ///< One is appended a hop.
+  std::vector<ExchangeRecord>* records = nullptr;  ///< One is appended a hop, when it begins.
 };
 
 /// The rest of a response. Reading to the end recycles the connection; destruction before closes

@@ -384,6 +384,7 @@ Task<absl::StatusOr<Lease>> ConnectionPool::Dial(Want want, GroupRef group, Conn
                                                  ExchangeRecord* record) {
   const bool offer_http2 = config_.offer_http2 && want.key.origin.scheme == "https";
   net::DialRequest request{want.key.origin, want.key.tls_profile, want.timeouts.dial, offer_http2};
+  if (!record->served_at) record->served_at = clock().Now();
   absl::StatusOr<std::unique_ptr<net::Stream>> stream =
       co_await dialer_.Dial(std::move(request), want.deadline, &record->dial);
   if (!stream.ok()) {

@@ -90,6 +90,60 @@ void ApplyRules(const OriginRules& rules, Request& request) {
 
 }  // namespace
 
+/// Keeps the record of an exchange. One that is cancelled gets the phase in which that was, and how
+/// long this phase had taken.
+class PooledClient::Recording {
+ public:
+  Recording(const Clock& clock, ExchangeRecord& record) : clock_(clock), record_(record) {
+    record_.begun_at = clock_.Now();
+  }
+  ~Recording() {
+    if (!finished_) CutShort();
+  }
+  Recording(const Recording&) = delete;
+  Recording& operator=(const Recording&) = delete;
+
+  ExchangeRecord& record() { return record_; }
+  void Dialling() {
+    phase_began_ = clock_.Now();
+    exchanging_ = false;
+  }
+  void Exchanging() {
+    phase_began_ = clock_.Now();
+    exchanging_ = true;
+    if (!record_.served_at) record_.served_at = phase_began_;
+  }
+  void Finish() { finished_ = true; }
+
+ private:
+  void CutShort() {
+    const SteadyTime now = clock_.Now();
+    if (!record_.served_at) {
+      record_.failed_phase = Phase::kPoolWait;
+      record_.pool_wait = now - record_.begun_at;
+    } else if (exchanging_) {
+      record_.failed_phase = Phase::kFirstByte;
+      record_.first_byte = now - *phase_began_;
+    } else {
+      net::DialRecord& dial = record_.dial;
+      record_.failed_phase = dial.failed_phase;
+      const Duration took = now - phase_began_.value_or(*record_.served_at);
+      TimeOf(dial.failed_phase, dial) = took - dial.dns - dial.connect - dial.tls;
+    }
+  }
+
+  static Duration& TimeOf(Phase phase, net::DialRecord& dial) {
+    if (phase == Phase::kResolve) return dial.dns;
+    return phase == Phase::kTls ? dial.tls : dial.connect;
+  }
+
+  const Clock& clock_;
+  ExchangeRecord& record_;
+  std::optional<SteadyTime> phase_began_;
+  bool exchanging_ = false;
+  bool finished_ = false;
+};
+
 void InFlightGauge::Enter() {
   const std::uint64_t now = now_.fetch_add(1, std::memory_order_relaxed) + 1;
   std::uint64_t peak = peak_.load(std::memory_order_relaxed);
@@ -100,18 +154,18 @@ void InFlightGauge::Enter() {
 Task<absl::StatusOr<Response>> PooledClient::Send(Request request, Call call) {
   requests_.fetch_add(1, std::memory_order_relaxed);
   ApplyRules(rules_, request);
-  ExchangeRecord record;
-  if (call.records == nullptr) {
-    co_return co_await SendRecorded(std::move(request), call, record);
-  }
-  record.url = request.url.Redacted();
-  absl::StatusOr<Response> response = co_await SendRecorded(std::move(request), call, record);
-  call.records->push_back(std::move(record));
+  ExchangeRecord unwanted;
+  ExchangeRecord& record = call.records != nullptr ? call.records->emplace_back() : unwanted;
+  if (call.records != nullptr) record.url = request.url.Redacted();
+  Recording recording(pool_.clock(), record);
+  absl::StatusOr<Response> response = co_await SendRecorded(std::move(request), call, recording);
+  recording.Finish();
   co_return response;
 }
 
 Task<absl::StatusOr<Response>> PooledClient::SendRecorded(Request request, const Call& call,
-                                                          ExchangeRecord& record) {
+                                                          Recording& recording) {
+  ExchangeRecord& record = recording.record();
   std::optional<Lease> lease = pool_.TryReuse(request.url.origin(), request.tls_profile);
   if (!lease) {
     CO_ASSIGN_OR_RETURN(lease, co_await pool_.Acquire(WantFor(request, call), &record));
@@ -121,6 +175,7 @@ Task<absl::StatusOr<Response>> PooledClient::SendRecorded(Request request, const
     Channel& channel = lease->channel();
     record.reused = lease->reused();
     CO_RETURN_IF_ERROR(channel.Begin(request, user_agent_, call.timeouts, call.deadline));
+    recording.Exchanging();
     const absl::Status exchanged = co_await channel.Exchange();
     record.first_byte = channel.first_byte();
     if (exchanged.ok()) break;
@@ -128,6 +183,7 @@ Task<absl::StatusOr<Response>> PooledClient::SendRecorded(Request request, const
     if (redials == kMaxRedials || !MayRedial(exchanged, *lease)) co_return exchanged;
     record.redialled = true;
     record.failed_phase.reset();
+    recording.Dialling();
     CO_ASSIGN_OR_RETURN(lease,
                         co_await pool_.Redial(*std::move(lease), WantFor(request, call), &record));
     redialled_.fetch_add(1, std::memory_order_relaxed);

@@ -39,8 +39,10 @@ class PooledClient final : public Client {
   std::uint64_t redialled() const { return redialled_.load(std::memory_order_relaxed); }
 
  private:
+  class Recording;
+
   Task<absl::StatusOr<Response>> SendRecorded(Request request, const Call& call,
-                                              ExchangeRecord& record);
+                                              Recording& recording);
 
   ConnectionPool& pool_;
   const OriginRules& rules_;

@@ -129,15 +129,13 @@ class FakeDialer final : public net::Dialer {
                                                           net::DialRecord* record) override {
     dialled.push_back(request.origin);
     offered_http2 = request.offer_http2;
+    record->failed_phase = Phase::kConnect;
     co_await asio::post(asio::use_awaitable);
     if (hangs) {
       asio::steady_timer never(executor_, asio::steady_timer::time_point::max());
       co_await never.async_wait(asio::use_awaitable);
     }
-    if (!failure.ok()) {
-      record->failed_phase = Phase::kConnect;
-      co_return failure;
-    }
+    if (!failure.ok()) co_return failure;
     auto peer = std::make_shared<FakePeer>();
     peer->ends = false;
     for (int i = 0; i < 100; ++i) peer->answers.push_back({answer});

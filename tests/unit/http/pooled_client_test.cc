@@ -49,6 +49,17 @@ class PooledClientTest : public ShardTest {
     Poll();
     return outcome;
   }
+  void SendAndCancelAfter(Duration time) {
+    Outcome outcome;
+    Call call;
+    call.records = &records_;
+    const auto task = tasks_.Spawn(
+        "send", SendOnce(client_, Request(*Url::Parse("http://example.org/")), call, outcome));
+    Poll();
+    clock_.Advance(time);
+    task.Cancel();
+    Poll();
+  }
   void Read(Outcome& outcome) {
     tasks_.Spawn("read", ReadOnce(*outcome.response->body, outcome));
     Poll();
@@ -103,6 +114,52 @@ TEST_F(PooledClientTest, HeadFreesItsConnectionAtOnce) {
   EXPECT_EQ(outcome.body, "");
   EXPECT_EQ(outcome.response->head.headers.Get("content-length"), "5");
   EXPECT_EQ(budget_.open(), 1U);
+}
+
+TEST_F(PooledClientTest, CancelledWhileDialledLeavesItsHop) {
+  dialer_.hangs = true;
+  SendAndCancelAfter(seconds(3));
+
+  ASSERT_EQ(records_.size(), 1U);
+  EXPECT_EQ(records_[0].url, "http://example.org/");
+  EXPECT_EQ(records_[0].failed_phase, Phase::kConnect);
+  EXPECT_EQ(records_[0].dial.connect, seconds(3));
+  EXPECT_EQ(records_[0].served_at, clock_.Now() - seconds(3));
+}
+
+TEST_F(PooledClientTest, CancelledInPoolWaitLeavesItsHop) {
+  std::vector<Outcome> held;
+  for (int i = 0; i < 8; ++i) held.push_back(Send());
+  SendAndCancelAfter(seconds(3));
+
+  ASSERT_EQ(records_.size(), 9U);
+  EXPECT_EQ(records_[8].failed_phase, Phase::kPoolWait);
+  EXPECT_EQ(records_[8].pool_wait, seconds(3));
+  EXPECT_FALSE(records_[8].served_at);
+}
+
+TEST_F(PooledClientTest, CancelledBeforeTheFirstByteLeavesItsHop) {
+  dialer_.script = [](FakePeer& peer, std::size_t) { peer.answers.clear(); };
+  SendAndCancelAfter(seconds(3));
+
+  ASSERT_EQ(records_.size(), 1U);
+  EXPECT_EQ(records_[0].failed_phase, Phase::kFirstByte);
+  EXPECT_EQ(records_[0].first_byte, seconds(3));
+}
+
+TEST_F(PooledClientTest, CancelledInARedialLeavesTheTimeOfThatDial) {
+  Outcome first = Send();
+  Read(first);
+  dialer_.peers[0]->answers.clear();
+  dialer_.peers[0]->ends = true;
+  clock_.Advance(seconds(5));
+  dialer_.hangs = true;
+  SendAndCancelAfter(seconds(3));
+
+  ASSERT_EQ(records_.size(), 2U);
+  EXPECT_TRUE(records_[1].redialled);
+  EXPECT_EQ(records_[1].failed_phase, Phase::kConnect);
+  EXPECT_EQ(records_[1].dial.connect, seconds(3));
 }
 
 TEST_F(PooledClientTest, ShortBodyIsDataLossEveryTime) {
