@@ -99,12 +99,8 @@ Task<absl::Status> JobRun::Attempt() {
     CO_ASSIGN_OR_RETURN(asked, co_await OpenSink());
     CO_RETURN_IF_ERROR(co_await HashKept(asked.offset));
   }
-  Deadline deadline = deadline_;
-  if (job_.spec.timeouts.total) {
-    deadline = deadline.Min(Deadline::After(deps_.transfer.clock, *job_.spec.timeouts.total));
-  }
   Transfer transfer(deps_.transfer, job_.spec, *url_, *this, verifier_, progress_, facts_, {});
-  absl::Status status = co_await transfer.Run(asked, deadline);
+  absl::Status status = co_await transfer.Run(asked, deadline_);
   if (absl::IsDeadlineExceeded(status) && deadline_.Passed(deps_.transfer.clock)) {
     co_return Fail(facts_.phase, false, WithPrefix(status, "job deadline"));
   }

@@ -22,9 +22,7 @@ StreamRun::StreamRun(StreamRunDeps deps, jobs::FetchSpec spec, std::uint64_t off
     : deps_(std::move(deps)),
       spec_(std::move(spec)),
       first_offset_(offset),
-      deadline_(spec_.timeouts.total
-                    ? deadline.Min(Deadline::After(deps_.transfer.clock, *spec_.timeouts.total))
-                    : deadline),
+      deadline_(deadline),
       receiver_(receiver),
       retry_(RetryOf(spec_, deps_.transfer.config.retry)),
       verifier_(spec_),

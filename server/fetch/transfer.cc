@@ -8,13 +8,13 @@
 #include "fetch/http_date.h"
 #include "fetch/request.h"
 #include "http/drain.h"
+#include "http/error.h"
 
 namespace fetchd::fetch {
 namespace {
 
 // Pumps whose reads and writes never suspend let others run every so many buffers.
 constexpr int kBuffersBetweenYields = 8;
-// A larger error body costs more to read than a new connection.
 
 // May the same request succeed later? Decided by what went wrong before any head came.
 bool IsRetryable(const absl::Status& status) {
@@ -47,7 +47,8 @@ Transfer::Transfer(TransferDeps deps, const jobs::FetchSpec& spec, Url url, Targ
       verifier_(verifier),
       progress_(progress),
       facts_(facts),
-      options_(options) {}
+      options_(options),
+      time_(deps_.clock, facts_.hops) {}
 
 absl::Status Transfer::Fail(Phase phase, bool retryable, absl::Status status) {
   facts_.phase = phase;
@@ -88,6 +89,7 @@ Task<absl::StatusOr<http::Response>> Transfer::Send(const Asked& asked) {
 Task<absl::Status> Transfer::StartOver() {
   facts_.restarted = true;
   verifier_.Reset();
+  const AttemptClock::Pause pause(time_);
   absl::Status restarted = co_await target_.Restart();
   if (restarted.ok()) co_return restarted;
   const bool retryable = absl::IsUnavailable(restarted);
@@ -133,6 +135,20 @@ absl::Status Transfer::CheckAnnounced(std::optional<std::uint64_t> total_bytes) 
 
 Task<absl::Status> Transfer::Run(Asked asked, Deadline deadline) {
   deadline_ = deadline;
+  const Duration total = spec_.timeouts.total.value_or(Duration::max());
+  const absl::StatusOr<Done> done = co_await WithDeadline<Done>(
+      time_, Deadline::After(SteadyTime(), total), "total", Fetch(std::move(asked)));
+  if (ended_) co_return *std::move(ended_);
+  const Phase phase = facts_.phase == Phase::kPoolWait ? PhaseOf(facts_.hops) : facts_.phase;
+  co_return Fail(phase, true, http::TotalTimeoutError(url_.origin().ToString(), PhaseName(phase)));
+}
+
+Task<absl::StatusOr<Transfer::Done>> Transfer::Fetch(Asked asked) {
+  ended_ = co_await FetchAll(std::move(asked));
+  co_return Done();
+}
+
+Task<absl::Status> Transfer::FetchAll(Asked asked) {
   facts_.resumed_from_bytes = asked.offset;
   Judged judged;
   absl::StatusOr<http::Response> response = co_await SendUntilUsable(asked, judged);
@@ -141,8 +157,11 @@ Task<absl::Status> Transfer::Run(Asked asked, Deadline deadline) {
   progress_.Begin(asked.offset, judged.total_bytes, deps_.clock.Now());
   const Validator validator =
       asked.offset > 0 ? asked.validator : ValidatorOf(response->head.headers);
-  absl::Status begun =
-      co_await target_.Begin(*response, asked.offset, judged.total_bytes, validator);
+  absl::Status begun;
+  {
+    const AttemptClock::Pause pause(time_);
+    begun = co_await target_.Begin(*response, asked.offset, judged.total_bytes, validator);
+  }
   if (!begun.ok()) {
     const bool retryable = absl::IsUnavailable(begun);
     co_return Fail(Phase::kSink, retryable, std::move(begun));
@@ -158,6 +177,7 @@ Task<absl::StatusOr<sink::Buffer>> Transfer::AcquireBuffer(
   const std::size_t wanted = static_cast<std::size_t>(
       std::min<std::uint64_t>(left_bytes.value_or(options_.buffer_bytes), options_.buffer_bytes));
   const SteadyTime from = deps_.clock.Now();
+  const AttemptClock::Pause pause(time_);
   absl::StatusOr<sink::Buffer> buffer =
       co_await deps_.buffers.Acquire(wanted, deps_.clock, deadline_);
   facts_.buffer_wait += deps_.clock.Now() - from;
@@ -213,6 +233,7 @@ Task<absl::Status> Transfer::Deliver(sink::Buffer buffer, std::uint64_t& offset)
     co_return Fail(Phase::kVerify, true, verifier_.CheckSize(offset + size));
   }
   verifier_.Update(buffer.bytes());
+  const AttemptClock::Pause pause(time_);
   absl::Status written = co_await target_.Write(offset, std::move(buffer));
   if (!written.ok()) {
     const bool retryable = absl::IsUnavailable(written);

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "fetch/attempt_clock.h"
 #include "fetch/engine.h"
 #include "fetch/progress_meter.h"
 #include "fetch/resume.h"
@@ -63,10 +64,14 @@ class Transfer {
            Verifier& verifier, ProgressMeter& progress, AttemptFacts& facts, Options options);
 
   /// OK when the whole body is in the target; it is not verified yet, but for its size where that
-  /// is announced. `verifier` has seen the first asked.offset bytes already.
+  /// is announced. `verifier` has seen the first asked.offset bytes already. Every wait ends at
+  /// `deadline`; the specification's total timeout limits the time with the origins alone.
   Task<absl::Status> Run(Asked asked, Deadline deadline);
 
  private:
+  struct Done {};
+  Task<absl::StatusOr<Done>> Fetch(Asked asked);
+  Task<absl::Status> FetchAll(Asked asked);
   Task<absl::StatusOr<http::Response>> Send(const Asked& asked);
   Task<absl::StatusOr<http::Response>> SendUntilUsable(Asked& asked, Judged& judged);
   Task<absl::Status> StartOver();
@@ -91,6 +96,8 @@ class Transfer {
   AttemptFacts& facts_;
   const Options options_;
   Deadline deadline_;
+  AttemptClock time_;
+  std::optional<absl::Status> ended_;  ///< How, once it has ended by itself.
 };
 
 /// The failed phase of the last hop, when http said one.

@@ -31,12 +31,21 @@ struct BodyStep {
 };
 
 struct FakeAnswer {
-  absl::Status error;  ///< No head at all.
+  absl::Status error;     ///< No head at all.
+  bool hangs = false;     ///< Before the head, until the caller is cancelled.
+  Duration place_wait{};  ///< In the pool, before anything else. By the client's clock.
   int status = 200;
   std::vector<std::pair<std::string, std::string>> headers;
   std::optional<std::uint64_t> content_length;
   std::vector<BodyStep> body;
 };
+
+/// Until the caller is cancelled.
+inline Task<void> Forever() {
+  asio::steady_timer never(co_await asio::this_coro::executor,
+                           asio::steady_timer::time_point::max());
+  co_await never.async_wait(asio::use_awaitable);
+}
 
 /// Every Read suspends once, so that tests can cancel there.
 class FakeBody final : public http::Body {
@@ -53,11 +62,7 @@ class FakeBody final : public http::Body {
     if (steps_.empty()) co_return 0;
     BodyStep& step = steps_.back();
     if (step.kind == BodyStep::Kind::kError) co_return step.error;
-    if (step.kind == BodyStep::Kind::kHang) {
-      asio::steady_timer never(co_await asio::this_coro::executor,
-                               asio::steady_timer::time_point::max());
-      co_await never.async_wait(asio::use_awaitable);
-    }
+    if (step.kind == BodyStep::Kind::kHang) co_await Forever();
     const std::size_t size = std::min(out.size(), step.bytes.size());
     std::memcpy(out.data(), step.bytes.data(), size);
     step.bytes.erase(0, size);
@@ -73,7 +78,9 @@ class FakeBody final : public http::Body {
 class FakeHttpClient final : public http::Client {
  public:
   using Handler = std::function<FakeAnswer(const http::Request&)>;
-  explicit FakeHttpClient(Handler handler) : handler_(std::move(handler)) {}
+  /// With a clock, answers may wait and records have times.
+  explicit FakeHttpClient(Handler handler, Clock* clock = nullptr)
+      : handler_(std::move(handler)), clock_(clock) {}
 
   Task<absl::StatusOr<http::Response>> Send(http::Request request, http::Call call) override {
     co_await asio::post(co_await asio::this_coro::executor, asio::use_awaitable);
@@ -82,13 +89,19 @@ class FakeHttpClient final : public http::Client {
       requests_.push_back(request);
     }
     FakeAnswer answer = handler_(request);
-    if (call.records != nullptr) {
-      http::ExchangeRecord record;
-      record.url = request.url.Redacted();
-      record.status = answer.error.ok() ? answer.status : 0;
-      if (!answer.error.ok()) record.failed_phase = Phase::kConnect;
-      call.records->push_back(std::move(record));
-    }
+    http::ExchangeRecord unwanted;
+    http::ExchangeRecord& record =
+        call.records != nullptr ? call.records->emplace_back() : unwanted;
+    record.url = request.url.Redacted();
+    record.failed_phase = Phase::kPoolWait;
+    if (clock_ != nullptr) record.begun_at = clock_->Now();
+    if (answer.place_wait > Duration::zero()) co_await clock_->SleepFor(answer.place_wait);
+    if (clock_ != nullptr) record.served_at = clock_->Now();
+    record.failed_phase = Phase::kFirstByte;
+    if (answer.hangs) co_await Forever();
+    record.status = answer.error.ok() ? answer.status : 0;
+    record.failed_phase.reset();
+    if (!answer.error.ok()) record.failed_phase = Phase::kConnect;
     if (!answer.error.ok()) co_return answer.error;
     http::ResponseHead head;
     head.status = answer.status;
@@ -113,6 +126,7 @@ class FakeHttpClient final : public http::Client {
 
  private:
   Handler handler_;
+  Clock* const clock_;
   mutable std::mutex mutex_;
   std::vector<http::Request> requests_;
 };

@@ -118,7 +118,15 @@ class FetchTest : public ::testing::Test {
     client_ = std::make_unique<testing::FakeHttpClient>(
         [answers = std::move(answers), visits](const http::Request&) {
           return answers[std::min((*visits)++, answers.size() - 1)];
-        });
+        },
+        &clock_);
+  }
+
+  /// Gives `held` back when it ends.
+  template <typename T>
+  static Task<absl::Status> KeepFor(Clock& clock, Duration time, [[maybe_unused]] T held) {
+    co_await clock.SleepFor(time);
+    co_return absl::OkStatus();
   }
 
   TransferDeps Deps() { return {clock_, *client_, policy_, buffers_, config_}; }

@@ -5,6 +5,7 @@
 namespace fetchd::fetch {
 namespace {
 
+using namespace std::chrono_literals;
 using jobs::State;
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
@@ -331,6 +332,58 @@ TEST_F(JobRunTest, CrashBetweenPublicationAndRecordEndsInSuccess) {
     EXPECT_EQ(Content("crash/" + job.id.str()), "body");
   }
   EXPECT_EQ(Files(), 2u);
+}
+
+TEST_F(JobRunTest, TotalTimeoutEndsAnAttemptAndTheNextOneGoesOn) {
+  const std::string body = Pattern(500'000);
+  Script({Stalls(body, 262'144), Rest(body, 262'144)});
+  jobs::Job job = NewJob();
+  job.spec.timeouts.total = 10s;
+  const WallTime begun = clock_.WallNow();
+  ASSERT_TRUE(Await(store_.Create(job)).ok());
+
+  EXPECT_EQ(RunOnce(job.id).state, State::kWaiting);
+
+  EXPECT_EQ(clock_.WallNow() - begun, 10s);
+  const auto attempts = Attempts(job.id);
+  EXPECT_TRUE(absl::IsDeadlineExceeded(attempts[0].status)) << attempts[0].status;
+  EXPECT_EQ(GetReason(attempts[0].status)->reason, "TIMEOUT");
+  EXPECT_EQ(attempts[0].failed_phase, "body");
+  clock_.Advance(1s);
+  EXPECT_EQ(RunOnce(job.id).state, State::kSucceeded);
+  EXPECT_EQ(client_->Header(1, "Range"), "bytes=262144-");
+}
+
+TEST_F(JobRunTest, TotalTimeoutBeforeTheHeadNamesThatPhase) {
+  FakeAnswer silent;
+  silent.hangs = true;
+  Script({silent, Whole("x")});
+  jobs::Job job = NewJob();
+  job.spec.timeouts.total = 10s;
+
+  EXPECT_EQ(RunToEnd(job).state, State::kSucceeded);
+
+  EXPECT_EQ(Attempts(job.id)[0].failed_phase, "first byte");
+}
+
+TEST_F(JobRunTest, WaitsForAPlaceAndForBuffersAreNotChargedToTheTotalTimeout) {
+  FakeAnswer answer = Whole(Pattern(500'000));
+  answer.place_wait = 60s;
+  Script({answer});
+  jobs::Job job = NewJob();
+  job.spec.timeouts.total = 10s;
+  runtime::TaskGroup group(loop_.get_executor());
+  std::vector<sink::Buffer> all;
+  while (buffers_.budget().in_use() < buffers_.budget().capacity()) {
+    all.push_back(*Await(buffers_.Acquire(1 << 20, clock_, Deadline::Never())));
+  }
+
+  group.Spawn("hold", KeepFor(clock_, 120s, std::move(all)));
+  EXPECT_EQ(RunToEnd(job).state, State::kSucceeded);
+  RunLoop(group);
+
+  EXPECT_THAT(Attempts(job.id), SizeIs(1));
+  EXPECT_EQ(Attempts(job.id)[0].buffer_wait, 60s);
 }
 
 TEST_F(JobRunTest, InterruptionConsumesNoAttemptAndResumes) {

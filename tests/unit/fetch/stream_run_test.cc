@@ -5,6 +5,7 @@
 namespace fetchd::fetch {
 namespace {
 
+using namespace std::chrono_literals;
 using ::testing::SizeIs;
 
 class CollectingReceiver final : public StreamReceiver {
@@ -16,15 +17,15 @@ class CollectingReceiver final : public StreamReceiver {
   Task<absl::Status> OnBytes(std::uint64_t offset, sink::Buffer bytes) override {
     EXPECT_EQ(offset, head.offset + body.size());
     body.append(reinterpret_cast<const char*>(bytes.bytes().data()), bytes.size());
-    if (stalls)
-      co_await asio::steady_timer(co_await asio::this_coro::executor,
-                                  asio::steady_timer::time_point::max())
-          .async_wait(asio::use_awaitable);
+    if (stalls) co_await testing::Forever();
+    if (takes > Duration::zero()) co_await clock->SleepFor(takes);
     co_return absl::OkStatus();
   }
   bool stalls = false;  ///< The bytes are taken, and the caller is not ready for more.
   StreamHead head;
   std::string body;
+  Duration takes{};  ///< For each chunk, by `clock`.
+  Clock* clock = nullptr;
 };
 
 class StreamRunTest : public FetchTest {
@@ -161,6 +162,35 @@ TEST_F(StreamRunTest, DigestMismatchIsDataLoss) {
   spec_.digests = {*Digest::Parse("sha256:" + std::string(64, '0'))};
 
   EXPECT_EQ(GetReason(Fetch().status())->reason, "DIGEST_MISMATCH");
+}
+
+TEST_F(StreamRunTest, TotalTimeoutIsOfEachAttempt) {
+  const std::string body = Pattern(3 << 20);
+  Script({Stalls(body, 1 << 20), Rest(body, 1 << 20)});
+  spec_.timeouts.total = 10s;
+
+  const auto end = Fetch();
+
+  ASSERT_TRUE(end.ok()) << end.status();
+  EXPECT_EQ(receiver_.body, body);
+  ASSERT_THAT(end->attempts, SizeIs(2));
+  EXPECT_EQ(GetReason(end->attempts[0].status)->reason, "TIMEOUT");
+}
+
+TEST_F(StreamRunTest, WaitForAPermitAndForTheCallerAreNotChargedToTheTotalTimeout) {
+  Script({Whole(Pattern(3 << 20))});
+  spec_.timeouts.total = 10s;
+  receiver_.clock = &clock_;
+  receiver_.takes = 30s;
+  runtime::TaskGroup group(loop_.get_executor());
+  group.Spawn("hold", KeepFor(clock_, 60s, transfers_.TryAcquire(4)));
+
+  const auto end = Fetch();
+  RunLoop(group);
+
+  ASSERT_TRUE(end.ok()) << end.status();
+  ASSERT_THAT(end->attempts, SizeIs(1));
+  EXPECT_EQ(end->attempts[0].transfer_permit_wait, 60s);
 }
 
 TEST_F(StreamRunTest, ShutdownSaysWhereToResume) {

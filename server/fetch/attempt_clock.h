@@ -1,0 +1,52 @@
+// The time of one attempt, for its total timeout.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "base/time.h"
+#include "http/client.h"
+
+namespace fetchd::fetch {
+
+/// Its Now() is how long the attempt has been with its origins: from the first connection in hand
+/// or dialled, standing still while a later hop waits for a place in the pool and while it is
+/// paused. So a total timeout says what an origin may take, whatever else goes on in this process.
+/// On one shard; `hops` are those of the attempt, and outlive it as `real` does.
+class AttemptClock final : public Clock {
+ public:
+  AttemptClock(Clock& real, const std::vector<http::ExchangeRecord>& hops)
+      : real_(real), hops_(hops) {}
+
+  SteadyTime Now() const override;
+  WallTime WallNow() const override { return real_.WallNow(); }
+  /// Late by up to 50 ms when the clock stood still meanwhile.
+  Task<void> SleepUntil(SteadyTime at) override;
+
+  /// Stands still while this exists: nothing is asked of the origin. Not nested.
+  class Pause {
+   public:
+    explicit Pause(AttemptClock& clock) : clock_(clock) {
+      clock_.paused_since_ = clock_.real_.Now();
+    }
+    ~Pause() {
+      clock_.paused_ += clock_.real_.Now() - *clock_.paused_since_;
+      clock_.paused_since_.reset();
+    }
+    Pause(const Pause&) = delete;
+    Pause& operator=(const Pause&) = delete;
+
+   private:
+    AttemptClock& clock_;
+  };
+
+ private:
+  Duration Waited(SteadyTime now) const;
+
+  Clock& real_;
+  const std::vector<http::ExchangeRecord>& hops_;
+  Duration paused_{};
+  std::optional<SteadyTime> paused_since_;
+};
+
+}  // namespace fetchd::fetch
