@@ -76,7 +76,8 @@ class StreamReceiver {
   virtual Task<absl::Status> OnBytes(std::uint64_t offset, sink::Buffer bytes) = 0;
 };
 
-/// Owner: app. Start() recovers what an earlier process left and begins to claim; Drain() ends it.
+/// Owner: app. Start() recovers what an earlier process left and begins to claim, and to fail jobs
+/// whose deadline passes while they wait; Drain() ends it.
 class Engine {
  public:
   Engine(EngineDeps deps, EngineConfig config);
@@ -90,7 +91,8 @@ class Engine {
   /// Completes when nothing runs. Blocking; not from a shard.
   void Drain(SteadyTime deadline);
 
-  /// After a job was created or retried. Thread-safe, cheap.
+  /// After a job was created or retried: it may be due, or have the next deadline. Thread-safe,
+  /// cheap.
   void Wake();
   /// Cancels in the store, then stops the transfer if it runs here and removes its temporary file.
   Task<absl::StatusOr<jobs::Job>> Cancel(JobId id);

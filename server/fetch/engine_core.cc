@@ -70,6 +70,8 @@ EngineCore::EngineCore(CoreDeps deps, EngineConfig config)
             Launch(std::move(claim), std::move(permit), permit_wait);
           },
           [this](bool now) { NoteClaiming(now); }),
+      expirer_(deps_.runtime.shard(0).executor(), deps_.clock, deps_.store,
+               [this](jobs::Job job) { return OnExpired(std::move(job)); }),
       idle_(deps_.runtime.shard(0).executor()) {
   for (std::size_t i = 0; i < deps_.runtime.size(); ++i) {
     groups_.push_back(std::make_unique<runtime::TaskGroup>(deps_.runtime.shard(i).executor()));
@@ -86,7 +88,13 @@ absl::Status EngineCore::Start() {
   RETURN_IF_ERROR(recovered.status());
   housekeeping_.Spawn("sweep temporaries", Sweep());
   control_.Spawn("dispatcher", dispatcher_.Run());
+  control_.Spawn("expirer", expirer_.Run());
   return absl::OkStatus();
+}
+
+void EngineCore::Wake() {
+  dispatcher_.Wake();
+  expirer_.Wake();
 }
 
 // Beside the running service: a job that is not ended keeps its file, whenever it was created.
@@ -157,7 +165,7 @@ Task<absl::Status> EngineCore::RunJob(std::shared_ptr<JobRun> run) {
   }
   run.reset();
   NoteEnd();
-  dispatcher_.Wake();
+  Wake();
   co_return status;
 }
 
@@ -225,6 +233,12 @@ Task<void> EngineCore::DropKept(jobs::Job job) {
   dropped.IgnoreError();
 }
 
+Task<void> EngineCore::OnExpired(jobs::Job job) {
+  counters_.failed.fetch_add(1, std::memory_order_relaxed);
+  // What was never claimed has no file.
+  if (job.started_at) co_await DropKept(std::move(job));
+}
+
 Task<absl::StatusOr<StreamEnd>> EngineCore::Stream(jobs::FetchSpec spec, std::uint64_t offset,
                                                    Deadline deadline, StreamReceiver& receiver) {
   if (draining_.load(std::memory_order_acquire)) {
@@ -253,6 +267,7 @@ void EngineCore::Drain(SteadyTime deadline) {
   drained_ = true;
   draining_.store(true, std::memory_order_release);
   dispatcher_.Stop();
+  expirer_.Stop();
   housekeeping_.Cancel();
   const asio::any_io_executor control = deps_.runtime.shard(0).executor();
   runtime::RunBlocking(control, control_.Join());

@@ -13,6 +13,7 @@
 #include "fetch/clients.h"
 #include "fetch/dispatcher.h"
 #include "fetch/engine.h"
+#include "fetch/expirer.h"
 #include "fetch/job_run.h"
 #include "fetch/stream_run.h"
 
@@ -37,7 +38,7 @@ class EngineCore {
 
   absl::Status Start();
   void Drain(SteadyTime deadline);
-  void Wake() { dispatcher_.Wake(); }
+  void Wake();
   Task<absl::StatusOr<jobs::Job>> Cancel(JobId id);
   Task<absl::StatusOr<StreamEnd>> Stream(jobs::FetchSpec spec, std::uint64_t offset,
                                          Deadline deadline, StreamReceiver& receiver);
@@ -58,6 +59,7 @@ class EngineCore {
   void BeginNext(const JobId& id);
   void StopRuns(const JobId& id, std::int64_t fence);
   Task<void> DropKept(jobs::Job job);
+  Task<void> OnExpired(jobs::Job job);
   void NoteClaiming(bool now);
   Task<absl::StatusOr<StreamEnd>> StreamOn(std::size_t shard, jobs::FetchSpec spec,
                                            std::uint64_t offset, Deadline deadline,
@@ -77,9 +79,10 @@ class EngineCore {
   std::atomic<bool> draining_{false};
   bool drained_ = false;
   std::vector<std::unique_ptr<runtime::TaskGroup>> groups_;  ///< One a shard.
-  runtime::TaskGroup control_;                               ///< On shard 0: dispatcher.
+  runtime::TaskGroup control_;                               ///< On shard 0: dispatcher, expirer.
   runtime::TaskGroup housekeeping_;                          ///< On shard 0: sweep.
   Dispatcher dispatcher_;
+  Expirer expirer_;
   WakeEvent idle_;
 
   mutable std::mutex mutex_;  ///< Guards all below.

@@ -88,7 +88,7 @@ absl::Status JobRun::Prepare() {
   }
   // After the sink is made: giving up removes what earlier attempts kept.
   if (deadline_.Passed(deps_.transfer.clock)) {
-    return final(absl::DeadlineExceededError("job deadline"));
+    return final(jobs::ExpiredError(job_, deps_.transfer.clock.WallNow()));
   }
   return absl::OkStatus();
 }

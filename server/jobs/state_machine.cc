@@ -14,6 +14,17 @@ absl::Status NotAdmitted(const Job& job, const char* change, const char* hint) {
       Concat("job ", job.id.str(), " is ", StateName(job.state), " and cannot be ", change, hint));
 }
 
+struct Wait {
+  const char* name;  ///< For programs.
+  const char* words;
+};
+
+Wait WaitOf(const Job& job, WallTime now) {
+  if (job.ready_at <= now) return {"TRANSFER_PERMIT", "a free transfer (limits.transfers)"};
+  if (job.state == State::kWaiting) return {"RETRY", "its next attempt"};
+  return {"START_TIME", "its start time"};
+}
+
 // Applies one change. An overload either returns an error and leaves the job alone, or applies all
 // of the change.
 class Applier {
@@ -87,6 +98,13 @@ class Applier {
     return Interrupt();
   }
 
+  absl::Status operator()(const Expired&) {
+    if (!IsClaimable(job_.state)) return NotAdmitted(job_, "expired", ": it does not wait");
+    if (job_.deadline_at > now_) return NotAdmitted(job_, "expired", " before its deadline");
+    job_.error = ExpiredError(job_, now_);
+    return End(State::kFailed);
+  }
+
  private:
   // A worker's change needs the claim, and only a RUNNING job has one.
   absl::Status CheckHeld() const {
@@ -126,6 +144,14 @@ struct RecordFinder {
 };
 
 }  // namespace
+
+absl::Status ExpiredError(const Job& job, WallTime now) {
+  const Wait wait = WaitOf(job, now);
+  std::string message = Concat("the job's deadline passed while it waited for ", wait.words);
+  if (!job.error.ok()) message += Concat("; its last attempt: ", MessageOf(job.error));
+  return WithReason(absl::DeadlineExceededError(message),
+                    {"JOB_DEADLINE", {{"waited_for", wait.name}}});
+}
 
 absl::Status Apply(const Change& change, WallTime now, Job& job) {
   return std::visit(Applier(now, job), change);

@@ -34,16 +34,23 @@ struct CancelRequested {
 };  ///< Any live state -> CANCELLED at once; CANCELLED stays; ended otherwise: FAILED_PRECONDITION.
 struct RetryRequested {
 };  ///< FAILED, CANCELLED -> QUEUED; attempt = 0, checkpoint kept, deadline renewed by its length.
-// By the process at start.
+// By the process.
 struct Recovered {};  ///< RUNNING -> INTERRUPTED; attempt - 1: the process that ran it is gone.
+/// QUEUED, WAITING, INTERRUPTED -> FAILED with DEADLINE_EXCEEDED, reason JOB_DEADLINE {waited_for}:
+/// the deadline passed while nothing ran. Not before the deadline. No attempt is consumed.
+struct Expired {};
 
 using Change = std::variant<Claimed, CheckpointTaken, AttemptFailed, Interrupted, Succeeded, GaveUp,
-                            CancelRequested, RetryRequested, Recovered>;
+                            CancelRequested, RetryRequested, Recovered, Expired>;
 
 /// Changes `job`, or leaves it as it was and returns FAILED_PRECONDITION (the state does not admit
 /// the change; says both). A worker's change on a job that is no longer RUNNING is ABORTED: it lost
 /// its claim (cancelled meanwhile, for example).
 absl::Status Apply(const Change& change, WallTime now, Job& job);
+
+/// The error of a job whose deadline passed at `now` before it was claimed: says what it waited
+/// for.
+absl::Status ExpiredError(const Job& job, WallTime now);
 
 /// True when the change moves the state (and so makes an event).
 bool MovesState(const Change& change);

@@ -71,6 +71,11 @@ class Store {
   virtual Task<absl::StatusOr<std::vector<Claim>>> ClaimReady(int limit) = 0;
   /// When the next job becomes ready; nullopt when none waits.
   virtual Task<absl::StatusOr<std::optional<WallTime>>> NextReadyAt() = 0;
+  /// Applies Expired to up to `limit` jobs that wait and whose deadline has passed, the earliest
+  /// first; returns them.
+  virtual Task<absl::StatusOr<std::vector<Job>>> Expire(int limit) = 0;
+  /// The earliest deadline of the jobs that wait; nullopt when none does.
+  virtual Task<absl::StatusOr<std::optional<WallTime>>> NextDeadlineAt() = 0;
   /// A worker's change.
   virtual Task<absl::StatusOr<Job>> Update(JobId id, std::int64_t fence, Change change) = 0;
   /// A caller's change.

@@ -97,6 +97,12 @@ absl::StatusOr<std::vector<jobs::Claim>> ClaimJobs(Transaction& transaction, int
   return claims;
 }
 
+absl::StatusOr<std::vector<Job>> ExpireJobs(Transaction& transaction, int limit, WallTime now) {
+  ASSIGN_OR_RETURN(std::vector<Job> expired, transaction.jobs.PastDeadline(now, limit));
+  for (Job& job : expired) RETURN_IF_ERROR(ApplyAndSave(transaction, jobs::Expired(), now, job));
+  return expired;
+}
+
 absl::StatusOr<std::uint64_t> RecoverJobs(Transaction& transaction, WallTime now) {
   ASSIGN_OR_RETURN(const std::vector<std::string> ids, transaction.jobs.IdsIn(State::kRunning));
   for (const std::string& id : ids) {

@@ -23,6 +23,8 @@ absl::StatusOr<jobs::Job> ChangeJob(Transaction& transaction, const JobId& id,
                                     WallTime now);
 absl::StatusOr<std::vector<jobs::Claim>> ClaimJobs(Transaction& transaction, int limit,
                                                    WallTime now);
+absl::StatusOr<std::vector<jobs::Job>> ExpireJobs(Transaction& transaction, int limit,
+                                                  WallTime now);
 absl::StatusOr<std::uint64_t> RecoverJobs(Transaction& transaction, WallTime now);
 /// The value is the id: a change that returns a Status has no room for a result.
 absl::StatusOr<JobId> DeleteJob(Transaction& transaction, const JobId& id, WallTime now);

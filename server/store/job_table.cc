@@ -167,6 +167,23 @@ absl::StatusOr<std::optional<WallTime>> JobTable::NextReadyAt() {
   }
 }
 
+absl::StatusOr<std::vector<Job>> JobTable::PastDeadline(WallTime now, int limit) {
+  Query query(db_, kExpiredJobs, now, limit);
+  std::vector<Job> jobs;
+  while (true) {
+    ASSIGN_OR_RETURN(const bool found, query.Step());
+    if (!found) return jobs;
+    ASSIGN_OR_RETURN(Job job, ReadJob(query));
+    jobs.push_back(std::move(job));
+  }
+}
+
+absl::StatusOr<std::optional<WallTime>> JobTable::NextDeadlineAt() {
+  Query query(db_, kFirstDeadlineAt);
+  ASSIGN_OR_RETURN(const bool found, query.Step());
+  return found ? std::optional(query.Time(0)) : std::nullopt;
+}
+
 absl::StatusOr<std::vector<std::string>> JobTable::IdsIn(State state) {
   Query query(db_, "SELECT id FROM jobs WHERE state = ?1 ORDER BY id", jobs::StateName(state));
   std::vector<std::string> ids;

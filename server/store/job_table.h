@@ -19,7 +19,7 @@ namespace fetchd::store {
   "j.destination_template, j.overwrite, j.request_id, j.labels, j.spec, j.sealed, "    \
   "j.checkpoint, j.error, j.result, j.not_before_at"
 
-/// The condition of the index jobs_ready, word for word.
+/// The condition of the indexes jobs_ready and jobs_deadline, word for word.
 #define FETCHD_STORE_CLAIMABLE "state IN ('QUEUED', 'WAITING', 'INTERRUPTED')"
 
 /// The highest priority below ?1 that a claimable job has.
@@ -37,6 +37,16 @@ inline constexpr char kFirstReadyAt[] =
     "SELECT ready_at FROM jobs INDEXED BY jobs_ready"
     " WHERE " FETCHD_STORE_CLAIMABLE " AND priority = ?1 ORDER BY ready_at LIMIT 1";
 
+/// Claimable jobs whose deadline is at ?1 or before, the earliest first, at most ?2.
+inline constexpr char kExpiredJobs[] =
+    "SELECT " FETCHD_STORE_JOB_COLUMNS
+    " FROM jobs AS j INDEXED BY jobs_deadline"
+    " WHERE " FETCHD_STORE_CLAIMABLE " AND deadline_at <= ?1 ORDER BY deadline_at, id LIMIT ?2";
+/// The earliest deadline of a claimable job.
+inline constexpr char kFirstDeadlineAt[] =
+    "SELECT deadline_at FROM jobs INDEXED BY jobs_deadline"
+    " WHERE " FETCHD_STORE_CLAIMABLE " ORDER BY deadline_at LIMIT 1";
+
 /// Reads and writes rows on a connection, inside whatever transaction is open there. Cheap to make;
 /// holds references.
 class JobTable {
@@ -51,6 +61,9 @@ class JobTable {
   /// Ready jobs, by priority, then oldest first.
   absl::StatusOr<std::vector<jobs::Job>> Ready(WallTime now, int limit);
   absl::StatusOr<std::optional<WallTime>> NextReadyAt();
+  /// Claimable jobs whose deadline has passed at `now`, the earliest first.
+  absl::StatusOr<std::vector<jobs::Job>> PastDeadline(WallTime now, int limit);
+  absl::StatusOr<std::optional<WallTime>> NextDeadlineAt();
   absl::StatusOr<std::vector<std::string>> IdsIn(jobs::State state);
 
   /// The id of the job with this request id; FINGERPRINT of its content beside it.

@@ -81,8 +81,14 @@ constexpr char kVersion2[] = R"sql(
 ALTER TABLE jobs ADD COLUMN not_before_at INTEGER;
 )sql";
 
+// For the expiry of jobs that wait: its WHERE, too, is repeated by the queries.
+constexpr char kVersion3[] = R"sql(
+CREATE INDEX jobs_deadline ON jobs (deadline_at, id)
+  WHERE state IN ('QUEUED', 'WAITING', 'INTERRUPTED');
+)sql";
+
 // kMigrations[n] leads from version n to n + 1. Released ones are never edited.
-constexpr auto kMigrations = std::to_array<const char*>({kVersion1, kVersion2});
+constexpr auto kMigrations = std::to_array<const char*>({kVersion1, kVersion2, kVersion3});
 
 absl::StatusOr<std::int64_t> ReadNumber(Database& database, const char* sql) {
   Query query(database, sql);

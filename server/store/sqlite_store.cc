@@ -186,6 +186,17 @@ class OpenSqliteStore final : public jobs::Store {
         [this](Database& database) { return JobTable(database, sealer_).NextReadyAt(); });
   }
 
+  Task<absl::StatusOr<std::vector<Job>>> Expire(int limit) override {
+    const WallTime now = clock_.WallNow();
+    co_return co_await writer_.Run(
+        [limit, now](Transaction& transaction) { return ExpireJobs(transaction, limit, now); });
+  }
+
+  Task<absl::StatusOr<std::optional<WallTime>>> NextDeadlineAt() override {
+    co_return co_await Read(
+        [this](Database& database) { return JobTable(database, sealer_).NextDeadlineAt(); });
+  }
+
   Task<absl::StatusOr<Job>> Update(JobId id, std::int64_t fence, jobs::Change change) override {
     const WallTime now = clock_.WallNow();
     co_return co_await writer_.Run([&id, fence, &change, now](Transaction& transaction) {

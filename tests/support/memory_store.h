@@ -7,6 +7,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -21,7 +22,7 @@ class MemoryStore final : public jobs::Store {
  public:
   explicit MemoryStore(const Clock& clock) : clock_(clock) {}
 
-  /// Fails the next `count` worker's changes with UNAVAILABLE.
+  /// Fails the next `count` changes of workers and expiries with UNAVAILABLE.
   void FailUpdates(int count) {
     const std::lock_guard lock(mutex_);
     failing_updates_ = count;
@@ -93,6 +94,31 @@ class MemoryStore final : public jobs::Store {
       if (!next || job.ready_at < *next) next = job.ready_at;
     }
     co_return next;
+  }
+
+  Task<absl::StatusOr<std::vector<jobs::Job>>> Expire(int limit) override {
+    std::vector<jobs::Job> expired;
+    {
+      const std::lock_guard lock(mutex_);
+      if (failing_updates_ > 0) {
+        --failing_updates_;
+        co_return absl::UnavailableError("disk full");
+      }
+      for (jobs::Job* job : Waiting()) {
+        if (expired.size() >= static_cast<std::size_t>(limit)) break;
+        if (!jobs::Apply(jobs::Expired{}, clock_.WallNow(), *job).ok()) break;
+        NoteEvent(*job);
+        expired.push_back(*job);
+      }
+    }
+    Notify();
+    co_return expired;
+  }
+
+  Task<absl::StatusOr<std::optional<WallTime>>> NextDeadlineAt() override {
+    const std::lock_guard lock(mutex_);
+    const std::vector<jobs::Job*> waiting = Waiting();
+    co_return waiting.empty() ? std::nullopt : std::optional(waiting.front()->deadline_at);
   }
 
   Task<absl::StatusOr<jobs::Job>> Update(JobId id, std::int64_t fence,
@@ -188,6 +214,18 @@ class MemoryStore final : public jobs::Store {
       return a->priority != b->priority ? a->priority > b->priority : a->id < b->id;
     });
     return ready;
+  }
+
+  /// By deadline.
+  std::vector<jobs::Job*> Waiting() {
+    std::vector<jobs::Job*> waiting;
+    for (auto& [id, job] : jobs_) {
+      if (IsClaimable(job)) waiting.push_back(&job);
+    }
+    std::ranges::sort(waiting, [](const jobs::Job* a, const jobs::Job* b) {
+      return std::tie(a->deadline_at, a->id) < std::tie(b->deadline_at, b->id);
+    });
+    return waiting;
   }
 
   absl::StatusOr<jobs::Job> Change(JobId id, jobs::Change change) {

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "fetch/engine_core.h"
+#include "sink/part_file.h"
 #include "support/fake_http_client.h"
 #include "support/memory_store.h"
 #include "unit/fetch/fetch_fixture.h"
@@ -266,6 +267,40 @@ TEST_F(EngineTest, RetriedJobBeginsWhenTheFileOfTheCancelledOneIsRemoved) {
 
   WaitFor(jobs::State::kSucceeded, 1);
   EXPECT_EQ(FilesUnder("out"), 1u);
+}
+
+TEST_F(EngineTest, JobExpiresWhileAllTransfersAreBusy) {
+  Start([](const http::Request&) { return Stalls(Pattern(500'000), 262'144); });
+  for (int i = 0; i < 8; ++i) Submit(i);
+  WaitFor(jobs::State::kRunning, 8);
+  jobs::Job job = NewJob(8);
+  job.deadline_at = job.created_at + 1ms;
+
+  const JobId id = Submit(job);
+  WaitFor(jobs::State::kFailed, 1);
+
+  EXPECT_EQ(StateOf(id), jobs::State::kFailed);
+  EXPECT_EQ(GetReason(store_.Peek(id).error)->reason, "JOB_DEADLINE");
+  EXPECT_EQ(engine_->Stats().transfers_in_use, 8u);
+}
+
+TEST_F(EngineTest, ExpiredJobLeavesNoTemporaryFile) {
+  const JobId orphan = JobId::Generate(clock_.WallNow(), random_);
+  std::ofstream(root_ / Concat(".x.", orphan.str(), ".fetchd-part")) << "left";
+  Start([](const http::Request&) { return Whole("x"); });
+  while (FilesUnder("") > 0) std::this_thread::yield();  // The sweep is not what removes it below.
+  jobs::Job job = NewJob(1);
+  job.state = jobs::State::kInterrupted;
+  job.started_at = job.created_at;
+  job.ready_at += 1h;
+  std::filesystem::create_directory(root_ / "out");
+  std::ofstream(root_ / "out" / sink::PartFileName("1", job.id)) << "kept";
+  job.deadline_at = job.created_at + 1ms;
+
+  Submit(job);
+  WaitFor(jobs::State::kFailed, 1);
+
+  while (FilesUnder("out") > 0) std::this_thread::yield();
 }
 
 TEST_F(EngineTest, DrainCheckpointsWhatIsInFlightAndLeavesTheRestQueued) {

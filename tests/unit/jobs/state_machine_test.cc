@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <ostream>
 #include <string>
 
 namespace fetchd::jobs {
@@ -13,6 +14,7 @@ using std::chrono::seconds;
 
 constexpr WallTime kCreated{hours(1000)};
 constexpr WallTime kNow{hours(1001)};
+constexpr WallTime kDeadline = kCreated + hours(24);
 
 Job JobIn(State state) {
   Job job;
@@ -20,7 +22,7 @@ Job JobIn(State state) {
   job.created_at = kCreated;
   job.updated_at = kCreated;
   job.ready_at = kCreated;
-  job.deadline_at = kCreated + hours(24);
+  job.deadline_at = kDeadline;
   job.attempt = 2;
   job.fence = 5;
   job.checkpoint.bytes = 10;
@@ -50,6 +52,7 @@ enum class ChangeKind {
   kCancelRequested,
   kRetryRequested,
   kRecovered,
+  kExpired,
 };
 
 Change MakeChange(ChangeKind kind) {
@@ -72,6 +75,8 @@ Change MakeChange(ChangeKind kind) {
       return RetryRequested();
     case ChangeKind::kRecovered:
       return Recovered();
+    case ChangeKind::kExpired:
+      return Expired();
   }
   return Claimed();
 }
@@ -95,7 +100,8 @@ TEST_P(StateMachineTest, EachStateAdmitsTheChangeOrRefusesItUntouched) {
     SCOPED_TRACE(std::string("from ") + StateName(before));
     Job job = JobIn(before);
 
-    const absl::Status status = Apply(MakeChange(row.change), kNow, job);
+    const WallTime at = row.change == ChangeKind::kExpired ? kDeadline : kNow;
+    const absl::Status status = Apply(MakeChange(row.change), at, job);
 
     const char expected = row.after[i];
     if (expected == 'a' || expected == '-') {
@@ -123,7 +129,8 @@ INSTANTIATE_TEST_SUITE_P(
                       Row{"GaveUp", ChangeKind::kGaveUp, "aFaaaaa"},
                       Row{"CancelRequested", ChangeKind::kCancelRequested, "CCCC--C"},
                       Row{"RetryRequested", ChangeKind::kRetryRequested, "-----QQ"},
-                      Row{"Recovered", ChangeKind::kRecovered, "-I-----"}),
+                      Row{"Recovered", ChangeKind::kRecovered, "-I-----"},
+                      Row{"Expired", ChangeKind::kExpired, "F-FF---"}),
     [](const auto& info) { return info.param.name; });
 
 TEST(StateMachineEffectsTest, ClaimCountsAnAttemptAndGrowsTheFence) {
@@ -228,6 +235,63 @@ TEST(StateMachineEffectsTest, EachRetryRenewsTheDeadlineByItsFirstLength) {
   ASSERT_TRUE(Apply(RetryRequested(), kNow + hours(3), job).ok());
 
   EXPECT_EQ(job.deadline_at, kNow + hours(27));
+}
+
+struct ExpiryCase {
+  const char* name;
+  State state;
+  WallTime ready_at;
+  absl::Status error;
+  const char* waited_for;
+  const char* message;
+};
+void PrintTo(const ExpiryCase& c, std::ostream* out) { *out << c.name; }
+
+class ExpiryTest : public ::testing::TestWithParam<ExpiryCase> {};
+
+TEST_P(ExpiryTest, SaysWhatTheJobWaitedFor) {
+  Job job = JobIn(GetParam().state);
+  job.ready_at = GetParam().ready_at;
+  job.error = GetParam().error;
+
+  ASSERT_TRUE(Apply(Expired(), kDeadline, job).ok());
+
+  EXPECT_TRUE(absl::IsDeadlineExceeded(job.error)) << job.error;
+  EXPECT_EQ(MessageOf(job.error), GetParam().message);
+  ASSERT_EQ(GetReason(job.error)->reason, "JOB_DEADLINE");
+  EXPECT_EQ(GetReason(job.error)->metadata[0].second, GetParam().waited_for);
+  EXPECT_EQ(job.finished_at, kDeadline);
+  EXPECT_EQ(job.attempt, 2);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, ExpiryTest,
+    ::testing::Values(
+        ExpiryCase{"Queued", State::kQueued, kCreated, absl::OkStatus(), "TRANSFER_PERMIT",
+                   "the job's deadline passed while it waited for a free transfer "
+                   "(limits.transfers)"},
+        ExpiryCase{"NotYetStarted", State::kQueued, kDeadline + hours(1), absl::OkStatus(),
+                   "START_TIME", "the job's deadline passed while it waited for its start time"},
+        ExpiryCase{"Retry", State::kWaiting, kDeadline + hours(1), absl::UnavailableError("reset"),
+                   "RETRY",
+                   "the job's deadline passed while it waited for its next attempt; its last "
+                   "attempt: reset"},
+        ExpiryCase{"RetryWithoutAPermit", State::kWaiting, kCreated,
+                   absl::UnavailableError("reset"), "TRANSFER_PERMIT",
+                   "the job's deadline passed while it waited for a free transfer "
+                   "(limits.transfers); its last attempt: reset"},
+        ExpiryCase{"Interrupted", State::kInterrupted, kCreated, absl::OkStatus(),
+                   "TRANSFER_PERMIT",
+                   "the job's deadline passed while it waited for a free transfer "
+                   "(limits.transfers)"}),
+    [](const auto& info) { return info.param.name; });
+
+TEST(StateMachineEffectsTest, AJobDoesNotExpireBeforeItsDeadline) {
+  Job job = JobIn(State::kQueued);
+
+  EXPECT_TRUE(absl::IsFailedPrecondition(Apply(Expired(), kDeadline - seconds(1), job)));
+
+  EXPECT_EQ(job.state, State::kQueued);
 }
 
 TEST(StateMachineEffectsTest, OnlyACheckpointLeavesTheState) {

@@ -67,6 +67,15 @@ TEST_F(DatabaseTest, ClaimsReadRangesOfTheReadyIndexWithoutSorting) {
   EXPECT_THAT(PlanOf(kReadyJobs), HasSubstr("priority=? AND ready_at<?"));
 }
 
+TEST_F(DatabaseTest, ExpiryReadsARangeOfTheDeadlineIndexWithoutSorting) {
+  for (const char* sql : {kExpiredJobs, kFirstDeadlineAt}) {
+    const std::string plan = PlanOf(sql);
+    EXPECT_THAT(plan, HasSubstr("jobs_deadline")) << sql;
+    EXPECT_THAT(plan, Not(HasSubstr("TEMP B-TREE"))) << sql;
+  }
+  EXPECT_THAT(PlanOf(kExpiredJobs), HasSubstr("jobs_deadline (deadline_at<?)"));
+}
+
 TEST_F(DatabaseTest, AClaimAmongManyJobsReadsOnlyThoseThatAreReady) {
   // 100,000 jobs: half ended, half wait for their time at a high priority; and one ready at a low
   // one.

@@ -57,6 +57,19 @@ TEST_F(SqliteStoreTest, ANewerSchemaIsRefusedWithBothVersions) {
                     HasSubstr("newer fetchd")));
 }
 
+TEST_F(SqliteStoreTest, AFileOfTheFirstSchemaIsBroughtUpToDate) {
+  ASSERT_EQ(harness_->Open(), absl::OkStatus());
+  const jobs::Job job = harness_->Create(harness_->NewJob());
+  harness_->Close();
+  ExecuteOnFile(
+      "DROP INDEX jobs_deadline; ALTER TABLE jobs DROP COLUMN not_before_at;"
+      " PRAGMA user_version = 1");
+
+  ASSERT_EQ(harness_->Open(), absl::OkStatus());
+
+  EXPECT_EQ(*harness_->Await(harness_->store().NextDeadlineAt()), job.deadline_at);
+}
+
 TEST_F(SqliteStoreTest, AnotherProgramsDatabaseIsRefusedAndLeftAlone) {
   std::ofstream(files_->database()).close();
   ExecuteOnFile("CREATE TABLE theirs (x)");
