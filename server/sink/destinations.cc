@@ -43,8 +43,10 @@ Destinations::~Destinations() = default;
 absl::StatusOr<std::unique_ptr<Destinations>> Destinations::Open(std::filesystem::path files_root,
                                                                  Clock&,
                                                                  runtime::BlockingPool& pool,
-                                                                 asio::any_io_executor) {
-  ASSIGN_OR_RETURN(std::unique_ptr<FileTree> tree, FileTree::Open(files_root));
+                                                                 asio::any_io_executor,
+                                                                 FileCalls& calls) {
+  ASSIGN_OR_RETURN(std::unique_ptr<FileTree> tree, FileTree::Open(files_root, calls));
+  RETURN_IF_ERROR(tree->SyncFileSystem());
   return std::unique_ptr<Destinations>(
       new Destinations(std::make_unique<Core>(std::move(tree), pool)));
 }

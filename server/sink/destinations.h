@@ -10,6 +10,7 @@
 #include "base/ids.h"
 #include "base/url.h"
 #include "runtime/blocking_pool.h"
+#include "sink/file_calls.h"
 #include "sink/sink.h"
 
 namespace fetchd::sink {
@@ -38,12 +39,14 @@ inline constexpr char kDefaultDestination[] = "file:{job}/{basename}";
 /// Makes sinks. Owner: app. Thread-safe; outlives its sinks.
 class Destinations {
  public:
-  /// Opens (and makes, mode 0700) the root. PERMISSION_DENIED / FAILED_PRECONDITION when it cannot
-  /// be written.
+  /// Opens (and makes, mode 0700) the root, and flushes its file system: what a killed process had
+  /// published or made without a flush is durable before a new one relies on it. PERMISSION_DENIED
+  /// / FAILED_PRECONDITION when it cannot be written. Blocks. `calls` outlives the destinations.
   static absl::StatusOr<std::unique_ptr<Destinations>> Open(std::filesystem::path files_root,
                                                             Clock& clock,
                                                             runtime::BlockingPool& pool,
-                                                            asio::any_io_executor executor);
+                                                            asio::any_io_executor executor,
+                                                            FileCalls& calls = SystemFileCalls());
   ~Destinations();
 
   std::unique_ptr<Sink> MakeSink(const Destination& destination, const JobId& job,

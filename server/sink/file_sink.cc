@@ -46,7 +46,7 @@ Task<absl::StatusOr<std::uint64_t>> FileSink::Checkpoint() {
   });
 }
 
-// Discards the temporary file when the destination is left as it is.
+// Discards the temporary file when the destination is left as it is, once that is durable.
 absl::StatusOr<bool> FileSink::IsAlreadyThere() {
   RETURN_IF_ERROR(EnsureOpen());
   if (overwrite_ != OverwritePolicy::kIfDifferent) return false;

@@ -1,8 +1,7 @@
 #include "sink/file_tree.h"
 
 #include <fcntl.h>
-#include <linux/openat2.h>
-#include <sys/syscall.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -16,20 +15,6 @@ namespace {
 constexpr mode_t kRootMode = 0700;
 constexpr mode_t kDirectoryMode = 0755;
 constexpr mode_t kFileMode = 0644;
-
-// Returns the descriptor, or -1 with errno set.
-int OpenBeneath(int root, const std::string& path, int flags, mode_t mode) {
-  open_how how{};
-  how.flags = static_cast<std::uint64_t>(flags) | O_CLOEXEC;
-  how.mode = mode;
-  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
-  const char* name = path.empty() ? "." : path.c_str();
-  long fd = -1;
-  do {
-    fd = ::syscall(SYS_openat2, root, name, &how, sizeof how);
-  } while (fd < 0 && (errno == EINTR || errno == EAGAIN));
-  return static_cast<int>(fd);
-}
 
 mode_t CurrentUmask() {
   // There is no call that only reads it; the root is opened before the process writes any file.
@@ -64,7 +49,8 @@ absl::StatusOr<std::size_t> ReadAtFully(int fd, std::uint64_t offset, std::span<
   return done;
 }
 
-absl::StatusOr<std::unique_ptr<FileTree>> FileTree::Open(const std::filesystem::path& root) {
+absl::StatusOr<std::unique_ptr<FileTree>> FileTree::Open(const std::filesystem::path& root,
+                                                         FileCalls& calls) {
   std::error_code error;
   const bool existed = std::filesystem::exists(root, error);
   std::filesystem::create_directories(root, error);
@@ -74,7 +60,7 @@ absl::StatusOr<std::unique_ptr<FileTree>> FileTree::Open(const std::filesystem::
   if (error) return FileError(error.value(), "open files.root", root.string());
   UniqueFd fd(::open(canonical.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!fd) return FileError(errno, "open files.root", root.string());
-  const UniqueFd probe(OpenBeneath(fd.get(), "", O_RDONLY | O_DIRECTORY, 0));
+  const UniqueFd probe(calls.OpenBeneath(fd.get(), "", O_RDONLY | O_DIRECTORY, 0));
   if (!probe && errno == ENOSYS) {
     return absl::FailedPreconditionError("file destinations need openat2(2): Linux 5.6 or newer");
   }
@@ -83,11 +69,11 @@ absl::StatusOr<std::unique_ptr<FileTree>> FileTree::Open(const std::filesystem::
     return FileError(errno, "write to files.root", root.string());
   }
   return std::unique_ptr<FileTree>(
-      new FileTree(canonical.string(), std::move(fd), kFileMode & ~CurrentUmask()));
+      new FileTree(calls, canonical.string(), std::move(fd), kFileMode & ~CurrentUmask()));
 }
 
 absl::StatusOr<UniqueFd> FileTree::OpenFile(const std::string& path, int flags, mode_t mode) const {
-  UniqueFd fd(OpenBeneath(fd_.get(), path, flags, mode));
+  UniqueFd fd(calls_.OpenBeneath(fd_.get(), path, flags, mode));
   if (!fd && errno == ENOENT) return absl::NotFoundError(Concat("no file \"", path, "\""));
   if (!fd) return FileError(errno, "open", path);
   return fd;
@@ -98,7 +84,7 @@ absl::StatusOr<UniqueFd> FileTree::OpenDirectory(const std::string& path) const 
 }
 
 absl::StatusOr<UniqueFd> FileTree::MakeDirectory(const std::string& path) {
-  UniqueFd fd(OpenBeneath(fd_.get(), path, O_RDONLY | O_DIRECTORY, 0));
+  UniqueFd fd(calls_.OpenBeneath(fd_.get(), path, O_RDONLY | O_DIRECTORY, 0));
   if (fd) return fd;
   if (errno != ENOENT) return FileError(errno, "open directory", path);
   const std::string parent = ParentOf(path);
@@ -107,11 +93,11 @@ absl::StatusOr<UniqueFd> FileTree::MakeDirectory(const std::string& path) {
   // Marked before, so that a commit that finds the directory also finds that it is not durable; and
   // after, because a flush in between did not cover it.
   MarkUnsynced(parent);
-  if (::mkdirat(parent_fd.get(), name.c_str(), kDirectoryMode) != 0 && errno != EEXIST) {
+  if (calls_.MakeDirectory(parent_fd.get(), name, kDirectoryMode) != 0 && errno != EEXIST) {
     return FileError(errno, "make directory", path);
   }
   MarkUnsynced(parent);
-  fd = UniqueFd(OpenBeneath(fd_.get(), path, O_RDONLY | O_DIRECTORY, 0));
+  fd = UniqueFd(calls_.OpenBeneath(fd_.get(), path, O_RDONLY | O_DIRECTORY, 0));
   if (!fd) return FileError(errno, "open directory", path);
   return fd;
 }
@@ -141,11 +127,12 @@ void FileTree::Forget(const Unsynced& synced) {
 }
 
 absl::Status FileTree::SyncDirectory(const std::string& path, int fd) {
-  if (::fsync(fd) != 0) return FileError(errno, "flush directory", path);
+  if (calls_.SyncDirectory(fd) != 0) return FileError(errno, "flush directory", path);
   const Unsynced above = UnsyncedAbove(path);
   for (const auto& [ancestor, change] : above) {
     ASSIGN_OR_RETURN(const UniqueFd ancestor_fd, OpenDirectory(ancestor));
-    if (::fsync(ancestor_fd.get()) != 0) return FileError(errno, "flush directory", ancestor);
+    if (calls_.SyncDirectory(ancestor_fd.get()) != 0)
+      return FileError(errno, "flush directory", ancestor);
   }
   Forget(above);
   return absl::OkStatus();
@@ -157,9 +144,18 @@ absl::Status FileTree::SyncFileSystem() {
     const std::lock_guard lock(mutex_);
     before = unsynced_;
   }
-  if (::syncfs(fd_.get()) != 0) return FileError(errno, "flush", root_);
+  if (calls_.SyncFileSystem(fd_.get()) != 0) return FileError(errno, "flush", root_);
   Forget(before);
   return absl::OkStatus();
+}
+
+absl::StatusOr<bool> FileTree::IsOnRootFileSystem(int directory_fd) const {
+  struct stat root{};
+  struct stat directory{};
+  if (::fstat(fd_.get(), &root) != 0 || ::fstat(directory_fd, &directory) != 0) {
+    return FileError(errno, "look at a directory in", root_);
+  }
+  return root.st_dev == directory.st_dev;
 }
 
 }  // namespace fetchd::sink

@@ -13,6 +13,7 @@
 #include <string>
 
 #include "base/status.h"
+#include "sink/file_calls.h"
 #include "sink/unique_fd.h"
 
 namespace fetchd::sink {
@@ -24,8 +25,9 @@ namespace fetchd::sink {
 class FileTree {
  public:
   /// Makes the root (mode 0700) when it is missing. FAILED_PRECONDITION on kernels without openat2
-  /// (before 5.6).
-  static absl::StatusOr<std::unique_ptr<FileTree>> Open(const std::filesystem::path& root);
+  /// (before 5.6). `calls` outlives the tree.
+  static absl::StatusOr<std::unique_ptr<FileTree>> Open(const std::filesystem::path& root,
+                                                        FileCalls& calls = SystemFileCalls());
 
   absl::StatusOr<UniqueFd> OpenFile(const std::string& path, int flags, mode_t mode = 0) const;
   absl::StatusOr<UniqueFd> OpenDirectory(const std::string& path) const;
@@ -34,21 +36,26 @@ class FileTree {
   /// fsyncs `path`'s directory entries, and those of its ancestors in which MakeDirectory made
   /// something not yet durable.
   absl::Status SyncDirectory(const std::string& path, int fd);
-  /// syncfs(2): all that was written to the root's file system is durable, whoever wrote it.
+  /// syncfs(2): all that was written to the root's file system is durable, whoever wrote it. A
+  /// file system that is mounted beneath the root is another one.
   absl::Status SyncFileSystem();
+  /// Does SyncFileSystem() reach what is in this directory?
+  absl::StatusOr<bool> IsOnRootFileSystem(int directory_fd) const;
 
+  FileCalls& calls() const { return calls_; }
   const std::string& root() const { return root_; }  ///< Canonical, absolute.
   mode_t file_mode() const { return file_mode_; }    ///< 0644 less the umask.
   std::string Absolute(const std::string& path) const { return root_ + "/" + path; }
 
  private:
-  FileTree(std::string root, UniqueFd fd, mode_t file_mode)
-      : root_(std::move(root)), fd_(std::move(fd)), file_mode_(file_mode) {}
+  FileTree(FileCalls& calls, std::string root, UniqueFd fd, mode_t file_mode)
+      : calls_(calls), root_(std::move(root)), fd_(std::move(fd)), file_mode_(file_mode) {}
   using Unsynced = std::map<std::string, std::uint64_t>;
   void MarkUnsynced(const std::string& path);
   Unsynced UnsyncedAbove(const std::string& path) const;
   void Forget(const Unsynced& synced);
 
+  FileCalls& calls_;
   const std::string root_;
   const UniqueFd fd_;
   const mode_t file_mode_;

@@ -83,9 +83,8 @@ absl::Status PartFile::AdmitNewFile(int directory_fd) {
   }
   // This job's own, published before a crash that came before its success was recorded. Both names
   // go, and the next bytes to another file: somebody may be reading this one.
-  if (::unlinkat(directory_fd, name_.c_str(), 0) != 0) return FileError(errno, "take back", path_);
-  if (::unlinkat(directory_fd, part_name_.c_str(), 0) != 0) {
-    return FileError(errno, "take back", path_);
+  for (const std::string& name : {name_, part_name_}) {
+    if (tree_.calls().Unlink(directory_fd, name) != 0) return FileError(errno, "take back", path_);
   }
   return absl::OkStatus();
 }
@@ -93,15 +92,16 @@ absl::Status PartFile::AdmitNewFile(int directory_fd) {
 // A file that has another name as well, or is no plain file, is not ours to write into: it is
 // replaced.
 absl::Status PartFile::OpenPart(int directory_fd) {
-  constexpr int kFlags = O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
-  fd_ = UniqueFd(::openat(directory_fd, part_name_.c_str(), kFlags, kPartMode));
+  constexpr int kFlags = O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK;
+  FileCalls& calls = tree_.calls();
+  fd_ = UniqueFd(calls.OpenAt(directory_fd, part_name_, kFlags, kPartMode));
   struct stat part{};
   if (fd_ && ::fstat(fd_.get(), &part) == 0 && S_ISREG(part.st_mode) && part.st_nlink == 1) {
     return absl::OkStatus();
   }
   if (!fd_ && errno != ELOOP) return FileError(errno, "open the temporary file of", path_);
-  ::unlinkat(directory_fd, part_name_.c_str(), 0);
-  fd_ = UniqueFd(::openat(directory_fd, part_name_.c_str(), kFlags | O_EXCL, kPartMode));
+  calls.Unlink(directory_fd, part_name_);
+  fd_ = UniqueFd(calls.OpenAt(directory_fd, part_name_, kFlags | O_EXCL, kPartMode));
   if (!fd_) return FileError(errno, "open the temporary file of", path_);
   return absl::OkStatus();
 }
@@ -111,20 +111,21 @@ absl::StatusOr<std::uint64_t> PartFile::Open(std::uint64_t resume_bytes) {
   RETURN_IF_ERROR(CheckDestination(directory.get()));
   if (overwrite_ == OverwritePolicy::kNever) RETURN_IF_ERROR(AdmitNewFile(directory.get()));
   RETURN_IF_ERROR(OpenPart(directory.get()));
+  ASSIGN_OR_RETURN(on_root_file_system_, tree_.IsOnRootFileSystem(directory.get()));
   struct stat part{};
   if (::fstat(fd_.get(), &part) != 0) return FileError(errno, "open", path_);
   const bool kept = resume_bytes > 0 && static_cast<std::uint64_t>(part.st_size) >= resume_bytes;
   size_bytes_ = kept ? resume_bytes : 0;
   written_back_bytes_ = size_bytes_;
   if (static_cast<std::uint64_t>(part.st_size) != size_bytes_ &&
-      ::ftruncate(fd_.get(), static_cast<off_t>(size_bytes_)) != 0) {
+      tree_.calls().Truncate(fd_.get(), size_bytes_) != 0) {
     return FileError(errno, "truncate", path_);
   }
   return size_bytes_;
 }
 
 absl::Status PartFile::Truncate() {
-  if (::ftruncate(fd_.get(), 0) != 0) return FileError(errno, "truncate", path_);
+  if (tree_.calls().Truncate(fd_.get(), 0) != 0) return FileError(errno, "truncate", path_);
   size_bytes_ = 0;
   written_back_bytes_ = 0;
   return absl::OkStatus();
@@ -138,8 +139,7 @@ absl::StatusOr<std::size_t> PartFile::ReadAt(std::uint64_t offset, std::span<std
 
 absl::Status PartFile::Append(std::span<const std::byte> bytes) {
   while (!bytes.empty()) {
-    const ssize_t put =
-        ::pwrite(fd_.get(), bytes.data(), bytes.size(), static_cast<off_t>(size_bytes_));
+    const ssize_t put = tree_.calls().Write(fd_.get(), bytes, size_bytes_);
     if (put < 0 && errno == EINTR) continue;
     if (put < 0) return FileError(errno, "write", path_);
     size_bytes_ += static_cast<std::uint64_t>(put);
@@ -169,17 +169,28 @@ absl::Status PartFile::Discard() {
   if (!directory.ok()) {
     return absl::IsNotFound(directory.status()) ? absl::OkStatus() : directory.status();
   }
-  if (::unlinkat(directory->get(), part_name_.c_str(), 0) != 0 && errno != ENOENT) {
+  if (tree_.calls().Unlink(directory->get(), part_name_) != 0 && errno != ENOENT) {
     return FileError(errno, "remove the temporary file of", path_);
   }
   return absl::OkStatus();
 }
 
-absl::StatusOr<bool> PartFile::MatchesDestination() const {
+absl::StatusOr<bool> PartFile::MatchesDestination() {
   const absl::StatusOr<UniqueFd> existing =
       tree_.OpenFile(path_, O_RDONLY | O_NONBLOCK | O_NOFOLLOW);
+  if (absl::IsUnavailable(existing.status())) return existing.status();
+  if (!existing.ok()) return false;  // Absent, or not to be read: it is replaced.
+  ASSIGN_OR_RETURN(const bool same, HoldsTheSame(existing->get()));
+  if (!same) return false;
+  if (tree_.calls().SyncData(existing->get()) != 0) return FileError(errno, "flush", path_);
+  ASSIGN_OR_RETURN(const UniqueFd directory, tree_.OpenDirectory(directory_));
+  RETURN_IF_ERROR(tree_.SyncDirectory(directory_, directory.get()));
+  return true;
+}
+
+absl::StatusOr<bool> PartFile::HoldsTheSame(int existing_fd) const {
   struct stat info{};
-  if (!existing.ok() || ::fstat(existing->get(), &info) != 0) return false;
+  if (::fstat(existing_fd, &info) != 0) return FileError(errno, "look at", path_);
   if (!S_ISREG(info.st_mode) || static_cast<std::uint64_t>(info.st_size) != size_bytes_) {
     return false;
   }
@@ -190,7 +201,7 @@ absl::StatusOr<bool> PartFile::MatchesDestination() const {
     const std::span<std::byte> theirs_span(theirs.get(), kCompareBlock);
     ASSIGN_OR_RETURN(const std::size_t mine_size, ReadAtFully(fd_.get(), offset, mine_span, path_));
     ASSIGN_OR_RETURN(const std::size_t theirs_size,
-                     ReadAtFully(existing->get(), offset, theirs_span, path_));
+                     ReadAtFully(existing_fd, offset, theirs_span, path_));
     if (!std::ranges::equal(mine_span.first(mine_size), theirs_span.first(theirs_size))) {
       return false;
     }
@@ -199,18 +210,23 @@ absl::StatusOr<bool> PartFile::MatchesDestination() const {
 }
 
 absl::Status PartFile::SyncData() {
-  if (::fdatasync(fd_.get()) != 0) return FileError(errno, "flush", path_);
+  if (tree_.calls().SyncData(fd_.get()) != 0) return FileError(errno, "flush", path_);
+  return absl::OkStatus();
+}
+
+absl::Status PartFile::CheckSynced() {
+  if (tree_.calls().AwaitWriteBack(fd_.get()) != 0) return FileError(errno, "flush", path_);
   return absl::OkStatus();
 }
 
 absl::Status PartFile::Link(int directory_fd) const {
   if (overwrite_ == OverwritePolicy::kNever) {
-    if (::linkat(directory_fd, part_name_.c_str(), directory_fd, name_.c_str(), 0) != 0) {
+    if (tree_.calls().Link(directory_fd, part_name_, name_) != 0) {
       return FileError(errno, "publish", path_);
     }
     return absl::OkStatus();
   }
-  if (::renameat(directory_fd, part_name_.c_str(), directory_fd, name_.c_str()) != 0) {
+  if (tree_.calls().Rename(directory_fd, part_name_, name_) != 0) {
     return FileError(errno, "publish", path_);
   }
   return absl::OkStatus();
@@ -222,7 +238,8 @@ absl::Status PartFile::Publish() {
   RETURN_IF_ERROR(directory.status());
   directory_fd_ = *std::move(directory);
   RETURN_IF_ERROR(CheckDestination(directory_fd_.get()));
-  if (::fchmod(fd_.get(), tree_.file_mode()) != 0) return FileError(errno, "publish", path_);
+  if (tree_.calls().SetMode(fd_.get(), tree_.file_mode()) != 0)
+    return FileError(errno, "publish", path_);
   return Link(directory_fd_.get());
 }
 

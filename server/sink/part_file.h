@@ -40,10 +40,13 @@ class PartFile final : public Publication {
   /// Data and directory entry are durable under the temporary name.
   absl::Status Checkpoint();
   absl::Status Discard();
-  /// For overwrite "if different": the destination already holds exactly these bytes.
-  absl::StatusOr<bool> MatchesDestination() const;
+  /// For overwrite "if different": the destination holds exactly these bytes already. Then they and
+  /// their name are durable, whoever wrote them: the job that is told so counts on it.
+  absl::StatusOr<bool> MatchesDestination();
 
+  bool reached_by_sync_all() const override { return on_root_file_system_; }
   absl::Status SyncData() override;
+  absl::Status CheckSynced() override;
   absl::Status Publish() override;
   absl::Status SyncEntries() override;
 
@@ -54,6 +57,7 @@ class PartFile final : public Publication {
   absl::Status AdmitNewFile(int directory_fd);
   absl::Status OpenPart(int directory_fd);
   absl::Status Link(int directory_fd) const;
+  absl::StatusOr<bool> HoldsTheSame(int existing_fd) const;
 
   FileTree& tree_;
   const std::string path_;
@@ -66,6 +70,7 @@ class PartFile final : public Publication {
   std::uint64_t size_bytes_ = 0;
   std::uint64_t written_back_bytes_ = 0;  ///< Up to here the kernel was asked to write to disk.
   bool entry_durable_ = false;
+  bool on_root_file_system_ = false;
 };
 
 }  // namespace fetchd::sink

@@ -56,11 +56,14 @@ void SyncGroup::RunBatch() {
     const std::lock_guard lock(mutex_);
     batch.swap(queue_);
   }
-  if (batch.size() < kSyncAllFrom) {
-    for (Waiter* waiter : batch) waiter->status = RunAlone(waiter->publication);
-  } else {
-    RunTogether(batch);
+  std::vector<Waiter*> together;
+  std::vector<Waiter*> alone;
+  for (Waiter* waiter : batch) {
+    (waiter->publication.reached_by_sync_all() ? together : alone).push_back(waiter);
   }
+  if (together.size() < kSyncAllFrom) alone.insert(alone.end(), together.begin(), together.end());
+  for (Waiter* waiter : alone) waiter->status = RunAlone(waiter->publication);
+  if (together.size() >= kSyncAllFrom) RunTogether(together);
   Settle(batch);
 }
 
@@ -70,10 +73,12 @@ absl::Status SyncGroup::RunAlone(Publication& publication) {
   return publication.SyncEntries();
 }
 
-void SyncGroup::RunTogether(const std::deque<Waiter*>& batch) {
+void SyncGroup::RunTogether(const std::vector<Waiter*>& batch) {
   const absl::Status flushed = syncer_.SyncAll();
   for (Waiter* waiter : batch) {
-    waiter->status = flushed.ok() ? waiter->publication.Publish() : flushed;
+    waiter->status = flushed;
+    if (waiter->status.ok()) waiter->status = waiter->publication.CheckSynced();
+    if (waiter->status.ok()) waiter->status = waiter->publication.Publish();
   }
   if (!flushed.ok()) return;
   const absl::Status named = syncer_.SyncAll();

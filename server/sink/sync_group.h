@@ -3,6 +3,7 @@
 
 #include <deque>
 #include <mutex>
+#include <vector>
 
 #include "base/task.h"
 #include "runtime/blocking_pool.h"
@@ -10,12 +11,18 @@
 
 namespace fetchd::sink {
 
-/// What one commit has to do. All calls block, on a pool thread, in this order; after an error
-/// none.
+/// What one commit has to do. All calls block, on a pool thread, in this order, SyncData() or
+/// CheckSynced(); after an error none.
 class Publication {
  public:
   virtual ~Publication() = default;
-  virtual absl::Status SyncData() = 0;     ///< The file's bytes.
+  /// Does FileSystemSyncer::SyncAll() flush this file? Not when a file system is mounted in
+  /// between.
+  virtual bool reached_by_sync_all() const = 0;
+  virtual absl::Status SyncData() = 0;  ///< Flushes the file's bytes.
+  /// After SyncAll(): were this file's bytes written? That says so only for the file system as a
+  /// whole, and to whoever asks first.
+  virtual absl::Status CheckSynced() = 0;
   virtual absl::Status Publish() = 0;      ///< Gives the file its final name.
   virtual absl::Status SyncEntries() = 0;  ///< The directory, and parents that are new.
 };
@@ -32,7 +39,10 @@ class FileSystemSyncer {
 /// in a new directory, per group of 1 / 8 / 64 / 256: file by file 0.95 / 5.2 / 39 / 151 ms,
 /// fdatasync on 8 threads 1.7 / 3.6 / 19 / 68 ms, syncfs 0.87 / 0.79 / 2.4 / 9 ms. syncfs also
 /// waits for what others wrote to the file system, which is why a commit that is alone does not use
-/// it. Thread-safe; outlives its commits.
+/// it. After the first one each file is asked for its own write errors; by sync_file_range(2), as
+/// an fdatasync(2) flushes the device even when the file is clean: 64 of them made 18 ms 270 ms. A
+/// name that syncfs could not write is an error of the file system's journal, which every later
+/// call meets too. Thread-safe; outlives its commits.
 class SyncGroup {
  public:
   static constexpr std::size_t kSyncAllFrom = 3;
@@ -48,7 +58,7 @@ class SyncGroup {
   Task<void> AwaitTurn(Waiter& waiter);
   void RunBatch();
   absl::Status RunAlone(Publication& publication);
-  void RunTogether(const std::deque<Waiter*>& batch);
+  void RunTogether(const std::vector<Waiter*>& batch);
   void Settle(const std::deque<Waiter*>& batch);
 
   runtime::BlockingPool& pool_;

@@ -31,8 +31,8 @@ class SinkTest : public ::testing::Test {
   }
   ~SinkTest() override { std::filesystem::remove_all(root_); }
 
-  void Reopen() {
-    auto opened = Destinations::Open(root_, clock_, pool_, loop_.get_executor());
+  void Reopen(FileCalls& calls = SystemFileCalls()) {
+    auto opened = Destinations::Open(root_, clock_, pool_, loop_.get_executor(), calls);
     EXPECT_TRUE(opened.ok()) << opened.status();
     destinations_ = *std::move(opened);
   }

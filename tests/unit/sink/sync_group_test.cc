@@ -1,5 +1,6 @@
 #include "sink/sync_group.h"
 
+#include <functional>
 #include <mutex>
 #include <semaphore>
 
@@ -42,6 +43,11 @@ class FakePublication final : public Publication {
     journal_.Add(name_ + " data");
     return absl::OkStatus();
   }
+  bool reached_by_sync_all() const override { return reached; }
+  absl::Status CheckSynced() override {
+    journal_.Add(name_ + " checked");
+    return check_status;
+  }
   absl::Status Publish() override {
     journal_.Add(name_ + " publish");
     return publish_status;
@@ -51,6 +57,8 @@ class FakePublication final : public Publication {
     return absl::OkStatus();
   }
   Gate* gate = nullptr;
+  bool reached = true;
+  absl::Status check_status;
   absl::Status publish_status;
 
  private:
@@ -87,7 +95,7 @@ class SyncGroupTest : public SinkTest {
       publications_.push_back(std::make_unique<FakePublication>(journal_, Concat('p', i)));
     }
     publications_[0]->gate = &gate;
-    if (fail_second_) publications_[1]->publish_status = absl::AlreadyExistsError("taken");
+    if (others > 0) prepare_second_(*publications_[1]);
     std::vector<std::optional<absl::Status>> results(others + 1);
     runtime::TaskGroup group(loop_.get_executor());
     for (std::size_t i = 0; i <= others; ++i) {
@@ -107,11 +115,13 @@ class SyncGroupTest : public SinkTest {
   FakeSyncer syncer_{journal_};
   SyncGroup commits_{pool_, syncer_};
   std::vector<std::unique_ptr<FakePublication>> publications_;
-  bool fail_second_ = false;
+  std::function<void(FakePublication&)> prepare_second_ = [](FakePublication&) {};
 };
 
+using ::testing::Contains;
 using ::testing::Each;
 using ::testing::ElementsAre;
+using ::testing::Not;
 
 TEST_F(SyncGroupTest, CommitThatIsAloneFlushesItsOwnFileOnly) {
   EXPECT_THAT(CommitAll(0), ElementsAre(absl::OkStatus()));
@@ -123,11 +133,37 @@ TEST_F(SyncGroupTest, CommitsThatArriveDuringAFlushShareTwo) {
   EXPECT_THAT(CommitAll(3), Each(absl::OkStatus()));
 
   EXPECT_THAT(journal_.lines(), ElementsAre("p0 data", "p0 publish", "p0 entries", "sync all",
-                                            "p1 publish", "p2 publish", "p3 publish", "sync all"));
+                                            "p1 checked", "p1 publish", "p2 checked", "p2 publish",
+                                            "p3 checked", "p3 publish", "sync all"));
+}
+
+// Another group's flush may have been told of the error before.
+TEST_F(SyncGroupTest, FileThatWasNotWrittenIsNotPublishedAlthoughTheFlushWentWell) {
+  prepare_second_ = [](FakePublication& second) {
+    second.check_status = absl::UnavailableError("I/O error");
+  };
+
+  EXPECT_THAT(CommitAll(3), ElementsAre(absl::OkStatus(), absl::UnavailableError("I/O error"),
+                                        absl::OkStatus(), absl::OkStatus()));
+
+  EXPECT_THAT(journal_.lines(), Not(Contains("p1 publish")));
+}
+
+TEST_F(SyncGroupTest, FileOnAnotherFileSystemIsFlushedByItself) {
+  prepare_second_ = [](FakePublication& second) { second.reached = false; };
+
+  EXPECT_THAT(CommitAll(4), Each(absl::OkStatus()));
+
+  EXPECT_THAT(journal_.lines(),
+              ElementsAre("p0 data", "p0 publish", "p0 entries", "p1 data", "p1 publish",
+                          "p1 entries", "sync all", "p2 checked", "p2 publish", "p3 checked",
+                          "p3 publish", "p4 checked", "p4 publish", "sync all"));
 }
 
 TEST_F(SyncGroupTest, OneThatCannotBePublishedDoesNotFailTheOthers) {
-  fail_second_ = true;
+  prepare_second_ = [](FakePublication& second) {
+    second.publish_status = absl::AlreadyExistsError("taken");
+  };
 
   EXPECT_THAT(CommitAll(3), ElementsAre(absl::OkStatus(), absl::AlreadyExistsError("taken"),
                                         absl::OkStatus(), absl::OkStatus()));
