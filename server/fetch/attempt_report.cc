@@ -58,7 +58,7 @@ jobs::AttemptRecord MakeRecord(const AttemptFrame& frame, const AttemptFacts& fa
   record.received_bytes = facts.received_bytes;
   record.restarted = facts.restarted;
   for (const http::ExchangeRecord& exchange : facts.hops) record.hops.push_back(MakeHop(exchange));
-  if (!status.ok()) record.failed_phase = PhaseName(facts.phase);
+  if (!status.ok()) record.failed_phase = PhaseName(PhaseOf(facts));
   record.status = std::move(status);
   return record;
 }

@@ -24,18 +24,32 @@ bool IsLost(const absl::Status& status) {
 }  // namespace
 
 Task<absl::Status> JobRun::Conclude(absl::Status outcome) {
-  if (stop_reason() == StopReason::kCancel) {
-    co_await AbortSink();
-    co_return absl::CancelledError("cancelled by a caller");
+  if (stop_reason() != StopReason::kCancel) {
+    absl::Status ended = co_await End(std::move(outcome));
+    // Lost claim: the cancellation, or the deletion after it, came while the end was recorded.
+    if (!absl::IsAborted(ended)) co_return ended;
   }
+  co_return co_await EndCancelled();
+}
+
+Task<absl::Status> JobRun::End(absl::Status outcome) {
+  if (absl::IsAborted(outcome)) co_return outcome;
   if (!outcome.ok() && stop_reason() == StopReason::kInterrupt) co_return co_await Interrupt();
   if (outcome.ok()) outcome = co_await Publish();
-  if (outcome.ok()) co_return outcome;
-  if (absl::IsAborted(outcome)) {
-    co_await AbortSink();
-    co_return outcome;
-  }
+  if (outcome.ok() || absl::IsAborted(outcome)) co_return outcome;
   co_return co_await FailOrRetry(std::move(outcome));
+}
+
+Task<absl::Status> JobRun::EndCancelled() {
+  co_await AbortSink();
+  const absl::Status cancelled = absl::CancelledError("cancelled by a caller");
+  jobs::AttemptRecord record = MakeRecord(jobs::AttemptOutcome::kCancelled, cancelled);
+  record.decision = "cancelled by a caller";
+  jobs::Change change = jobs::AttemptCancelled{std::move(record)};
+  // Refused when the job is deleted or claimed anew: then there is nobody to show it to.
+  const absl::Status recorded = co_await Record(std::move(change));
+  recorded.IgnoreError();
+  co_return cancelled;
 }
 
 Task<absl::Status> JobRun::Publish() {

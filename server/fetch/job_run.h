@@ -72,6 +72,8 @@ class JobRun final : private Target {
   Task<jobs::Checkpoint> KeepWhatIsHere();
 
   Task<absl::Status> Conclude(absl::Status outcome);
+  Task<absl::Status> End(absl::Status outcome);
+  Task<absl::Status> EndCancelled();
   Task<absl::Status> Publish();
   Task<absl::Status> Succeed(std::string destination, std::vector<Digest> digests);
   Task<absl::Status> Interrupt();

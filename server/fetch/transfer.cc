@@ -36,6 +36,11 @@ Phase PhaseOf(const std::vector<http::ExchangeRecord>& hops) {
   return hops.back().failed_phase.value_or(Phase::kFirstByte);
 }
 
+Phase PhaseOf(const AttemptFacts& facts) {
+  const bool asking = facts.phase == Phase::kPoolWait && !facts.hops.empty();
+  return asking ? PhaseOf(facts.hops) : facts.phase;
+}
+
 Transfer::Transfer(TransferDeps deps, const jobs::FetchSpec& spec, Url url, Target& target,
                    Verifier& verifier, ProgressMeter& progress, AttemptFacts& facts,
                    Options options)
@@ -71,6 +76,7 @@ Task<absl::StatusOr<http::Response>> Transfer::Send(const Asked& asked) {
   call.deadline = deadline_;
   call.timeouts = TimeoutsOf(spec_, deps_.config.timeouts);
   call.records = &facts_.hops;
+  facts_.phase = Phase::kPoolWait;
   http::Request request = BuildRequest(spec_, url_, asked, deps_.config.url);
   const http::RedirectConfig redirects = RedirectsOf(spec_, deps_.config.redirects);
   absl::StatusOr<http::Response> response =
@@ -139,7 +145,7 @@ Task<absl::Status> Transfer::Run(Asked asked, Deadline deadline) {
   const absl::StatusOr<Done> done = co_await WithDeadline<Done>(
       time_, Deadline::After(SteadyTime(), total), "total", Fetch(std::move(asked)));
   if (ended_) co_return *std::move(ended_);
-  const Phase phase = facts_.phase == Phase::kPoolWait ? PhaseOf(facts_.hops) : facts_.phase;
+  const Phase phase = PhaseOf(facts_);
   co_return Fail(phase, true, http::TotalTimeoutError(url_.origin().ToString(), PhaseName(phase)));
 }
 

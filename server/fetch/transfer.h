@@ -37,8 +37,9 @@ struct AttemptFacts {
   std::uint64_t resumed_from_bytes = 0;
   std::uint64_t received_bytes = 0;
   bool restarted = false;
-  Phase phase = Phase::kPoolWait;  ///< Where it is, or where it failed.
-  int http_status = 0;             ///< Of the last head; 0 = none.
+  /// Where it is, or where it failed. kPoolWait: see the last hop.
+  Phase phase = Phase::kPoolWait;
+  int http_status = 0;  ///< Of the last head; 0 = none.
   std::optional<Duration> retry_after;
   bool retryable = false;  ///< Of the error.
 };
@@ -102,5 +103,7 @@ class Transfer {
 
 /// The failed phase of the last hop, when http said one.
 Phase PhaseOf(const std::vector<http::ExchangeRecord>& hops);
+/// Where the attempt is, or where it was cut short.
+Phase PhaseOf(const AttemptFacts& facts);
 
 }  // namespace fetchd::fetch

@@ -72,6 +72,11 @@ class Applier {
     return End(State::kFailed);
   }
 
+  absl::Status operator()(const AttemptCancelled&) const {
+    if (job_.state == State::kCancelled || job_.state == State::kQueued) return absl::OkStatus();
+    return ClaimLost();
+  }
+
   absl::Status operator()(const CancelRequested&) {
     if (job_.state == State::kCancelled) return absl::OkStatus();
     if (IsTerminal(job_.state)) return NotAdmitted(job_, "cancelled", ": it has ended");
@@ -108,7 +113,10 @@ class Applier {
  private:
   // A worker's change needs the claim, and only a RUNNING job has one.
   absl::Status CheckHeld() const {
-    if (job_.state == State::kRunning) return absl::OkStatus();
+    return job_.state == State::kRunning ? absl::OkStatus() : ClaimLost();
+  }
+
+  absl::Status ClaimLost() const {
     return absl::AbortedError(Concat("the claim on job ", job_.id.str(), " is lost: the job is ",
                                      StateName(job_.state), " now"));
   }
@@ -157,7 +165,10 @@ absl::Status Apply(const Change& change, WallTime now, Job& job) {
   return std::visit(Applier(now, job), change);
 }
 
-bool MovesState(const Change& change) { return !std::holds_alternative<CheckpointTaken>(change); }
+bool MovesState(const Change& change) {
+  return !std::holds_alternative<CheckpointTaken>(change) &&
+         !std::holds_alternative<AttemptCancelled>(change);
+}
 
 const AttemptRecord* RecordOf(const Change& change) { return std::visit(RecordFinder(), change); }
 

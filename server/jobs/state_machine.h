@@ -29,6 +29,11 @@ struct Succeeded {
 struct GaveUp {
   AttemptRecord record;
 };  ///< RUNNING -> FAILED with the record's status.
+/// After CancelRequested ended the claim: CANCELLED stays, or QUEUED when the job was retried
+/// since. Only the record is kept. Any other state is ABORTED.
+struct AttemptCancelled {
+  AttemptRecord record;
+};
 // By a caller.
 struct CancelRequested {
 };  ///< Any live state -> CANCELLED at once; CANCELLED stays; ended otherwise: FAILED_PRECONDITION.
@@ -41,7 +46,7 @@ struct Recovered {};  ///< RUNNING -> INTERRUPTED; attempt - 1: the process that
 struct Expired {};
 
 using Change = std::variant<Claimed, CheckpointTaken, AttemptFailed, Interrupted, Succeeded, GaveUp,
-                            CancelRequested, RetryRequested, Recovered, Expired>;
+                            AttemptCancelled, CancelRequested, RetryRequested, Recovered, Expired>;
 
 /// Changes `job`, or leaves it as it was and returns FAILED_PRECONDITION (the state does not admit
 /// the change; says both). A worker's change on a job that is no longer RUNNING is ABORTED: it lost

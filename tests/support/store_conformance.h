@@ -288,6 +288,29 @@ TEST_P(StoreConformance, ACancelledJobAbortsItsWorker) {
   EXPECT_EQ(StateOf(job.id), State::kCancelled);
 }
 
+TEST_P(StoreConformance, TheRecordOfACancelledAttemptIsKeptUnlessTheJobIsClaimedAnew) {
+  const Job job = harness_.Create(harness_.NewJob());
+  const Claim claim = harness_.ClaimOne();
+  ASSERT_TRUE(Await(store().Update(job.id, CancelRequested())).ok());
+  const std::int64_t sequence = store().LastSequence();
+  AttemptRecord record = Record(1, absl::CancelledError("cancelled by a caller"));
+  record.outcome = AttemptOutcome::kCancelled;
+
+  const auto cancelled = Await(store().Update(job.id, claim.fence, AttemptCancelled{record}));
+
+  ASSERT_TRUE(cancelled.ok()) << cancelled.status();
+  EXPECT_EQ(cancelled->state, State::kCancelled);
+  EXPECT_EQ(store().LastSequence(), sequence) << "no state changed";
+  const auto attempts = Await(store().Attempts(job.id));
+  ASSERT_EQ(attempts->size(), 1u);
+  EXPECT_EQ(attempts->at(0).outcome, AttemptOutcome::kCancelled);
+  ASSERT_TRUE(Await(store().Update(job.id, RetryRequested())).ok());
+  EXPECT_TRUE(Await(store().Update(job.id, claim.fence, AttemptCancelled{record})).ok());
+  harness_.ClaimOne();
+  EXPECT_EQ(CodeOf(store().Update(job.id, claim.fence, AttemptCancelled{record})),
+            absl::StatusCode::kAborted);
+}
+
 TEST_P(StoreConformance, ARefusedChangeWritesNothing) {
   const Job job = harness_.Create(harness_.NewJob());
   ASSERT_EQ(harness_.Finish(harness_.ClaimOne()), absl::OkStatus());

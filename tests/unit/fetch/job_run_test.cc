@@ -410,6 +410,37 @@ TEST_F(JobRunTest, InterruptionConsumesNoAttemptAndResumes) {
   EXPECT_EQ(Content("out/file"), body);
 }
 
+TEST_F(JobRunTest, AttemptThatIsStoppedLeavesItsRecordAndTheHopItWasIn) {
+  FakeAnswer silent;
+  silent.hangs = true;
+  for (const StopReason reason : {StopReason::kInterrupt, StopReason::kCancel}) {
+    Script({silent});
+    jobs::Job job = NewJob();
+    ASSERT_TRUE(Await(store_.Create(job)).ok());
+    auto claims = *Await(store_.ClaimReady(1));
+    JobRun run(RunDeps(), std::move(claims[0]), transfers_.TryAcquire(1), {});
+    runtime::TaskGroup group(loop_.get_executor());
+    group.Spawn("run", run.Run());
+    loop_.restart();
+    while (client_->requests().empty()) loop_.run_one();
+    if (reason == StopReason::kCancel) {
+      ASSERT_TRUE(Await(store_.Update(job.id, jobs::CancelRequested{})).ok());
+    }
+    run.Stop(reason);
+    RunLoop(group);
+
+    const auto attempts = Attempts(job.id);
+    ASSERT_THAT(attempts, SizeIs(1));
+    EXPECT_EQ(attempts[0].outcome, reason == StopReason::kCancel
+                                       ? jobs::AttemptOutcome::kCancelled
+                                       : jobs::AttemptOutcome::kInterrupted);
+    EXPECT_EQ(attempts[0].failed_phase, "first byte");
+    ASSERT_THAT(attempts[0].hops, SizeIs(1));
+    EXPECT_EQ(attempts[0].hops[0].url, "https://example.org/file");
+    ASSERT_TRUE(Await(store_.Update(job.id, jobs::CancelRequested{})).ok());
+  }
+}
+
 // Cancelled at every point at which it can be, nothing is left behind.
 TEST_F(JobRunTest, CancelAnywhereGivesEverythingBack) {
   const std::string body = Pattern(700'000);
@@ -438,6 +469,7 @@ TEST_F(JobRunTest, CancelAnywhereGivesEverythingBack) {
     if (state == State::kWaiting) {
       ASSERT_TRUE(Await(store_.Update(job.id, jobs::CancelRequested{})).ok());
     }
+    EXPECT_THAT(Attempts(job.id), SizeIs(steps % 2 + 1)) << steps;
     EXPECT_EQ(transfers_.in_use(), 0u) << steps;
     EXPECT_EQ(buffers_.budget().in_use(), 0u) << steps;
     // A cancellation that comes between publication and its record leaves the whole file.

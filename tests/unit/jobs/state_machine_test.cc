@@ -49,6 +49,7 @@ enum class ChangeKind {
   kInterrupted,
   kSucceeded,
   kGaveUp,
+  kAttemptCancelled,
   kCancelRequested,
   kRetryRequested,
   kRecovered,
@@ -69,6 +70,8 @@ Change MakeChange(ChangeKind kind) {
       return Succeeded{AttemptRecord(), Result{.http_status = 200}};
     case ChangeKind::kGaveUp:
       return GaveUp{FailedRecord()};
+    case ChangeKind::kAttemptCancelled:
+      return AttemptCancelled{FailedRecord()};
     case ChangeKind::kCancelRequested:
       return CancelRequested();
     case ChangeKind::kRetryRequested:
@@ -127,6 +130,7 @@ INSTANTIATE_TEST_SUITE_P(
                       Row{"Interrupted", ChangeKind::kInterrupted, "aIaaaaa"},
                       Row{"Succeeded", ChangeKind::kSucceeded, "aSaaaaa"},
                       Row{"GaveUp", ChangeKind::kGaveUp, "aFaaaaa"},
+                      Row{"AttemptCancelled", ChangeKind::kAttemptCancelled, "QaaaaaC"},
                       Row{"CancelRequested", ChangeKind::kCancelRequested, "CCCC--C"},
                       Row{"RetryRequested", ChangeKind::kRetryRequested, "-----QQ"},
                       Row{"Recovered", ChangeKind::kRecovered, "-I-----"},
@@ -294,8 +298,18 @@ TEST(StateMachineEffectsTest, AJobDoesNotExpireBeforeItsDeadline) {
   EXPECT_EQ(job.state, State::kQueued);
 }
 
-TEST(StateMachineEffectsTest, OnlyACheckpointLeavesTheState) {
+TEST(StateMachineEffectsTest, TheRecordOfACancelledAttemptChangesNothingElse) {
+  Job job = JobIn(State::kCancelled);
+
+  ASSERT_TRUE(Apply(MakeChange(ChangeKind::kAttemptCancelled), kNow, job).ok());
+
+  EXPECT_EQ(job.updated_at, kCreated);
+  EXPECT_TRUE(job.error.ok());
+}
+
+TEST(StateMachineEffectsTest, CheckpointsAndRecordsOfCancelledAttemptsLeaveTheState) {
   EXPECT_FALSE(MovesState(CheckpointTaken()));
+  EXPECT_FALSE(MovesState(AttemptCancelled()));
   EXPECT_TRUE(MovesState(Claimed()));
   EXPECT_TRUE(MovesState(CancelRequested()));
 }
