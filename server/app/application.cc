@@ -142,7 +142,7 @@ absl::Status Application::Parts::StartEngine() {
       std::make_unique<http::SharedClient>(runtime, clock, std::move(client_config), policy, tls);
   loop_lag = std::make_unique<runtime::LoopLagMonitor>(runtime, clock);
   engine = std::make_unique<fetch::Engine>(
-      fetch::EngineDeps{runtime, clock, *store, *client, *destinations, *buffers, policy},
+      fetch::EngineDeps{runtime, clock, *store, *client, *destinations, *buffers, policy, log},
       config.engine);
   RETURN_IF_ERROR(engine->Start());
   engine_started = true;

@@ -20,9 +20,10 @@ constexpr Duration kShortestSleep = std::chrono::milliseconds(5);
 }  // namespace
 
 Dispatcher::Dispatcher(asio::any_io_executor executor, Clock& clock, jobs::Store& store,
-                       Semaphore& transfers, Launch launch, Claiming claiming)
+                       StoreHealth& health, Semaphore& transfers, Launch launch, Claiming claiming)
     : clock_(clock),
       store_(store),
+      health_(health),
       transfers_(transfers),
       launch_(std::move(launch)),
       claiming_(std::move(claiming)),
@@ -70,6 +71,7 @@ Task<bool> Dispatcher::ClaimAndLaunch(std::vector<Permit> permits, Duration perm
   if (permits.empty()) co_return false;
   claiming_(true);
   auto claims = co_await store_.ClaimReady(static_cast<int>(permits.size()));
+  health_.Note("claim jobs", claims.status());
   if (!claims.ok()) {
     backoff_ = std::clamp(backoff_ * 2, kFirstBackoff, kLongestBackoff);
     permits.clear();
@@ -91,6 +93,7 @@ Task<void> Dispatcher::SleepUntilReady() {
     co_return;
   }
   const auto next = co_await store_.NextReadyAt();
+  health_.Note("find the next job", next.status());
   if (!next.ok()) {
     co_await SleepOrWake(kFirstBackoff);
     co_return;

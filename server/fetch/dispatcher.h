@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/semaphore.h"
+#include "fetch/store_health.h"
 #include "fetch/wake_event.h"
 #include "jobs/store.h"
 
@@ -19,8 +20,8 @@ class Dispatcher {
   /// True before jobs are claimed, false when all that were are launched.
   using Claiming = std::function<void(bool now)>;
 
-  Dispatcher(asio::any_io_executor executor, Clock& clock, jobs::Store& store, Semaphore& transfers,
-             Launch launch, Claiming claiming);
+  Dispatcher(asio::any_io_executor executor, Clock& clock, jobs::Store& store, StoreHealth& health,
+             Semaphore& transfers, Launch launch, Claiming claiming);
   Task<absl::Status> Run();
   void Wake() { wake_.Set(); }  ///< Thread-safe.
   void Stop();                  ///< Thread-safe.
@@ -34,6 +35,7 @@ class Dispatcher {
 
   Clock& clock_;
   jobs::Store& store_;
+  StoreHealth& health_;
   Semaphore& transfers_;
   const Launch launch_;
   const Claiming claiming_;

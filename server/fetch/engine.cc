@@ -12,7 +12,7 @@ struct Engine::Core {
         clock(deps.clock),
         clients(deps.client),
         engine({deps.runtime, deps.clock, deps.store, clients, deps.destinations, deps.buffers,
-                std::move(deps.policy)},
+                std::move(deps.policy), deps.log},
                config) {}
   http::SharedClient& client;
   Clock& clock;

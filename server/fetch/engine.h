@@ -16,6 +16,7 @@
 #include "jobs/store.h"
 #include "runtime/runtime.h"
 #include "sink/destinations.h"
+#include "telemetry/log.h"
 
 namespace fetchd::fetch {
 
@@ -39,6 +40,7 @@ struct EngineDeps {
   sink::Destinations& destinations;
   sink::BufferPool& buffers;
   std::shared_ptr<const egress::Policy> policy;
+  telemetry::Logger& log;
 };
 
 struct Progress {

@@ -62,15 +62,16 @@ EngineCore::EngineCore(CoreDeps deps, EngineConfig config)
     : deps_(std::move(deps)),
       config_(config),
       transfers_(config_.max_transfers),
+      store_health_(deps_.log, deps_.clock),
       control_(deps_.runtime.shard(0).executor()),
       housekeeping_(deps_.runtime.shard(0).executor()),
       dispatcher_(
-          deps_.runtime.shard(0).executor(), deps_.clock, deps_.store, transfers_,
+          deps_.runtime.shard(0).executor(), deps_.clock, deps_.store, store_health_, transfers_,
           [this](jobs::Claim claim, Permit permit, Duration permit_wait) {
             Launch(std::move(claim), std::move(permit), permit_wait);
           },
           [this](bool now) { NoteClaiming(now); }),
-      expirer_(deps_.runtime.shard(0).executor(), deps_.clock, deps_.store,
+      expirer_(deps_.runtime.shard(0).executor(), deps_.clock, deps_.store, store_health_,
                [this](jobs::Job job) { return OnExpired(std::move(job)); }),
       idle_(deps_.runtime.shard(0).executor()) {
   for (std::size_t i = 0; i < deps_.runtime.size(); ++i) {
@@ -127,6 +128,8 @@ void EngineCore::Launch(jobs::Claim claim, Permit permit, Duration permit_wait) 
                   shard,
                   deps_.runtime.shard(shard).executor(),
                   deps_.store,
+                  store_health_,
+                  deps_.log,
                   deps_.destinations,
                   counters_,
                   draining_,

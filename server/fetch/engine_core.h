@@ -15,6 +15,7 @@
 #include "fetch/engine.h"
 #include "fetch/expirer.h"
 #include "fetch/job_run.h"
+#include "fetch/store_health.h"
 #include "fetch/stream_run.h"
 
 namespace fetchd::fetch {
@@ -28,6 +29,7 @@ struct CoreDeps {
   sink::Destinations& destinations;
   sink::BufferPool& buffers;
   std::shared_ptr<const egress::Policy> policy;
+  telemetry::Logger& log;
 };
 
 /// See Engine. Jobs run in one TaskGroup a shard; streams in the task of their caller. Thread-safe.
@@ -75,6 +77,7 @@ class EngineCore {
   const CoreDeps deps_;
   const EngineConfig config_;
   Semaphore transfers_;
+  StoreHealth store_health_;
   EngineCounters counters_;
   std::atomic<bool> draining_{false};
   bool drained_ = false;

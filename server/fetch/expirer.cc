@@ -19,9 +19,10 @@ constexpr Duration kLongestSleep = std::chrono::seconds(60);
 }  // namespace
 
 Expirer::Expirer(asio::any_io_executor executor, Clock& clock, jobs::Store& store,
-                 OnExpired on_expired)
+                 StoreHealth& health, OnExpired on_expired)
     : clock_(clock),
       store_(store),
+      health_(health),
       on_expired_(std::move(on_expired)),
       wake_(executor),
       stop_(executor) {}
@@ -46,11 +47,13 @@ Task<absl::Status> Expirer::Run() {
 // Returns how long there is nothing to do, as far as is known.
 Task<Duration> Expirer::ExpireDue() {
   const auto next = co_await store_.NextDeadlineAt();
+  health_.Note("find the next deadline", next.status());
   if (!next.ok()) co_return kAfterAnError;
   if (!*next) co_return kLongestSleep;
   const Duration left = **next - clock_.WallNow();
   if (left > Duration::zero()) co_return std::min(left, kLongestSleep);
   auto expired = co_await store_.Expire(kBatch);
+  health_.Note("fail jobs at their deadline", expired.status());
   if (!expired.ok()) co_return kAfterAnError;
   for (jobs::Job& job : *expired) co_await on_expired_(std::move(job));
   co_return Duration::zero();

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <functional>
 
+#include "fetch/store_health.h"
 #include "fetch/wake_event.h"
 #include "jobs/store.h"
 
@@ -17,7 +18,8 @@ class Expirer {
   /// For each job that has failed. It is awaited.
   using OnExpired = std::function<Task<void>(jobs::Job job)>;
 
-  Expirer(asio::any_io_executor executor, Clock& clock, jobs::Store& store, OnExpired on_expired);
+  Expirer(asio::any_io_executor executor, Clock& clock, jobs::Store& store, StoreHealth& health,
+          OnExpired on_expired);
   Task<absl::Status> Run();
   void Wake() { wake_.Set(); }  ///< When a job waits that did not. Thread-safe.
   void Stop();                  ///< Thread-safe.
@@ -28,6 +30,7 @@ class Expirer {
 
   Clock& clock_;
   jobs::Store& store_;
+  StoreHealth& health_;
   const OnExpired on_expired_;
   WakeEvent wake_;
   WakeEvent stop_;

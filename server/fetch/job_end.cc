@@ -16,11 +16,6 @@ bool IsMismatch(const absl::Status& status) {
   return reason && (reason->reason == "DIGEST_MISMATCH" || reason->reason == "SIZE_MISMATCH");
 }
 
-// The claim is gone, or the job is: there is nothing left to record.
-bool IsLost(const absl::Status& status) {
-  return absl::IsAborted(status) || absl::IsNotFound(status) || absl::IsFailedPrecondition(status);
-}
-
 }  // namespace
 
 Task<absl::Status> JobRun::Conclude(absl::Status outcome) {
@@ -47,7 +42,7 @@ Task<absl::Status> JobRun::EndCancelled() {
   record.decision = "cancelled by a caller";
   jobs::Change change = jobs::AttemptCancelled{std::move(record)};
   // Refused when the job is deleted or claimed anew: then there is nobody to show it to.
-  const absl::Status recorded = co_await Record(std::move(change));
+  const absl::Status recorded = co_await RecordEnd(std::move(change));
   recorded.IgnoreError();
   co_return cancelled;
 }
@@ -76,9 +71,8 @@ Task<absl::Status> JobRun::Succeed(std::string destination, std::vector<Digest> 
   jobs::AttemptRecord record = MakeRecord(jobs::AttemptOutcome::kSucceeded, absl::OkStatus());
   record.decision = "done";
   jobs::Change change = jobs::Succeeded{std::move(record), result_};
-  const absl::Status recorded = co_await Record(std::move(change));
+  const absl::Status recorded = co_await RecordEnd(std::move(change));
   if (absl::IsAborted(recorded)) co_return recorded;
-  // Not recorded, for the process ends: the job stays RUNNING in the store and is run again.
   if (!recorded.ok()) co_return absl::OkStatus();
   deps_.counters.succeeded.fetch_add(1, std::memory_order_relaxed);
   if (sink_ != nullptr && job_.overwrite == jobs::Overwrite::kNever) {
@@ -98,7 +92,7 @@ Task<absl::Status> JobRun::Interrupt() {
   record.decision = Concat("interrupted by shutdown: goes on with ", kept.bytes, " bytes kept");
   jobs::Change change = jobs::Interrupted{std::move(record), std::move(kept)};
   deps_.counters.interrupted.fetch_add(1, std::memory_order_relaxed);
-  co_return co_await Record(std::move(change));
+  co_return co_await RecordEnd(std::move(change));
 }
 
 Task<absl::Status> JobRun::FailOrRetry(absl::Status status) {
@@ -127,7 +121,7 @@ Task<absl::Status> JobRun::Retry(Failure failure, Duration delay) {
       deps_.transfer.clock.WallNow() + std::chrono::duration_cast<WallTime::duration>(delay);
   jobs::Change change = jobs::AttemptFailed{std::move(record), retry_at, std::move(kept)};
   deps_.counters.retries.fetch_add(1, std::memory_order_relaxed);
-  co_return co_await Record(std::move(change));
+  co_return co_await RecordEnd(std::move(change));
 }
 
 Task<absl::Status> JobRun::GiveUp(Failure failure) {
@@ -135,9 +129,9 @@ Task<absl::Status> JobRun::GiveUp(Failure failure) {
   jobs::AttemptRecord record = MakeRecord(jobs::AttemptOutcome::kFailed, failure.status);
   record.decision = GiveUpSentence(failure, job_.attempt, retry_.max_attempts);
   jobs::Change change = jobs::GaveUp{std::move(record)};
-  const absl::Status recorded = co_await Record(std::move(change));
+  const absl::Status recorded = co_await RecordEnd(std::move(change));
   // After the record: until then a crash leads to another attempt, which may resume.
-  if (recorded.ok() || IsLost(recorded)) co_await AbortSink();
+  if (recorded.ok() || absl::IsAborted(recorded)) co_await AbortSink();
   if (recorded.ok()) deps_.counters.failed.fetch_add(1, std::memory_order_relaxed);
   co_return recorded.ok() ? failure.status : recorded;
 }
@@ -150,18 +144,34 @@ Task<bool> JobRun::MismatchedBefore() {
   });
 }
 
-// A store that cannot write now (disk full, locked) is asked again until the process drains: the
-// job stays RUNNING in it and is recovered at the next start.
-Task<absl::Status> JobRun::Record(jobs::Change change) {
-  Duration backoff = kFirstBackoff;
-  while (true) {
+// A store that cannot write now (disk full, locked) is asked again while `until` has not passed and
+// the process does not drain. ABORTED: the claim is lost.
+Task<absl::Status> JobRun::Record(jobs::Change change, Deadline until) {
+  Clock& clock = deps_.transfer.clock;
+  for (Duration backoff = kFirstBackoff;; backoff = std::min(backoff * 2, kLongestBackoff)) {
     const absl::StatusOr<jobs::Job> job = co_await deps_.store.Update(id_, fence_, change);
+    if (IsLostClaim(job.status())) co_return absl::AbortedError(MessageOf(job.status()));
+    deps_.store_health.Note("record what became of a job", job.status());
     if (job.ok()) co_return absl::OkStatus();
-    if (IsLost(job.status())) co_return absl::AbortedError(MessageOf(job.status()));
-    if (deps_.draining.load(std::memory_order_acquire)) co_return job.status();
-    co_await deps_.transfer.clock.SleepFor(backoff);
-    backoff = std::min(backoff * 2, kLongestBackoff);
+    const bool again = IsWorthRepeating(job.status()) && !until.Passed(clock.Now() + backoff) &&
+                       !deps_.draining.load(std::memory_order_acquire);
+    if (!again) co_return job.status();
+    co_await clock.SleepFor(backoff);
   }
+}
+
+// Nothing is held by then but the run itself, and without this nobody would know that the job is
+// over: so it goes on for as long as the process does. What is not recorded all the same stays
+// RUNNING in the store and is recovered at the next start.
+Task<absl::Status> JobRun::RecordEnd(jobs::Change change) {
+  const absl::Status recorded = co_await Record(std::move(change), Deadline::Never());
+  const bool known =
+      recorded.ok() || absl::IsAborted(recorded) || deps_.draining.load(std::memory_order_acquire);
+  if (!known) {
+    deps_.log.Error("a job's end is not recorded: it is run again after the next start",
+                    {{"job", id_.name()}, {"error", MessageOf(recorded)}});
+  }
+  co_return recorded;
 }
 
 Task<void> JobRun::AbortSink() {

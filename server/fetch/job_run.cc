@@ -10,6 +10,8 @@ namespace fetchd::fetch {
 namespace {
 
 constexpr std::size_t kHashBlock = std::size_t{256} << 10;
+constexpr Duration kForgetPatience = std::chrono::seconds(10);
+constexpr Deadline kOnce = Deadline::At(SteadyTime::min());
 
 Deadline DeadlineOf(const jobs::Job& job, const Clock& clock) {
   // Wall time becomes steady time once, here: a clock that is set later does not move the deadline.
@@ -138,14 +140,21 @@ Task<absl::Status> JobRun::HashKept(std::uint64_t bytes) {
 }
 
 // Before the first byte of another version is written over what the store believes to be kept: a
-// crash in between would mix the two.
+// crash in between would mix the two. With the permit, and perhaps a connection, in hand: so not
+// for long.
 Task<absl::Status> JobRun::ForgetCheckpoint() {
   current_ = jobs::Checkpoint();
   if (persisted_.bytes == 0) co_return absl::OkStatus();
   jobs::Change change = jobs::CheckpointTaken{};
-  CO_RETURN_IF_ERROR(co_await Record(std::move(change)));
-  persisted_ = jobs::Checkpoint();
-  co_return absl::OkStatus();
+  const Deadline until = deadline_.Min(Deadline::After(deps_.transfer.clock, kForgetPatience));
+  const absl::Status forgotten = co_await Record(std::move(change), until);
+  if (forgotten.ok()) persisted_ = jobs::Checkpoint();
+  if (forgotten.ok() || absl::IsAborted(forgotten)) co_return forgotten;
+  const bool retryable = IsWorthRepeating(forgotten);
+  // Our own trouble, whatever the store calls it.
+  absl::Status failed = WithPrefix(absl::UnavailableError(MessageOf(forgotten)),
+                                   "the job store does not forget what was kept");
+  co_return Fail(Phase::kSink, retryable, std::move(failed));
 }
 
 Task<absl::Status> JobRun::Restart() {
@@ -191,8 +200,11 @@ Task<absl::Status> JobRun::CheckpointNow() {
   if (bytes == 0) co_return absl::OkStatus();
   current_.bytes = bytes;
   jobs::Change change = jobs::CheckpointTaken{current_};
-  CO_RETURN_IF_ERROR(co_await Record(std::move(change)));
-  persisted_ = current_;
+  const absl::Status recorded = co_await Record(std::move(change), kOnce);
+  if (absl::IsAborted(recorded)) co_return recorded;
+  // Without it a crash costs more bytes; to wait for the store would cost the transfer. The next
+  // one is not far.
+  if (recorded.ok()) persisted_ = current_;
   co_return absl::OkStatus();
 }
 

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "fetch/attempt_report.h"
+#include "fetch/store_health.h"
 #include "fetch/supervised.h"
 #include "fetch/transfer.h"
 #include "jobs/store.h"
@@ -26,6 +27,8 @@ struct JobRunDeps {
   std::size_t shard;
   asio::any_io_executor executor;  ///< Of the shard.
   jobs::Store& store;
+  StoreHealth& store_health;
+  telemetry::Logger& log;
   sink::Destinations& destinations;
   EngineCounters& counters;
   const std::atomic<bool>& draining;
@@ -81,7 +84,8 @@ class JobRun final : private Target {
   Task<absl::Status> Retry(Failure failure, Duration delay);
   Task<absl::Status> GiveUp(Failure failure);
   Task<bool> MismatchedBefore();
-  Task<absl::Status> Record(jobs::Change change);
+  Task<absl::Status> Record(jobs::Change change, Deadline until);
+  Task<absl::Status> RecordEnd(jobs::Change change);
   Task<void> AbortSink();
   jobs::AttemptRecord MakeRecord(jobs::AttemptOutcome outcome, absl::Status status) const;
   absl::Status Fail(Phase phase, bool retryable, absl::Status status);

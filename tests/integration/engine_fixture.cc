@@ -26,7 +26,7 @@ EngineHouse::EngineHouse(const std::filesystem::path& folder, fetch::EngineConfi
   });
   engine_ = std::make_unique<fetch::Engine>(
       fetch::EngineDeps{http_.runtime(), http_.clock(), *store_, http_.client(), *destinations_,
-                        buffers_, http_.policy()},
+                        buffers_, http_.policy(), log_},
       config);
   FETCHD_CHECK(engine_->Start().ok());
 }

@@ -47,6 +47,7 @@ class EngineHouse {
   std::unique_ptr<jobs::Store> store_;
   std::unique_ptr<sink::Destinations> destinations_;
   sink::BufferPool buffers_{std::size_t{64} << 20};
+  telemetry::Logger log_{{}, [](std::string_view) {}, [] { return WallTime(); }};
   std::unique_ptr<fetch::Engine> engine_;
   std::mt19937_64 random_{1};
   std::mutex mutex_;

@@ -22,10 +22,11 @@ class MemoryStore final : public jobs::Store {
  public:
   explicit MemoryStore(const Clock& clock) : clock_(clock) {}
 
-  /// Fails the next `count` changes of workers and expiries with UNAVAILABLE.
-  void FailUpdates(int count) {
+  /// Fails the next `count` changes of workers and expiries.
+  void FailUpdates(int count, absl::Status error = absl::UnavailableError("disk full")) {
     const std::lock_guard lock(mutex_);
     failing_updates_ = count;
+    update_error_ = std::move(error);
   }
 
   /// As it is now.
@@ -102,7 +103,7 @@ class MemoryStore final : public jobs::Store {
       const std::lock_guard lock(mutex_);
       if (failing_updates_ > 0) {
         --failing_updates_;
-        co_return absl::UnavailableError("disk full");
+        co_return update_error_;
       }
       for (jobs::Job* job : Waiting()) {
         if (expired.size() >= static_cast<std::size_t>(limit)) break;
@@ -127,7 +128,7 @@ class MemoryStore final : public jobs::Store {
       const std::lock_guard lock(mutex_);
       if (failing_updates_ > 0) {
         --failing_updates_;
-        co_return absl::UnavailableError("disk full");
+        co_return update_error_;
       }
       const auto entry = jobs_.find(id);
       if (entry == jobs_.end()) co_return absl::NotFoundError(id.name());
@@ -262,6 +263,7 @@ class MemoryStore final : public jobs::Store {
   std::map<JobId, std::vector<jobs::AttemptRecord>> attempts_;
   std::vector<jobs::JobEvent> events_;
   int failing_updates_ = 0;
+  absl::Status update_error_;
   std::function<Task<void>()> meanwhile_;
   std::mutex listeners_mutex_;
   std::map<std::uint64_t, std::function<void()>> listeners_;

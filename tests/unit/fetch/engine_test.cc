@@ -9,6 +9,7 @@
 #include "fetch/engine_core.h"
 #include "sink/part_file.h"
 #include "support/fake_http_client.h"
+#include "support/log_lines.h"
 #include "support/memory_store.h"
 #include "unit/fetch/fetch_fixture.h"
 
@@ -94,7 +95,8 @@ class EngineTest : public ::testing::Test {
   void Start(testing::FakeHttpClient::Handler handler) {
     clients_ = std::make_unique<FakeClients>(runtime_.size(), std::move(handler));
     engine_ = std::make_unique<EngineCore>(
-        CoreDeps{runtime_, clock_, store_, *clients_, *destinations_, buffers_, policy_}, config_);
+        CoreDeps{runtime_, clock_, store_, *clients_, *destinations_, buffers_, policy_, log_},
+        config_);
     ASSERT_TRUE(engine_->Start().ok());
   }
 
@@ -159,6 +161,8 @@ class EngineTest : public ::testing::Test {
   runtime::Runtime runtime_{{.shards = 2, .blocking_threads = kBlockingThreads}};
   testing::MemoryStore store_{clock_};
   sink::BufferPool buffers_{std::size_t{64} << 20};
+  testing::LogLines lines_;
+  telemetry::Logger log_{{}, lines_.writer(), [] { return WallTime(); }};
   std::mt19937_64 random_{3};
   EngineConfig config_;
   std::filesystem::path root_;

@@ -40,7 +40,7 @@ class ExpirerTest : public FetchTest {
   }
 
   std::vector<JobId> expired_;
-  Expirer expirer_{loop_.get_executor(), clock_, store_,
+  Expirer expirer_{loop_.get_executor(), clock_, store_, health_,
                    [this](jobs::Job job) { return Note(std::move(job)); }};
   runtime::TaskGroup group_{loop_.get_executor()};
 };

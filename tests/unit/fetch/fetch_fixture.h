@@ -19,6 +19,7 @@
 #include "runtime/blocking_pool.h"
 #include "runtime/task_group.h"
 #include "support/fake_http_client.h"
+#include "support/log_lines.h"
 #include "support/manual_clock.h"
 #include "support/memory_store.h"
 
@@ -102,12 +103,13 @@ class FetchTest : public ::testing::Test {
     RunLoop(group);
     return *std::move(result);
   }
+  void Step() {
+    loop_.restart();
+    if (loop_.run_one_for(std::chrono::milliseconds(2)) > 0) return;
+    if (const auto next = clock_.NextWakeAt()) clock_.Advance(*next - clock_.Now());
+  }
   void RunLoop(runtime::TaskGroup& group) {
-    while (group.size() > 0) {
-      loop_.restart();
-      if (loop_.run_one_for(std::chrono::milliseconds(2)) > 0) continue;
-      if (const auto next = clock_.NextWakeAt()) clock_.Advance(*next - clock_.Now());
-    }
+    while (group.size() > 0) Step();
     loop_.restart();
     loop_.poll();
   }
@@ -142,7 +144,7 @@ class FetchTest : public ::testing::Test {
   }
 
   JobRunDeps RunDeps() {
-    return {Deps(),    0,         loop_.get_executor(), store_, *destinations_,
+    return {Deps(),    0,         loop_.get_executor(), store_, health_, log_, *destinations_,
             counters_, draining_, [] { return 0.5; }};
   }
 
@@ -191,6 +193,9 @@ class FetchTest : public ::testing::Test {
   EngineCounters counters_;
   std::atomic<bool> draining_{false};
   testing::MemoryStore store_{clock_};
+  testing::LogLines lines_;
+  telemetry::Logger log_{{}, lines_.writer(), [this] { return clock_.WallNow(); }};
+  StoreHealth health_{log_, clock_};
   std::shared_ptr<const egress::Policy> policy_;
   std::filesystem::path root_;
   std::unique_ptr<sink::Destinations> destinations_;
