@@ -19,7 +19,8 @@ absl::Status RequestIdReused(const Job& job, const std::string& earlier_id) {
 }
 
 absl::Status RecordEvent(Transaction& transaction, const Job& job, WallTime now) {
-  ASSIGN_OR_RETURN(const std::int64_t sequence, transaction.jobs.AddEvent(job, now));
+  ASSIGN_OR_RETURN(const std::int64_t sequence,
+                   transaction.jobs.AddEvent(job.id.str(), job.state, now));
   transaction.effects.Event(sequence);
   return absl::OkStatus();
 }
@@ -41,6 +42,34 @@ absl::Status ApplyAndSave(Transaction& transaction, const jobs::Change& change, 
   transaction.effects.Count(before, -1);
   transaction.effects.Count(job.state, 1);
   return RecordEvent(transaction, job, now);
+}
+
+// A row that cannot be read must not stand in the way of the others: its job is over.
+absl::Status FailDamaged(Transaction& transaction, const StoredJob& row, WallTime now) {
+  RETURN_IF_ERROR(transaction.jobs.MarkFailed(row.id, DamagedError(row.job.status()), now));
+  ASSIGN_OR_RETURN(const std::int64_t sequence,
+                   transaction.jobs.AddEvent(row.id, State::kFailed, now));
+  transaction.effects.Event(sequence);
+  transaction.effects.Count(row.state, -1);
+  transaction.effects.Count(State::kFailed, 1);
+  transaction.effects.Changed();
+  return absl::OkStatus();
+}
+
+// Applies `change` to each job that can be read, and returns those.
+absl::StatusOr<std::vector<Job>> ApplyToAll(Transaction& transaction, const jobs::Change& change,
+                                            WallTime now, std::vector<StoredJob> rows) {
+  std::vector<Job> changed;
+  changed.reserve(rows.size());
+  for (StoredJob& row : rows) {
+    if (!row.job.ok()) {
+      RETURN_IF_ERROR(FailDamaged(transaction, row, now));
+      continue;
+    }
+    RETURN_IF_ERROR(ApplyAndSave(transaction, change, now, *row.job));
+    changed.push_back(*std::move(row.job));
+  }
+  return changed;
 }
 
 }  // namespace
@@ -86,11 +115,12 @@ absl::StatusOr<Job> ChangeJob(Transaction& transaction, const JobId& id,
 
 absl::StatusOr<std::vector<jobs::Claim>> ClaimJobs(Transaction& transaction, int limit,
                                                    WallTime now) {
-  ASSIGN_OR_RETURN(std::vector<Job> ready, transaction.jobs.Ready(now, limit));
+  ASSIGN_OR_RETURN(std::vector<StoredJob> ready, transaction.jobs.Ready(now, limit));
+  ASSIGN_OR_RETURN(std::vector<Job> claimed,
+                   ApplyToAll(transaction, jobs::Claimed(), now, std::move(ready)));
   std::vector<jobs::Claim> claims;
-  claims.reserve(ready.size());
-  for (Job& job : ready) {
-    RETURN_IF_ERROR(ApplyAndSave(transaction, jobs::Claimed(), now, job));
+  claims.reserve(claimed.size());
+  for (Job& job : claimed) {
     const std::int64_t fence = job.fence;
     claims.push_back({std::move(job), fence});
   }
@@ -98,22 +128,19 @@ absl::StatusOr<std::vector<jobs::Claim>> ClaimJobs(Transaction& transaction, int
 }
 
 absl::StatusOr<std::vector<Job>> ExpireJobs(Transaction& transaction, int limit, WallTime now) {
-  ASSIGN_OR_RETURN(std::vector<Job> expired, transaction.jobs.PastDeadline(now, limit));
-  for (Job& job : expired) RETURN_IF_ERROR(ApplyAndSave(transaction, jobs::Expired(), now, job));
-  return expired;
+  ASSIGN_OR_RETURN(std::vector<StoredJob> due, transaction.jobs.PastDeadline(now, limit));
+  return ApplyToAll(transaction, jobs::Expired(), now, std::move(due));
 }
 
 absl::StatusOr<std::uint64_t> RecoverJobs(Transaction& transaction, WallTime now) {
-  ASSIGN_OR_RETURN(const std::vector<std::string> ids, transaction.jobs.IdsIn(State::kRunning));
-  for (const std::string& id : ids) {
-    ASSIGN_OR_RETURN(Job job, transaction.jobs.Load(id));
-    RETURN_IF_ERROR(ApplyAndSave(transaction, jobs::Recovered(), now, job));
-  }
-  return ids.size();
+  ASSIGN_OR_RETURN(std::vector<StoredJob> running, transaction.jobs.In(State::kRunning));
+  ASSIGN_OR_RETURN(const std::vector<Job> recovered,
+                   ApplyToAll(transaction, jobs::Recovered(), now, std::move(running)));
+  return recovered.size();
 }
 
 absl::StatusOr<JobId> DeleteJob(Transaction& transaction, const JobId& id, WallTime now) {
-  ASSIGN_OR_RETURN(const Job job, transaction.jobs.Load(id.str()));
+  ASSIGN_OR_RETURN(const Job job, transaction.jobs.LoadToShow(id.str()));
   if (!jobs::IsTerminal(job.state)) {
     return absl::FailedPreconditionError(Concat("job ", id.str(), " is ", StateName(job.state),
                                                 " and cannot be deleted: cancel it first"));

@@ -137,7 +137,8 @@ Statement EventStatement(std::int64_t after, const JobFilter& filter, int limit)
   }
   for (const auto& [key, value] : filter.labels) {
     statement.Add(
-        " AND EXISTS (SELECT 1 FROM json_each(coalesce(j.labels, e.labels)) AS l"
+        " AND EXISTS (SELECT 1 FROM json_each(iif(json_valid(coalesce(j.labels, e.labels)),"
+        " coalesce(j.labels, e.labels), '{}')) AS l"
         " WHERE l.key = ? AND l.value = ?)",
         {key, value});
   }
@@ -156,20 +157,26 @@ Statement EventStatement(std::int64_t after, const JobFilter& filter, int limit)
   return statement;
 }
 
-absl::StatusOr<JobEvent> ReadEvent(const Query& row, const JobTable& table) {
+// nullopt when the row is so damaged that there is nothing to tell: the others are told all the
+// same.
+std::optional<JobEvent> ReadEvent(const Query& row, const JobTable& table) {
   constexpr int kFirstJobColumn = 5;
   JobEvent event;
   event.sequence = row.Int(0);
   event.at = row.Time(1);
   const auto state = jobs::ParseState(row.Text(2));
-  if (!state) return absl::DataLossError("a stored event has an unknown state");
+  if (!state) return std::nullopt;
   event.state = *state;
   event.deleted = row.Int(3) != 0;
   if (event.deleted) {
-    ASSIGN_OR_RETURN(event.job.id, JobId::Parse(row.Text(4)));
-  } else {
-    ASSIGN_OR_RETURN(event.job, table.ReadJob(row, kFirstJobColumn));
+    auto id = JobId::Parse(row.Text(4));
+    if (!id.ok()) return std::nullopt;
+    event.job.id = *std::move(id);
+    return event;
   }
+  std::optional<jobs::Job> job = table.ReadToShow(row, kFirstJobColumn);
+  if (!job) return std::nullopt;
+  event.job = *std::move(job);
   return event;
 }
 
@@ -192,8 +199,8 @@ absl::StatusOr<JobPage> ListJobs(Database& database, const JobTable& table, cons
       page.next_page_token = MakeToken(filter, page.jobs.back().id.str());
       return page;
     }
-    ASSIGN_OR_RETURN(jobs::Job job, table.ReadJob(query));
-    page.jobs.push_back(std::move(job));
+    std::optional<jobs::Job> job = table.ReadToShow(query);
+    if (job) page.jobs.push_back(*std::move(job));
   }
 }
 
@@ -206,8 +213,8 @@ absl::StatusOr<std::vector<JobEvent>> ListEvents(Database& database, const JobTa
   while (true) {
     ASSIGN_OR_RETURN(const bool found, query.Step());
     if (!found) return events;
-    ASSIGN_OR_RETURN(JobEvent event, ReadEvent(query, table));
-    events.push_back(std::move(event));
+    std::optional<JobEvent> event = ReadEvent(query, table);
+    if (event) events.push_back(*std::move(event));
   }
 }
 

@@ -41,6 +41,8 @@ enum Column {
   kNotBeforeAt,
 };
 
+constexpr char kJobById[] = "SELECT " FETCHD_STORE_JOB_COLUMNS " FROM jobs AS j WHERE j.id = ?1";
+
 // Above every priority.
 constexpr std::int64_t kNoPriority = std::numeric_limits<std::int64_t>::max();
 
@@ -61,7 +63,14 @@ std::optional<std::string> NullWhenEmpty(std::string text) {
   return text;
 }
 
-absl::Status ReadTimes(const Query& row, int first, Job& job) {
+// Those that are read as they are.
+void ReadPlainColumns(const Query& row, int first, Job& job) {
+  job.priority = static_cast<int>(row.Int(first + kPriority));
+  job.attempt = static_cast<int>(row.Int(first + kAttempt));
+  job.fence = row.Int(first + kFence);
+  job.destination = row.Text(first + kDestination);
+  job.destination_template = row.Text(first + kDestinationTemplate);
+  job.request_id = row.Text(first + kRequestId);
   job.ready_at = row.Time(first + kReadyAt);
   job.created_at = row.Time(first + kCreatedAt);
   job.updated_at = row.Time(first + kUpdatedAt);
@@ -70,7 +79,6 @@ absl::Status ReadTimes(const Query& row, int first, Job& job) {
   job.started_at = row.OptionalTime(first + kStartedAt);
   job.finished_at = row.OptionalTime(first + kFinishedAt);
   job.not_before_at = row.OptionalTime(first + kNotBeforeAt);
-  return absl::OkStatus();
 }
 
 absl::Status ReadOutcome(const Query& row, int first, Job& job) {
@@ -83,6 +91,12 @@ absl::Status ReadOutcome(const Query& row, int first, Job& job) {
 
 }  // namespace
 
+absl::Status DamagedError(const absl::Status& why) {
+  return WithReason(
+      absl::DataLossError(Concat("what the database holds of it is damaged: ", MessageOf(why))),
+      {"JOB_DAMAGED", {}});
+}
+
 std::string OriginOf(const jobs::FetchSpec& spec) {
   if (spec.urls.empty()) return std::string();
   const auto url = Url::Parse(spec.urls[0], UrlOptions{.ipv4_forms = Ipv4Forms::kWhatwg});
@@ -93,14 +107,8 @@ absl::StatusOr<Job> JobTable::ReadJob(const Query& row, int first) const {
   Job job;
   ASSIGN_OR_RETURN(job.id, ReadId(row.Text(first + kId)));
   ASSIGN_OR_RETURN(job.state, ReadState(row.Text(first + kState)));
-  RETURN_IF_ERROR(ReadTimes(row, first, job));
-  job.priority = static_cast<int>(row.Int(first + kPriority));
-  job.attempt = static_cast<int>(row.Int(first + kAttempt));
-  job.fence = row.Int(first + kFence);
-  job.destination = row.Text(first + kDestination);
-  job.destination_template = row.Text(first + kDestinationTemplate);
+  ReadPlainColumns(row, first, job);
   ASSIGN_OR_RETURN(job.overwrite, ParseOverwrite(row.Text(first + kOverwrite)));
-  job.request_id = row.Text(first + kRequestId);
   ASSIGN_OR_RETURN(job.labels, DecodeLabels(row.Text(first + kLabels)));
   std::string secrets;
   if (!row.IsNull(first + kSealed)) {
@@ -111,11 +119,32 @@ absl::StatusOr<Job> JobTable::ReadJob(const Query& row, int first) const {
   return job;
 }
 
+std::optional<Job> JobTable::ReadToShow(const Query& row, int first) const {
+  absl::StatusOr<Job> whole = ReadJob(row, first);
+  if (whole.ok()) return *std::move(whole);
+  auto id = JobId::Parse(row.Text(first + kId));
+  if (!id.ok()) return std::nullopt;
+  Job remains;
+  remains.id = *std::move(id);
+  remains.state = jobs::ParseState(row.Text(first + kState)).value_or(State::kFailed);
+  ReadPlainColumns(row, first, remains);
+  remains.error = DamagedError(whole.status());
+  return remains;
+}
+
 absl::StatusOr<Job> JobTable::Load(const std::string& id) {
-  Query query(db_, "SELECT " FETCHD_STORE_JOB_COLUMNS " FROM jobs AS j WHERE j.id = ?1", id);
+  Query query(db_, kJobById, id);
   ASSIGN_OR_RETURN(const bool found, query.Step());
   if (!found) return absl::NotFoundError(Concat("there is no job ", id));
   return ReadJob(query);
+}
+
+absl::StatusOr<Job> JobTable::LoadToShow(const std::string& id) {
+  Query query(db_, kJobById, id);
+  ASSIGN_OR_RETURN(const bool found, query.Step());
+  std::optional<Job> job = found ? ReadToShow(query) : std::nullopt;
+  if (!job) return absl::NotFoundError(Concat("there is no job ", id));
+  return *std::move(job);
 }
 
 absl::StatusOr<std::vector<jobs::AttemptRecord>> JobTable::Attempts(const std::string& id) {
@@ -124,8 +153,9 @@ absl::StatusOr<std::vector<jobs::AttemptRecord>> JobTable::Attempts(const std::s
   while (true) {
     ASSIGN_OR_RETURN(const bool found, query.Step());
     if (!found) return records;
-    ASSIGN_OR_RETURN(jobs::AttemptRecord record, DecodeAttempt(query.Text(0)));
-    records.push_back(std::move(record));
+    absl::StatusOr<jobs::AttemptRecord> record = DecodeAttempt(query.Text(0));
+    records.push_back(record.ok() ? *std::move(record) : jobs::AttemptRecord());
+    if (!record.ok()) records.back().status = DamagedError(record.status());
   }
 }
 
@@ -136,19 +166,23 @@ absl::StatusOr<std::optional<std::int64_t>> JobTable::NextPriority(std::int64_t 
   return query.Int(0);
 }
 
-absl::StatusOr<std::vector<Job>> JobTable::Ready(WallTime now, int limit) {
-  std::vector<Job> ready;
+absl::Status JobTable::ReadAll(Query& query, std::vector<StoredJob>& into) const {
+  while (true) {
+    ASSIGN_OR_RETURN(const bool found, query.Step());
+    if (!found) return absl::OkStatus();
+    const auto state = jobs::ParseState(query.Text(kState));
+    into.push_back({query.Text(kId), state.value_or(State::kQueued), ReadJob(query)});
+  }
+}
+
+absl::StatusOr<std::vector<StoredJob>> JobTable::Ready(WallTime now, int limit) {
+  std::vector<StoredJob> ready;
   std::int64_t below = kNoPriority;
   while (static_cast<int>(ready.size()) < limit) {
     ASSIGN_OR_RETURN(const std::optional<std::int64_t> priority, NextPriority(below));
     if (!priority) break;
     Query query(db_, kReadyJobs, *priority, now, limit - static_cast<int>(ready.size()));
-    while (true) {
-      ASSIGN_OR_RETURN(const bool found, query.Step());
-      if (!found) break;
-      ASSIGN_OR_RETURN(Job job, ReadJob(query));
-      ready.push_back(std::move(job));
-    }
+    RETURN_IF_ERROR(ReadAll(query, ready));
     below = *priority;
   }
   return ready;
@@ -167,15 +201,11 @@ absl::StatusOr<std::optional<WallTime>> JobTable::NextReadyAt() {
   }
 }
 
-absl::StatusOr<std::vector<Job>> JobTable::PastDeadline(WallTime now, int limit) {
+absl::StatusOr<std::vector<StoredJob>> JobTable::PastDeadline(WallTime now, int limit) {
   Query query(db_, kExpiredJobs, now, limit);
-  std::vector<Job> jobs;
-  while (true) {
-    ASSIGN_OR_RETURN(const bool found, query.Step());
-    if (!found) return jobs;
-    ASSIGN_OR_RETURN(Job job, ReadJob(query));
-    jobs.push_back(std::move(job));
-  }
+  std::vector<StoredJob> expired;
+  RETURN_IF_ERROR(ReadAll(query, expired));
+  return expired;
 }
 
 absl::StatusOr<std::optional<WallTime>> JobTable::NextDeadlineAt() {
@@ -184,14 +214,13 @@ absl::StatusOr<std::optional<WallTime>> JobTable::NextDeadlineAt() {
   return found ? std::optional(query.Time(0)) : std::nullopt;
 }
 
-absl::StatusOr<std::vector<std::string>> JobTable::IdsIn(State state) {
-  Query query(db_, "SELECT id FROM jobs WHERE state = ?1 ORDER BY id", jobs::StateName(state));
-  std::vector<std::string> ids;
-  while (true) {
-    ASSIGN_OR_RETURN(const bool found, query.Step());
-    if (!found) return ids;
-    ids.push_back(query.Text(0));
-  }
+absl::StatusOr<std::vector<StoredJob>> JobTable::In(State state) {
+  Query query(db_,
+              "SELECT " FETCHD_STORE_JOB_COLUMNS " FROM jobs AS j WHERE j.state = ?1 ORDER BY j.id",
+              jobs::StateName(state));
+  std::vector<StoredJob> found;
+  RETURN_IF_ERROR(ReadAll(query, found));
+  return found;
 }
 
 absl::StatusOr<std::optional<JobTable::Earlier>> JobTable::FindRequest(
@@ -249,6 +278,14 @@ absl::Status JobTable::Save(const Job& job) {
   return query.Run();
 }
 
+absl::Status JobTable::MarkFailed(const std::string& id, const absl::Status& error, WallTime at) {
+  Query query(db_,
+              "UPDATE jobs SET state = 'FAILED', error = ?2, updated_at = ?3, finished_at = ?3"
+              " WHERE id = ?1",
+              id, EncodeStatus(error), at);
+  return query.Run();
+}
+
 absl::Status JobTable::AddAttempt(const std::string& id, const jobs::AttemptRecord& record) {
   Query query(db_,
               "INSERT INTO attempts (job_id, ordinal, record) VALUES (?1,"
@@ -257,9 +294,9 @@ absl::Status JobTable::AddAttempt(const std::string& id, const jobs::AttemptReco
   return query.Run();
 }
 
-absl::StatusOr<std::int64_t> JobTable::AddEvent(const Job& job, WallTime at) {
-  Query query(db_, "INSERT INTO events (job_id, state, at) VALUES (?, ?, ?)", job.id.str(),
-              jobs::StateName(job.state), at);
+absl::StatusOr<std::int64_t> JobTable::AddEvent(const std::string& id, State state, WallTime at) {
+  Query query(db_, "INSERT INTO events (job_id, state, at) VALUES (?, ?, ?)", id,
+              jobs::StateName(state), at);
   RETURN_IF_ERROR(query.Run());
   return sqlite3_last_insert_rowid(db_.handle());
 }

@@ -47,24 +47,37 @@ inline constexpr char kFirstDeadlineAt[] =
     "SELECT deadline_at FROM jobs INDEXED BY jobs_deadline"
     " WHERE " FETCHD_STORE_CLAIMABLE " ORDER BY deadline_at LIMIT 1";
 
+/// A row of jobs, and the job in it; or why there is none to be had: the row is damaged.
+struct StoredJob {
+  std::string id;
+  jobs::State state;
+  absl::StatusOr<jobs::Job> job;
+};
+
 /// Reads and writes rows on a connection, inside whatever transaction is open there. Cheap to make;
 /// holds references.
 class JobTable {
  public:
   JobTable(Database& database, const Sealer& sealer) : db_(database), sealer_(sealer) {}
 
-  /// Reads the job from columns `first`.. of the query's row.
+  /// Reads the job from columns `first`.. of the query's row. DATA_LOSS when the row is damaged.
   absl::StatusOr<jobs::Job> ReadJob(const Query& row, int first = 0) const;
-  /// NOT_FOUND.
+  /// To be shown: what can be read of a damaged row, with that as its error. nullopt when not even
+  /// its id can.
+  std::optional<jobs::Job> ReadToShow(const Query& row, int first = 0) const;
+  /// NOT_FOUND; DATA_LOSS when the row is damaged.
   absl::StatusOr<jobs::Job> Load(const std::string& id);
+  /// NOT_FOUND.
+  absl::StatusOr<jobs::Job> LoadToShow(const std::string& id);
+  /// A record that is damaged is there, but empty.
   absl::StatusOr<std::vector<jobs::AttemptRecord>> Attempts(const std::string& id);
   /// Ready jobs, by priority, then oldest first.
-  absl::StatusOr<std::vector<jobs::Job>> Ready(WallTime now, int limit);
+  absl::StatusOr<std::vector<StoredJob>> Ready(WallTime now, int limit);
   absl::StatusOr<std::optional<WallTime>> NextReadyAt();
   /// Claimable jobs whose deadline has passed at `now`, the earliest first.
-  absl::StatusOr<std::vector<jobs::Job>> PastDeadline(WallTime now, int limit);
+  absl::StatusOr<std::vector<StoredJob>> PastDeadline(WallTime now, int limit);
+  absl::StatusOr<std::vector<StoredJob>> In(jobs::State state);
   absl::StatusOr<std::optional<WallTime>> NextDeadlineAt();
-  absl::StatusOr<std::vector<std::string>> IdsIn(jobs::State state);
 
   /// The id of the job with this request id; FINGERPRINT of its content beside it.
   struct Earlier {
@@ -77,18 +90,24 @@ class JobTable {
   /// Writes all that a change may touch: not the specification, labels and what else is fixed at
   /// creation.
   absl::Status Save(const jobs::Job& job);
+  /// For a damaged row, of which nothing else can be kept.
+  absl::Status MarkFailed(const std::string& id, const absl::Status& error, WallTime at);
   absl::Status AddAttempt(const std::string& id, const jobs::AttemptRecord& record);
   /// Returns the event's sequence number.
-  absl::StatusOr<std::int64_t> AddEvent(const jobs::Job& job, WallTime at);
+  absl::StatusOr<std::int64_t> AddEvent(const std::string& id, jobs::State state, WallTime at);
   /// Removes the job and all of its rows, and adds the event of that, which outlives them.
   absl::StatusOr<std::int64_t> Delete(const jobs::Job& job, WallTime at);
 
  private:
   absl::StatusOr<std::optional<std::int64_t>> NextPriority(std::int64_t below);
+  absl::Status ReadAll(Query& query, std::vector<StoredJob>& into) const;
 
   Database& db_;
   const Sealer& sealer_;
 };
+
+/// DATA_LOSS, reason JOB_DAMAGED: the error of a job whose row is damaged.
+absl::Status DamagedError(const absl::Status& why);
 
 /// "https://host:port" of the first URL; empty when there is none.
 std::string OriginOf(const jobs::FetchSpec& spec);

@@ -79,7 +79,7 @@ absl::StatusOr<jobs::StoreStats> LoadStats(Database& database) {
     ASSIGN_OR_RETURN(const bool found, query.Step());
     if (!found) return stats;
     const auto state = jobs::ParseState(query.Text(0));
-    if (!state) return absl::DataLossError("a stored job has an unknown state");
+    if (!state) continue;  // Damaged: it counts as none of these.
     stats.jobs[*state] = static_cast<std::uint64_t>(query.Int(1));
   }
 }
@@ -154,8 +154,9 @@ class OpenSqliteStore final : public jobs::Store {
   }
 
   Task<absl::StatusOr<Job>> Get(JobId id) override {
-    co_return co_await Read(
-        [this, &id](Database& database) { return JobTable(database, sealer_).Load(id.str()); });
+    co_return co_await Read([this, &id](Database& database) {
+      return JobTable(database, sealer_).LoadToShow(id.str());
+    });
   }
 
   Task<absl::StatusOr<std::vector<jobs::AttemptRecord>>> Attempts(JobId id) override {

@@ -18,6 +18,7 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::UnorderedElementsAre;
 
 class SqliteStoreTest : public ::testing::Test {
  protected:
@@ -68,6 +69,118 @@ TEST_F(SqliteStoreTest, AFileOfTheFirstSchemaIsBroughtUpToDate) {
   ASSERT_EQ(harness_->Open(), absl::OkStatus());
 
   EXPECT_EQ(*harness_->Await(harness_->store().NextDeadlineAt()), job.deadline_at);
+}
+
+struct Damage {
+  const char* name;
+  const char* sql;  ///< Assignments to the job's row.
+};
+void PrintTo(const Damage& damage, std::ostream* out) { *out << damage.name; }
+
+class DamagedRowTest : public SqliteStoreTest, public ::testing::WithParamInterface<Damage> {
+ protected:
+  void SetUp() override { ASSERT_EQ(harness_->Open(), absl::OkStatus()); }
+
+  void DamageRow(const JobId& id) {
+    harness_->Close();
+    ExecuteOnFile(Concat("UPDATE jobs SET ", std::string_view(GetParam().sql), " WHERE id = '",
+                         id.str(), "'"));
+    ASSERT_EQ(harness_->Open(), absl::OkStatus());
+  }
+  void ExpectFailed(const JobId& id) {
+    const auto job = harness_->Await(harness_->store().Get(id));
+    ASSERT_TRUE(job.ok()) << job.status();
+    EXPECT_EQ(job->state, jobs::State::kFailed);
+    EXPECT_TRUE(absl::IsDataLoss(job->error)) << job->error;
+    EXPECT_EQ(GetReason(job->error)->reason, "JOB_DAMAGED");
+    EXPECT_EQ(job->finished_at, harness_->clock.WallNow());
+  }
+};
+
+TEST_P(DamagedRowTest, FailsWhenItWouldBeClaimedAndTheOthersAreClaimed) {
+  const JobId first = harness_->Create(harness_->NewJob()).id;
+  const JobId damaged = harness_->Create(JobWithSecrets()).id;
+  const JobId last = harness_->Create(harness_->NewJob()).id;
+  DamageRow(damaged);
+
+  std::vector<JobId> claimed;
+  for (const jobs::Claim& claim : harness_->ClaimUpTo(10)) claimed.push_back(claim.job.id);
+
+  EXPECT_THAT(claimed, UnorderedElementsAre(first, last));
+  ExpectFailed(damaged);
+  const auto stats = harness_->Await(harness_->store().Stats());
+  EXPECT_EQ(stats->jobs.at(jobs::State::kQueued), 0u);
+  EXPECT_EQ(stats->jobs.at(jobs::State::kFailed), 1u);
+}
+
+TEST_P(DamagedRowTest, FailsWhenItWouldBeRecoveredOrExpired) {
+  const JobId running = harness_->Create(JobWithSecrets()).id;
+  harness_->ClaimOne();
+  const JobId waiting = harness_->Create(JobWithSecrets()).id;
+  DamageRow(running);
+  DamageRow(waiting);
+
+  EXPECT_EQ(*harness_->Await(harness_->store().Recover()), 0u);
+  ExpectFailed(running);
+  harness_->clock.Advance(std::chrono::hours(24));
+  EXPECT_EQ(harness_->Await(harness_->store().Expire(10))->size(), 0u);
+  ExpectFailed(waiting);
+}
+
+TEST_P(DamagedRowTest, IsListedToldAndDeletedAllTheSame) {
+  const JobId damaged = harness_->Create(JobWithSecrets()).id;
+  harness_->Create(harness_->NewJob());
+  DamageRow(damaged);
+  EXPECT_EQ(harness_->ClaimUpTo(10).size(), 1u);
+
+  const auto page = harness_->Await(harness_->store().List({}, 10, ""));
+  const auto events = harness_->Await(harness_->store().EventsAfter(0, {}, 10));
+
+  const auto labelled =
+      harness_->Await(harness_->store().EventsAfter(0, {.labels = {{"team", "a"}}}, 10));
+
+  ASSERT_TRUE(page.ok() && events.ok()) << page.status() << events.status();
+  EXPECT_TRUE(labelled.ok()) << labelled.status();
+  EXPECT_EQ(page->jobs.size(), 2u);
+  EXPECT_EQ(events->size(), 4u);
+  EXPECT_EQ(harness_->Await(harness_->store().Delete(damaged)), absl::OkStatus());
+}
+
+INSTANTIATE_TEST_SUITE_P(All, DamagedRowTest,
+                         ::testing::Values(Damage{"Specification", "spec = '{'"},
+                                           Damage{"Secrets", "sealed = x'00'"},
+                                           Damage{"Labels", "labels = '[]'"},
+                                           Damage{"LabelsThatAreNoJson", "labels = '['"},
+                                           Damage{"Checkpoint", "checkpoint = ''"},
+                                           Damage{"Overwrite", "overwrite = 'SOMETIMES'"},
+                                           Damage{"Result", "result = 'x'"}),
+                         [](const auto& info) { return info.param.name; });
+
+TEST_F(SqliteStoreTest, AnUnknownStateDoesNotStopTheStart) {
+  ASSERT_EQ(harness_->Open(), absl::OkStatus());
+  const JobId id = harness_->Create(harness_->NewJob()).id;
+  harness_->Close();
+  ExecuteOnFile("UPDATE jobs SET state = 'LOST'; UPDATE events SET state = 'LOST'");
+
+  ASSERT_EQ(harness_->Open(), absl::OkStatus());
+
+  EXPECT_TRUE(absl::IsDataLoss(harness_->Await(harness_->store().Get(id))->error));
+  EXPECT_TRUE(harness_->Await(harness_->store().EventsAfter(0, {}, 10)).ok());
+}
+
+TEST_F(SqliteStoreTest, ADamagedAttemptRecordHidesNoOther) {
+  ASSERT_EQ(harness_->Open(), absl::OkStatus());
+  const JobId id = harness_->Create(harness_->NewJob()).id;
+  ASSERT_EQ(harness_->Finish(harness_->ClaimOne()), absl::OkStatus());
+  harness_->Close();
+  ExecuteOnFile("INSERT INTO attempts SELECT job_id, 2, '{' FROM attempts");
+  ASSERT_EQ(harness_->Open(), absl::OkStatus());
+
+  const auto attempts = harness_->Await(harness_->store().Attempts(id));
+
+  ASSERT_EQ(attempts->size(), 2u);
+  EXPECT_TRUE(attempts->at(0).status.ok());
+  EXPECT_TRUE(absl::IsDataLoss(attempts->at(1).status));
 }
 
 TEST_F(SqliteStoreTest, AnotherProgramsDatabaseIsRefusedAndLeftAlone) {
