@@ -20,14 +20,19 @@ namespace fetchd::testing {
 
 /// What a body does, in order.
 struct BodyStep {
-  enum class Kind { kBytes, kError, kHang };
+  enum class Kind { kBytes, kError, kHang, kCall };
   Kind kind = Kind::kBytes;
   std::string bytes;
   absl::Status error;
-  static BodyStep Bytes(std::string bytes) { return {Kind::kBytes, std::move(bytes), {}}; }
-  static BodyStep Error(absl::Status error) { return {Kind::kError, "", std::move(error)}; }
+  std::function<void()> call;
+  static BodyStep Bytes(std::string bytes) { return {Kind::kBytes, std::move(bytes), {}, {}}; }
+  static BodyStep Error(absl::Status error) { return {Kind::kError, "", std::move(error), {}}; }
   /// Until the reader is cancelled.
-  static BodyStep Hang() { return {Kind::kHang, "", {}}; }
+  static BodyStep Hang() { return {Kind::kHang, "", {}, {}}; }
+  /// When the reader asks for what follows.
+  static BodyStep Call(std::function<void()> call) {
+    return {Kind::kCall, "", {}, std::move(call)};
+  }
 };
 
 struct FakeAnswer {
@@ -55,10 +60,7 @@ class FakeBody final : public http::Body {
   }
   Task<absl::StatusOr<std::size_t>> Read(std::span<std::byte> out) override {
     co_await asio::post(co_await asio::this_coro::executor, asio::use_awaitable);
-    while (!steps_.empty() && steps_.back().kind == BodyStep::Kind::kBytes &&
-           steps_.back().bytes.empty()) {
-      steps_.pop_back();
-    }
+    while (!steps_.empty() && Passes(steps_.back())) steps_.pop_back();
     if (steps_.empty()) co_return 0;
     BodyStep& step = steps_.back();
     if (step.kind == BodyStep::Kind::kError) co_return step.error;
@@ -71,6 +73,12 @@ class FakeBody final : public http::Body {
   std::size_t Buffered() const override { return 0; }
 
  private:
+  static bool Passes(const BodyStep& step) {
+    if (step.kind == BodyStep::Kind::kCall) step.call();
+    return step.kind == BodyStep::Kind::kCall ||
+           (step.kind == BodyStep::Kind::kBytes && step.bytes.empty());
+  }
+
   std::vector<BodyStep> steps_;  ///< The next one last.
 };
 

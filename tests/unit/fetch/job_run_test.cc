@@ -158,14 +158,20 @@ TEST_F(JobRunTest, WithoutAStrongValidatorItBeginsAnew) {
 
 TEST_F(JobRunTest, StoreForgetsTheCheckpointBeforeAnotherVersionIsWritten) {
   const std::string body = Pattern(500'000, 2);
-  FakeAnswer other = Cut(body, 400'000, "");
-  Script({Cut(Pattern(500'000, 1), 300'000), other});
   jobs::Job job = NewJob();
+  std::optional<std::uint64_t> kept;
+  FakeAnswer other = Whole(body, "\"v2\"");
+  const auto look = [&] { kept = store_.Peek(job.id).checkpoint.bytes; };
+  other.body.insert(other.body.begin(), BodyStep::Call(look));
+  Script({Cut(Pattern(500'000, 1), 300'000), other});
   ASSERT_TRUE(Await(store_.Create(job)).ok());
   EXPECT_EQ(RunOnce(job.id).checkpoint.bytes, 300'000u);
-  clock_.Advance(std::chrono::minutes(1));
+  clock_.Advance(1s);
 
-  EXPECT_EQ(RunOnce(job.id).checkpoint.bytes, 0u);
+  EXPECT_EQ(RunOnce(job.id).state, State::kSucceeded);
+
+  EXPECT_EQ(kept, 0u) << "before the first byte of the other version";
+  EXPECT_EQ(Content("out/file"), body);
 }
 
 TEST_F(JobRunTest, RetryableStatusWaitsAsLongAsTheServerAsks) {
