@@ -110,7 +110,8 @@ Task<absl::Status> JobRun::Attempt() {
 }
 
 Task<absl::StatusOr<Asked>> JobRun::OpenSink() {
-  const bool resumable = !ValidatorOf(current_).empty() && current_.url == url_->ToString();
+  const bool resumable = !ValidatorOf(current_).empty() && !current_.source.empty() &&
+                         current_.url == url_->ToString();
   const std::uint64_t wanted = resumable ? current_.bytes : 0;
   const absl::StatusOr<std::uint64_t> kept = co_await sink_->Open(wanted);
   if (!kept.ok()) co_return Fail(Phase::kSink, absl::IsUnavailable(kept.status()), kept.status());
@@ -119,7 +120,8 @@ Task<absl::StatusOr<Asked>> JobRun::OpenSink() {
     CO_RETURN_IF_ERROR(co_await ForgetCheckpoint());
     co_return Asked();
   }
-  co_return Asked{*kept, ValidatorOf(current_), current_.total_bytes};
+  co_return Asked{
+      *kept, ValidatorOf(current_), current_.total_bytes, {current_.source, current_.source_query}};
 }
 
 Task<absl::Status> JobRun::HashKept(std::uint64_t bytes) {
@@ -175,7 +177,10 @@ Task<absl::Status> JobRun::Begin(const http::Response& response, std::uint64_t o
   }
   result_.etag = response.head.headers.Get("ETag");
   if (offset == 0) {
-    current_ = {0, url_->ToString(), validator.etag, validator.last_modified, total_bytes};
+    Source source = SourceOf(response.url);
+    current_ = {
+        0,           url_->ToString(),        validator.etag,         validator.last_modified,
+        total_bytes, std::move(source.place), std::move(source.query)};
   }
   current_.total_bytes = total_bytes;
   co_return absl::OkStatus();

@@ -1,12 +1,17 @@
 #include "fetch/resume.h"
 
+#include <span>
+
 #include "base/byte_range.h"
+#include "base/digest.h"
 #include "base/retry_policy.h"
 #include "base/strings.h"
 #include "fetch/http_date.h"
 
 namespace fetchd::fetch {
 namespace {
+
+constexpr Duration kSurelyOlder = std::chrono::minutes(1);
 
 absl::StatusCode CodeOf(int status) {
   switch (status) {
@@ -46,6 +51,7 @@ bool SameBody(const http::Headers& headers, const Validator& validator) {
 
 Judged JudgePartial(const http::Response& response, const Asked& asked) {
   if (asked.offset == 0) return Malformed("the origin answered 206 to a request without Range");
+  if (!Continues(response.url, asked.source, asked.validator)) return {.answer = Answer::kAskAgain};
   const http::Headers& headers = response.head.headers;
   const Judged again{.answer = Answer::kAskAgain};
   if (headers.Count("Content-Range") != 1) return again;
@@ -66,7 +72,8 @@ Judged JudgeNotSatisfiable(const http::Response& response, const Asked& asked) {
   const http::Headers& headers = response.head.headers;
   const std::optional<ContentRange> content = ParseContentRange(headers.Get("Content-Range"));
   const bool all_here = content && content->complete_length == asked.offset;
-  const bool same = !headers.Has("ETag") || SameBody(headers, asked.validator);
+  const bool same = Continues(response.url, asked.source, asked.validator) &&
+                    (!headers.Has("ETag") || SameBody(headers, asked.validator));
   if (!all_here || !same) return {.answer = Answer::kAskAgain};
   return {.answer = Answer::kComplete, .total_bytes = asked.offset};
 }
@@ -80,10 +87,25 @@ Validator ValidatorOf(const http::Headers& headers) {
   const std::string_view modified = headers.Get("Last-Modified");
   const std::optional<WallTime> modified_at = ParseHttpDate(modified);
   const std::optional<WallTime> date = ParseHttpDate(headers.Get("Date"));
-  if (modified_at && date && *date - *modified_at >= std::chrono::seconds(1)) {
+  if (modified_at && date && *date - *modified_at >= kSurelyOlder) {
     validator.last_modified = modified;
   }
   return validator;
+}
+
+Source SourceOf(const Url& url) {
+  Source source{url.origin().ToString() + std::string(url.path()), ""};
+  if (url.query().empty()) return source;
+  Digester digester({DigestAlgorithm::kSha256});
+  digester.Update(std::as_bytes(std::span(url.query())));
+  source.query = digester.Finish().front().ToHex();
+  return source;
+}
+
+bool Continues(const Url& url, const Source& source, const Validator& validator) {
+  if (source.place.empty()) return true;
+  const Source now = SourceOf(url);
+  return now.place == source.place && (now.query == source.query || !validator.etag.empty());
 }
 
 Judged Judge(const http::Response& response, const Asked& asked) {

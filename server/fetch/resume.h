@@ -20,15 +20,31 @@ struct Validator {
   const std::string& if_range() const { return etag.empty() ? last_modified : etag; }
 };
 
-/// Weak ETags are left out, and a Last-Modified that is not at least a second older than Date (RFC
-/// 9110 8.8.2.2).
+/// Weak ETags are left out, and a Last-Modified that is not at least a minute older than Date. RFC
+/// 9110 8.8.2.2 asks for one second, of an origin whose two clocks agree; its predecessor (RFC 7232
+/// 2.2.2) asked for 60, and so do we: file servers, caches and web servers each have a clock, and a
+/// file that was changed twice in the meantime has one date and two contents.
 Validator ValidatorOf(const http::Headers& headers);
+
+/// What answered, after redirects.
+struct Source {
+  std::string place;  ///< Scheme, host, port and path; empty = not known.
+  std::string query;  ///< SHA-256 of the query, which may be a credential; empty = none.
+};
+Source SourceOf(const Url& url);
+/// Does `url` continue what came from `source`? A redirector that alternates mirrors leads to files
+/// with the same date and size, and an ETag is no more unique than what its server makes it of
+/// (date and size, often): so scheme, host, port and path must be the same. The query of a signed
+/// URL changes each time, so with a strong ETag it may differ; with Last-Modified alone it may not.
+/// True when `source` is not known.
+bool Continues(const Url& url, const Source& source, const Validator& validator);
 
 /// What a request asks for: all of the body, or what follows `offset`.
 struct Asked {
   std::uint64_t offset = 0;
   Validator validator;
   std::optional<std::uint64_t> total_bytes;  ///< As the earlier attempt learned it.
+  Source source;                             ///< Where what is here came from.
 };
 
 enum class Answer {

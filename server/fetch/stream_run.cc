@@ -82,7 +82,7 @@ Task<absl::Status> StreamRun::OneAttempt(int number) {
   CO_ASSIGN_OR_RETURN(Url url, Url::Parse(spec_.urls[url_index_], deps_.transfer.config.url));
   Transfer transfer(deps_.transfer, spec_, std::move(url), *this, verifier_, progress_, facts_,
                     {.buffer_bytes = kBufferBytes});
-  Asked asked{position_, validator_, total_bytes_};
+  Asked asked{position_, validator_, total_bytes_, source_};
   absl::Status status = co_await transfer.Run(std::move(asked), deadline_);
   frame_.took = clock.Now() - began;
   co_return status;
@@ -137,9 +137,11 @@ Task<absl::Status> StreamRun::Begin(const http::Response& response, std::uint64_
   const bool same_total = !total_bytes_ || !total_bytes || *total_bytes_ == *total_bytes;
   total_bytes_ = total_bytes;
   if (std::exchange(head_given_, true)) {
-    const bool same = earlier.if_range() == validator_.if_range() && same_total;
+    const bool same = earlier.if_range() == validator_.if_range() && same_total &&
+                      Continues(response.url, source_, validator_);
     co_return same ? absl::OkStatus() : BodyChanged("the origin has another version");
   }
+  source_ = SourceOf(response.url);
   StreamHead head;
   head.final_url = response.url.ToString();
   head.http_status = response.head.status;

@@ -56,6 +56,7 @@ class StreamRun final : private Target {
   bool head_given_ = false;
   std::uint64_t position_;  ///< Of the next byte for the receiver.
   Validator validator_;
+  Source source_;  ///< Of the head that was given.
   std::optional<std::uint64_t> total_bytes_;
   StreamEnd end_;
   std::atomic<bool> interrupted_{false};

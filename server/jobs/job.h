@@ -76,8 +76,10 @@ struct Checkpoint {
   std::uint64_t bytes = 0;
   std::string url;            ///< Which of the urls they came from.
   std::string etag;           ///< Strong ETag; empty = none.
-  std::string last_modified;  ///< HTTP-date, only when strong (RFC 9110 8.8.2.2); empty = none.
+  std::string last_modified;  ///< HTTP-date, only when taken for strong; empty = none.
   std::optional<std::uint64_t> total_bytes;
+  std::string source;        ///< What answered, after redirects: scheme, host, port and path.
+  std::string source_query;  ///< SHA-256 of its query, which may be a credential; empty = none.
   friend bool operator==(const Checkpoint&, const Checkpoint&) = default;
 };
 

@@ -160,6 +160,8 @@ std::string EncodeCheckpoint(const Checkpoint& checkpoint) {
   PutText(object, "etag", checkpoint.etag);
   PutText(object, "last_modified", checkpoint.last_modified);
   PutOptional(object, "total_bytes", checkpoint.total_bytes);
+  PutText(object, "source", checkpoint.source);
+  PutText(object, "source_query", checkpoint.source_query);
   return json::serialize(object);
 }
 
@@ -172,6 +174,8 @@ absl::StatusOr<Checkpoint> DecodeCheckpoint(std::string_view text) {
     checkpoint.etag = GetText(object, "etag");
     checkpoint.last_modified = GetText(object, "last_modified");
     checkpoint.total_bytes = GetOptional<std::uint64_t>(object, "total_bytes");
+    checkpoint.source = GetText(object, "source");
+    checkpoint.source_query = GetText(object, "source_query");
     return checkpoint;
   });
 }

@@ -258,6 +258,8 @@ TEST_P(StoreConformance, AFailedAttemptIsRetriedWhenItsTimeHasCome) {
   checkpoint.bytes = 4096;
   checkpoint.etag = "\"v1\"";
   checkpoint.total_bytes = 9999;
+  checkpoint.source = "https://cdn.test/file";
+  checkpoint.source_query = "0123abcd";
   const absl::Status failure = WithReason(absl::UnavailableError("reset"), {"ORIGIN_RESET", {}});
 
   ASSERT_TRUE(Await(store().Update(job.id, claim.fence,

@@ -133,6 +133,34 @@ INSTANTIATE_TEST_SUITE_P(
                    3}),
     [](const auto& info) { return info.param.name; });
 
+FakeAnswer To(const std::string& location) { return Status(302, {{"Location", location}}); }
+
+// Both have the file with the same date, size and ETag, and different bytes.
+TEST_F(JobRunTest, BytesOfAMirrorAreNotContinuedByAnotherThatTheRedirectorChose) {
+  const std::string first = Pattern(500'000, 1);
+  const std::string second = Pattern(500'000, 2);
+  Script({To("https://a.mirror.test/file"), Cut(first, 300'000), To("https://b.mirror.test/file"),
+          Rest(second, 300'000), To("https://b.mirror.test/file"), Whole(second)});
+
+  const jobs::Job job = RunToEnd(NewJob());
+
+  ASSERT_EQ(job.state, State::kSucceeded) << job.error;
+  EXPECT_EQ(Content("out/file"), second);
+  EXPECT_TRUE(Attempts(job.id).back().restarted);
+}
+
+TEST_F(JobRunTest, SignedUrlsOfOnePlaceAreContinued) {
+  const std::string body = Pattern(500'000);
+  Script({To("https://cdn.test/file?sig=1"), Cut(body, 300'000), To("https://cdn.test/file?sig=2"),
+          Rest(body, 300'000)});
+
+  const jobs::Job job = RunToEnd(NewJob());
+
+  ASSERT_EQ(job.state, State::kSucceeded) << job.error;
+  EXPECT_EQ(Content("out/file"), body);
+  EXPECT_EQ(Attempts(job.id).back().resumed_from_bytes, 300'000u);
+}
+
 TEST_F(JobRunTest, NothingMoreToSendIsComplete) {
   const std::string body = Pattern(300'000);
   FakeAnswer first = Whole(body);

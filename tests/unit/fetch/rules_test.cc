@@ -61,9 +61,33 @@ TEST(ValidatorTest, OnlyStrongOnesCount) {
   EXPECT_TRUE(ValidatorOf(Make({{"Last-Modified", modified}})).empty());
   EXPECT_TRUE(ValidatorOf(Make({{"Last-Modified", modified}, {"Date", modified}})).empty());
   EXPECT_EQ(
-      ValidatorOf(Make({{"Last-Modified", modified}, {"Date", "Sun, 06 Nov 1994 08:49:38 GMT"}}))
+      ValidatorOf(Make({{"Last-Modified", modified}, {"Date", "Sun, 06 Nov 1994 08:50:37 GMT"}}))
           .if_range(),
       modified);
+  EXPECT_TRUE(
+      ValidatorOf(Make({{"Last-Modified", modified}, {"Date", "Sun, 06 Nov 1994 08:50:36 GMT"}}))
+          .empty());
+}
+
+TEST(SourceTest, SamePlaceContinuesAndAnotherQueryOnlyWithAStrongEtag) {
+  const auto url = [](const char* text) { return *Url::Parse(text); };
+  const Source source = SourceOf(url("https://cdn.test/file?signature=1"));
+  const Validator etag{"\"v1\"", ""};
+  const Validator date{"", "Sun, 06 Nov 1994 08:49:37 GMT"};
+
+  for (const Validator& validator : {etag, date}) {
+    EXPECT_TRUE(Continues(url("https://cdn.test/file?signature=1"), source, validator));
+    EXPECT_TRUE(Continues(url("https://elsewhere.test/"), Source(), validator));
+    for (const char* other :
+         {"http://cdn.test/file?signature=1", "https://cdn2.test/file?signature=1",
+          "https://cdn.test:8443/file?signature=1", "https://cdn.test/other?signature=1"}) {
+      EXPECT_FALSE(Continues(url(other), source, validator)) << other;
+    }
+  }
+  EXPECT_TRUE(Continues(url("https://cdn.test/file?signature=2"), source, etag));
+  EXPECT_FALSE(Continues(url("https://cdn.test/file?signature=2"), source, date));
+  EXPECT_FALSE(Continues(url("https://cdn.test/file"), source, date));
+  EXPECT_EQ(source.query.find("signature"), std::string::npos);
 }
 
 jobs::FetchSpec GoodSpec() {

@@ -97,6 +97,15 @@ TEST_F(StreamRunTest, BytesOfOneOriginAreNotContinuedByAMirror) {
   EXPECT_EQ(client_->requests()[2].url.host(), "mirror.example");
 }
 
+TEST_F(StreamRunTest, AnotherMirrorThatTheRedirectorChoseIsAborted) {
+  const std::string body = Pattern(500'000);
+  Script({Status(302, {{"Location", "https://a.mirror.test/file"}}), Cut(body, 200'000),
+          Status(302, {{"Location", "https://b.mirror.test/file"}}), Rest(body, 200'000)});
+
+  EXPECT_EQ(GetReason(Fetch().status())->reason, "BODY_CHANGED");
+  EXPECT_EQ(receiver_.body, body.substr(0, 200'000));
+}
+
 TEST_F(StreamRunTest, AnotherVersionUnderADeliveredHeadIsAborted) {
   const std::string body = Pattern(500'000);
   Script({Cut(body, 0), Whole(body, "\"v2\"")});
