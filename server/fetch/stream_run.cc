@@ -46,11 +46,6 @@ Task<absl::StatusOr<StreamEnd>> StreamRun::Run() {
   if (!status.ok() && interrupted_.load(std::memory_order_acquire)) co_return InterruptedError();
   CO_RETURN_IF_ERROR(status);
   end_.size_bytes = position_;
-  if (first_offset_ == 0 && spec_.method == jobs::Method::kGet) {
-    CO_ASSIGN_OR_RETURN(end_.digests, verifier_.Finish());
-  } else if (spec_.method == jobs::Method::kGet) {
-    CO_RETURN_IF_ERROR(verifier_.CheckSize(position_));
-  }
   co_return std::move(end_);
 }
 
@@ -84,8 +79,24 @@ Task<absl::Status> StreamRun::OneAttempt(int number) {
                     {.buffer_bytes = kBufferBytes});
   Asked asked{position_, validator_, total_bytes_, source_};
   absl::Status status = co_await transfer.Run(std::move(asked), deadline_);
+  if (status.ok()) status = Verify();
   frame_.took = clock.Now() - began;
   co_return status;
+}
+
+// Part of the attempt: one that brought other bytes than were asked for has failed.
+absl::Status StreamRun::Verify() {
+  if (spec_.method != jobs::Method::kGet) return absl::OkStatus();
+  absl::Status verified;
+  if (first_offset_ == 0) {
+    absl::StatusOr<std::vector<Digest>> digests = verifier_.Finish();
+    verified = digests.status();
+    if (digests.ok()) end_.digests = *std::move(digests);
+  } else {
+    verified = verifier_.CheckSize(position_);
+  }
+  if (!verified.ok()) facts_.phase = Phase::kVerify;
+  return verified;
 }
 
 absl::Status StreamRun::CheckResumable() const {

@@ -171,6 +171,16 @@ TEST_F(StreamRunTest, DigestMismatchIsDataLoss) {
   spec_.digests = {*Digest::Parse("sha256:" + std::string(64, '0'))};
 
   EXPECT_EQ(GetReason(Fetch().status())->reason, "DIGEST_MISMATCH");
+  EXPECT_EQ(counters_.failed, 1u);
+  EXPECT_EQ(counters_.succeeded, 0u);
+}
+
+TEST_F(StreamRunTest, WrongSizeBehindAnOffsetIsDataLoss) {
+  Script({Rest(Pattern(1000), 100)});
+  spec_.expected_size = 999;
+
+  EXPECT_EQ(GetReason(Fetch(100).status())->reason, "SIZE_MISMATCH");
+  EXPECT_EQ(counters_.succeeded, 0u);
 }
 
 TEST_F(StreamRunTest, TotalTimeoutIsOfEachAttempt) {
