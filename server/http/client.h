@@ -63,7 +63,8 @@ class Body {
 struct Response {
   ResponseHead head;
   std::optional<std::uint64_t>
-      content_length;  ///< Of the body that follows; absent for chunked and close-delimited.
+      content_length;  ///< Of the body that follows, or for HEAD of the one that GET would bring;
+                       ///< absent when the head does not say.
   Url url;             ///< What answered: the last hop.
   std::unique_ptr<Body> body;  ///< Never null; empty for HEAD, 204, 304.
 };

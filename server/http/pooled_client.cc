@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "base/strings.h"
+
 namespace fetchd::http {
 namespace {
 
@@ -80,6 +82,16 @@ bool MayRedial(const absl::Status& failure, const Lease& lease) {
   const Channel& channel = lease.channel();
   return absl::IsUnavailable(failure) &&
          ((lease.reused() && channel.silent()) || channel.unprocessed());
+}
+
+/// The length of the body: of the one that follows, or that GET would bring.
+std::optional<std::uint64_t> LengthOf(const Request& request, const ResponseHead& head,
+                                      const Framing& framing) {
+  if (request.method == "HEAD") {
+    return ParseDecimal<std::uint64_t>(head.headers.Get("Content-Length"));
+  }
+  if (framing.mode == BodyMode::kFixed) return framing.length;
+  return framing.mode == BodyMode::kNone ? std::optional<std::uint64_t>(0) : std::nullopt;
 }
 
 /// What the request leaves open is what the rules say of its origin.
@@ -189,11 +201,9 @@ Task<absl::StatusOr<Response>> PooledClient::SendRecorded(Request request, const
     redialled_.fetch_add(1, std::memory_order_relaxed);
   }
   Channel& channel = lease->channel();
-  Response response{.head = channel.TakeHead(), .url = std::move(request.url)};
+  Response response{.head = channel.TakeHead(), .url = request.url};
   record.status = response.head.status;
-  const Framing& framing = channel.framing();
-  if (framing.mode == BodyMode::kFixed) response.content_length = framing.length;
-  if (framing.mode == BodyMode::kNone) response.content_length = 0;
+  response.content_length = LengthOf(request, response.head, channel.framing());
   response.body = MakeBody(*std::move(lease), std::move(in_flight));
   co_return response;
 }

@@ -113,7 +113,14 @@ TEST_F(PooledClientTest, HeadFreesItsConnectionAtOnce) {
 
   EXPECT_EQ(outcome.body, "");
   EXPECT_EQ(outcome.response->head.headers.Get("content-length"), "5");
+  EXPECT_EQ(outcome.response->content_length, 5U);
   EXPECT_EQ(budget_.open(), 1U);
+}
+
+TEST_F(PooledClientTest, HeadThatDoesNotSayHasNoLength) {
+  dialer_.answer = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+
+  EXPECT_EQ(Send("HEAD").response->content_length, std::nullopt);
 }
 
 TEST_F(PooledClientTest, CancelledWhileDialledLeavesItsHop) {
