@@ -96,4 +96,8 @@ std::vector<std::string> CheckConfig(const Config& config) {
   return errors;
 }
 
+std::vector<std::string> WarningsAbout(const Config& config) {
+  return egress::Policy::Remarks(config.egress);
+}
+
 }  // namespace fetchd::app

@@ -29,6 +29,9 @@ LoadedConfig LoadConfig(const ConfigSources& sources);
 /// What single keys cannot tell: caps that must agree, stores that exist. Empty when all is well.
 std::vector<std::string> CheckConfig(const Config& config);
 
+/// What is allowed and may surprise.
+std::vector<std::string> WarningsAbout(const Config& config);
+
 /// The effective values as a commented YAML file that LoadConfig reads to the same effect.
 std::string PrintConfig(const Config& config);
 

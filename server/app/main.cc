@@ -2,9 +2,11 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <iostream>
+#include <iterator>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -75,6 +77,7 @@ int Execute(const Options& options) {
   // Caps are compared only once each of them has been understood.
   if (loaded.errors.empty()) loaded.errors = CheckConfig(loaded.config);
   if (loaded.errors.empty() && options.check_config) loaded.errors = CheckMachine(loaded.config);
+  std::ranges::move(WarningsAbout(loaded.config), std::back_inserter(loaded.warnings));
   for (const std::string& warning : loaded.warnings) std::cerr << "fetchd: " << warning << '\n';
   if (!loaded.errors.empty()) return Fail(loaded.errors);
   if (options.print_config) std::cout << PrintConfig(loaded.config);

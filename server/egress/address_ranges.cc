@@ -1,5 +1,6 @@
 #include "egress/address_ranges.h"
 
+#include <algorithm>
 #include <array>
 #include <boost/asio/ip/network_v4.hpp>
 #include <boost/asio/ip/network_v6.hpp>
@@ -11,23 +12,40 @@ namespace {
 namespace ip = boost::asio::ip;
 
 // Registry blocks that are not globally reachable, plus blocks that are but are no web origins
-// (AS112, AMT, the 6to4 relay) and 168.63.129.16, which every Azure machine answers to.
+// (AS112, AMT, the 6to4 relay) and 168.63.129.16, which every Azure machine answers to. Metadata
+// services first (Alibaba, Oracle): the first match decides.
 constexpr auto kDeniedIpv4 = std::to_array<DeniedRange>({
-    {Verdict::kUnspecified, "0.0.0.0/8"},          {Verdict::kPrivate, "10.0.0.0/8"},
-    {Verdict::kCarrierNat, "100.64.0.0/10"},       {Verdict::kLoopback, "127.0.0.0/8"},
-    {Verdict::kCloudMetadata, "168.63.129.16/32"}, {Verdict::kLinkLocal, "169.254.0.0/16"},
-    {Verdict::kPrivate, "172.16.0.0/12"},          {Verdict::kReserved, "192.0.0.0/24"},
-    {Verdict::kReserved, "192.0.2.0/24"},          {Verdict::kReserved, "192.31.196.0/24"},
-    {Verdict::kReserved, "192.52.193.0/24"},       {Verdict::kReserved, "192.88.99.0/24"},
-    {Verdict::kPrivate, "192.168.0.0/16"},         {Verdict::kReserved, "192.175.48.0/24"},
-    {Verdict::kReserved, "198.18.0.0/15"},         {Verdict::kReserved, "198.51.100.0/24"},
-    {Verdict::kReserved, "203.0.113.0/24"},        {Verdict::kMulticast, "224.0.0.0/4"},
+    {Verdict::kCloudMetadata, "100.100.100.200/32"},
+    {Verdict::kCloudMetadata, "192.0.0.192/32"},
+    {Verdict::kUnspecified, "0.0.0.0/8"},
+    {Verdict::kPrivate, "10.0.0.0/8"},
+    {Verdict::kCarrierNat, "100.64.0.0/10"},
+    {Verdict::kLoopback, "127.0.0.0/8"},
+    {Verdict::kCloudMetadata, "168.63.129.16/32"},
+    {Verdict::kLinkLocal, "169.254.0.0/16"},
+    {Verdict::kPrivate, "172.16.0.0/12"},
+    {Verdict::kReserved, "192.0.0.0/24"},
+    {Verdict::kReserved, "192.0.2.0/24"},
+    {Verdict::kReserved, "192.31.196.0/24"},
+    {Verdict::kReserved, "192.52.193.0/24"},
+    {Verdict::kReserved, "192.88.99.0/24"},
+    {Verdict::kPrivate, "192.168.0.0/16"},
+    {Verdict::kReserved, "192.175.48.0/24"},
+    {Verdict::kReserved, "198.18.0.0/15"},
+    {Verdict::kReserved, "198.51.100.0/24"},
+    {Verdict::kReserved, "203.0.113.0/24"},
+    {Verdict::kMulticast, "224.0.0.0/4"},
     {Verdict::kReserved, "240.0.0.0/4"},
 });
 
 // Everything outside 2000::/3 is denied whether or not it is named here; the names are for the
 // verdict. The first match decides.
+// Metadata services: Scaleway, AWS (EC2 and EKS), Google.
 constexpr auto kDeniedIpv6 = std::to_array<DeniedRange>({
+    {Verdict::kCloudMetadata, "fd00:42::42/128"},
+    {Verdict::kCloudMetadata, "fd00:ec2::254/128"},
+    {Verdict::kCloudMetadata, "fd00:ec2::23/128"},
+    {Verdict::kCloudMetadata, "fd20:ce::254/128"},
     {Verdict::kUnspecified, "::/128"},
     {Verdict::kLoopback, "::1/128"},
     {Verdict::kPrivate, "fc00::/7"},
@@ -75,6 +93,37 @@ std::optional<DeniedRange> FindIn(const std::vector<ParsedRange<Network>>& range
   return std::nullopt;
 }
 
+template <typename Network>
+std::optional<DeniedRange> FindGuardedIn(const std::vector<ParsedRange<Network>>& ranges,
+                                         const ip::address& first, int prefix) {
+  for (const auto& [network, range] : ranges) {
+    const bool inside = prefix >= network.prefix_length() &&
+                        SharePrefix(network.address(), first, network.prefix_length());
+    if (IsGuarded(range.verdict) && inside) return range;
+  }
+  return std::nullopt;
+}
+
+template <typename Network>
+bool HoldsGuardedOf(const std::vector<ParsedRange<Network>>& ranges, const ip::address& first,
+                    int prefix) {
+  return std::ranges::any_of(ranges, [&](const ParsedRange<Network>& denied) {
+    return IsGuarded(denied.range.verdict) && prefix < denied.network.prefix_length() &&
+           SharePrefix(first, denied.network.address(), prefix);
+  });
+}
+
+const auto& DeniedIpv4() {
+  static const auto ranges = ParseAll<ip::network_v4>(
+      kDeniedIpv4, [](const std::string& cidr) { return ip::make_network_v4(cidr); });
+  return ranges;
+}
+
+const auto& DeniedIpv6() {
+  static const auto ranges = ParseIpv6(kDeniedIpv6);
+  return ranges;
+}
+
 ip::address_v4 LastFourBytes(const ip::address_v6& address) {
   const auto bytes = address.to_bytes();
   return ip::address_v4({bytes[12], bytes[13], bytes[14], bytes[15]});
@@ -112,17 +161,29 @@ bool SharePrefix(const ip::address& a, const ip::address& b, int prefix) {
 }
 
 std::optional<DeniedRange> FindDeniedRange(const ip::address_v4& address) {
-  static const auto ranges = ParseAll<ip::network_v4>(
-      kDeniedIpv4, [](const std::string& cidr) { return ip::make_network_v4(cidr); });
-  return FindIn(ranges, address);
+  return FindIn(DeniedIpv4(), address);
 }
 
 std::optional<DeniedRange> FindDeniedRange(const ip::address_v6& address) {
-  static const auto ranges = ParseIpv6(kDeniedIpv6);
   static const ip::network_v6 global = ip::make_network_v6("2000::/3");
-  if (const auto range = FindIn(ranges, address)) return range;
+  if (const auto range = FindIn(DeniedIpv6(), address)) return range;
   if (SharePrefix(global.address(), address, global.prefix_length())) return std::nullopt;
   return DeniedRange{Verdict::kReserved, "::/0"};
+}
+
+bool IsGuarded(Verdict verdict) {
+  return verdict == Verdict::kLinkLocal || verdict == Verdict::kCloudMetadata ||
+         verdict == Verdict::kUnspecified;
+}
+
+bool HoldsGuardedBlock(const ip::address& first, int prefix) {
+  return first.is_v4() ? HoldsGuardedOf(DeniedIpv4(), first, prefix)
+                       : HoldsGuardedOf(DeniedIpv6(), first, prefix);
+}
+
+std::optional<DeniedRange> FindGuardedBlock(const ip::address& first, int prefix) {
+  return first.is_v4() ? FindGuardedIn(DeniedIpv4(), first, prefix)
+                       : FindGuardedIn(DeniedIpv6(), first, prefix);
 }
 
 std::optional<DeniedRange> FindEmbeddedIpv4(const ip::address_v6& address) {

@@ -27,6 +27,15 @@ std::optional<DeniedRange> FindDeniedRange(const boost::asio::ip::address_v6& ad
 /// IPv4-compatible always. Mapped is not among them: that is the IPv4 address itself.
 std::optional<DeniedRange> FindEmbeddedIpv4(const boost::asio::ip::address_v6& address);
 
+/// The guarded block in which all addresses of first/prefix are: link-local, unspecified ("this
+/// host"), or a metadata service's address, also one among private addresses. What answers there
+/// hands out credentials or is this machine, so a rule opens it only when it names that one
+/// address.
+std::optional<DeniedRange> FindGuardedBlock(const boost::asio::ip::address& first, int prefix);
+/// Is a guarded block among the addresses of first/prefix, which has others too?
+bool HoldsGuardedBlock(const boost::asio::ip::address& first, int prefix);
+bool IsGuarded(Verdict verdict);
+
 /// True when the first `prefix` bits of both are equal. Both are addresses of one family.
 bool SharePrefix(const boost::asio::ip::address& a, const boost::asio::ip::address& b, int prefix);
 

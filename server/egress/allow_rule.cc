@@ -16,6 +16,8 @@ constexpr char kForms[] =
     "write a CIDR (10.0.0.0/8), an address (127.0.0.1, ::1), a host (mirror.internal) or "
     "*.domain, each optionally with :port (IPv6 in brackets)";
 
+int BitsOf(const ip::address& address) { return address.is_v4() ? 32 : 128; }
+
 absl::Status BadRule(const std::string& message) { return absl::InvalidArgumentError(message); }
 
 absl::StatusOr<std::optional<std::uint16_t>> ParsePort(std::optional<std::string_view> text) {
@@ -84,7 +86,7 @@ absl::StatusOr<AllowRule> MakeAddressRule(ip::address address, const Parts& part
   if (address.is_v6() && address.to_v6().scope_id() != 0) {
     return BadRule("zone ids are not supported");
   }
-  const int bits = address.is_v4() ? 32 : 128;
+  const int bits = BitsOf(address);
   int prefix = bits;
   if (parts.prefix) {
     const auto parsed = ParseDecimal<unsigned>(*parts.prefix);
@@ -101,6 +103,14 @@ absl::StatusOr<AllowRule> MakeAddressRule(ip::address address, const Parts& part
   AllowRule rule;
   rule.network = address;
   rule.prefix = prefix;
+  const auto guarded = FindGuardedBlock(address, prefix);
+  if (guarded && !rule.IsSingleAddress()) {
+    return BadRule(
+        Concat("link-local, metadata and unspecified addresses are allowed one by one "
+               "only, and this block is in ",
+               guarded->cidr, "; write each address that you mean, such as ", address.to_string(),
+               "/", BitsOf(address)));
+  }
   return rule;
 }
 
@@ -124,8 +134,12 @@ absl::StatusOr<AllowRule> MakeHostRule(const Parts& parts) {
 }  // namespace
 
 bool AllowRule::AdmitsAddress(const ip::address& address) const {
-  return network && network->is_v4() == address.is_v4() && SharePrefix(*network, address, prefix);
+  if (!network || network->is_v4() != address.is_v4()) return false;
+  if (!SharePrefix(*network, address, prefix)) return false;
+  return IsSingleAddress() || !FindGuardedBlock(address, BitsOf(address));
 }
+
+bool AllowRule::IsSingleAddress() const { return network && prefix == BitsOf(*network); }
 
 bool AllowRule::AdmitsName(std::string_view name) const {
   if (host.empty()) return false;

@@ -20,11 +20,14 @@ struct AllowRule {
   bool subdomains = false;            ///< "*.": the names under `host`, not `host` itself.
   std::optional<std::uint16_t> port;  ///< Absent = every port.
 
+  /// A guarded address (FindGuardedBlock) is admitted by a rule for that address alone.
   bool AdmitsAddress(const boost::asio::ip::address& address) const;
   bool AdmitsName(std::string_view name) const;
   bool AdmitsPort(std::uint16_t candidate) const { return !port || *port == candidate; }
   /// An address rule that admits at least one of 127.0.0.0/8 and ::1.
   bool CoversLoopback() const;
+  /// An address rule for one address.
+  bool IsSingleAddress() const;
 };
 
 /// INVALID_ARGUMENT saying what is wrong with `text`, without repeating it.

@@ -103,6 +103,18 @@ absl::StatusOr<std::shared_ptr<const Policy>> Policy::Create(PolicyConfig config
   return std::shared_ptr<const Policy>(new Policy(std::make_shared<const Rules>(std::move(rules))));
 }
 
+std::vector<std::string> Policy::Remarks(const PolicyConfig& config) {
+  std::vector<std::string> remarks;
+  for (std::size_t i = 0; i < config.allow.size(); ++i) {
+    const auto rule = ParseAllowRule(config.allow[i]);
+    if (!rule.ok() || !rule->network || !HoldsGuardedBlock(*rule->network, rule->prefix)) continue;
+    remarks.push_back(Concat("egress.allow[", i, "] ", config.allow[i],
+                             ": does not open the link-local, metadata and unspecified addresses "
+                             "in it; a rule for one address alone does"));
+  }
+  return remarks;
+}
+
 Judgement Policy::JudgeUrl(const Url& url) const {
   if (url.address()) return JudgeAddress(*url.address(), url.port());
   if (auto allowed = rules_->AllowName(url.host(), url.port())) return *std::move(allowed);
@@ -161,9 +173,11 @@ Judgement Policy::JudgeAddress(const ip::address& address, std::uint16_t port,
 absl::Status DeniedError(const Judgement& judgement, const Origin& origin) {
   const std::string verdict = VerdictName(judgement.verdict);
   const std::string port = Concat(origin.port);
+  const std::string_view how =
+      IsGuarded(judgement.verdict) ? " with a rule for that one address" : "";
   absl::Status status = absl::PermissionDeniedError(
       Concat("egress policy does not allow ", origin.host, " port ", port, ": ", verdict, " (",
-             judgement.rule, "); an operator can permit it in egress.allow"));
+             judgement.rule, "); an operator can permit it in egress.allow", how));
   return WithReason(
       std::move(status),
       {"TARGET_NOT_ALLOWED",

@@ -47,7 +47,9 @@ struct PolicyConfig {
   ///  "[::1]/128:8080". It admits
   ///    the addresses, on that port or, without one, on every port. It does not admit IPv6 forms
   ///    that embed such an address (6to4, NAT64, ...), except IPv4-mapped, which is the same
-  ///    address.
+  ///    address. Nor, unless it is for one address alone (/32, /128), does it admit link-local,
+  ///    unspecified and metadata addresses: "0.0.0.0/0" opens the networks of this machine, and not
+  ///    what hands out its credentials.
   ///  * a host rule: "mirror.internal", "*.corp.example" (subdomains only), "mirror.internal:9000".
   ///  It admits the name
   ///    before DNS, on that port or, without one, on every port. The addresses that DNS then gives
@@ -64,6 +66,8 @@ class Policy {
  public:
   /// INVALID_ARGUMENT naming the rule that does not parse.
   static absl::StatusOr<std::shared_ptr<const Policy>> Create(PolicyConfig config);
+  /// What an operator may not expect of these rules, a sentence each.
+  static std::vector<std::string> Remarks(const PolicyConfig& config);
 
   /// Before DNS: host name and port; an IP literal is judged fully. Allowed for a name means
   /// "resolve it and ask JudgeAddress". A port is refused here only when no address rule could

@@ -141,6 +141,8 @@ INSTANTIATE_TEST_SUITE_P(
         BadInput{"BoolWord", "grpc: {insecure: yes}\n", "grpc.insecure: expects true or false"},
         BadInput{"ListWanted", "egress: {allow: 127.0.0.1}\n", "egress.allow: expects a list"},
         BadInput{"BadRule", "egress: {allow: [\"300.0.0.0/8\"]}\n", "egress.allow: "},
+        BadInput{"LinkLocalBlock", "egress: {allow: [\"169.254.0.0/16\"]}\n",
+                 "egress.allow: egress.allow[0] 169.254.0.0/16: link-local, metadata"},
         BadInput{"BadPort", "egress: {ports: [0]}\n", "egress.ports: expects a whole number"},
         BadInput{"ZeroTimeout", "timeouts: {dns: 0}\n", "timeouts.dns: must be more than 0"},
         BadInput{"BadPattern", "origins: {\"a b\": {connections: 1}}\n", "write a host"},
@@ -189,6 +191,15 @@ TEST_F(ConfigLoaderTest, OnlyHttpOriginsAreSpokenToInHttp2WithoutTls) {
         LoadConfig({.settings = {std::string("http.h2c_origins=[\"") + origin + "\"]"}});
     EXPECT_THAT(loaded.errors, ElementsAre(HasSubstr("is no http origin"))) << origin;
   }
+}
+
+TEST_F(ConfigLoaderTest, BroadAllowRuleIsToldThatItDoesNotOpenEverything) {
+  const LoadedConfig loaded =
+      LoadConfig({.settings = {"egress.allow=[10.0.0.0/8, 0.0.0.0/0, 169.254.1.2/32]"}});
+
+  EXPECT_THAT(loaded.errors, IsEmpty());
+  EXPECT_THAT(WarningsAbout(loaded.config),
+              ElementsAre(StartsWith("egress.allow[1] 0.0.0.0/0: does not open the link-local")));
 }
 
 TEST_F(ConfigLoaderTest, MissingFileIsAnError) {

@@ -92,7 +92,8 @@ INSTANTIATE_TEST_SUITE_P(
                       "::1]", "[127.0.0.1", "[mirror.internal]", "[::1]81", "fe80::1%eth0",
                       "mirror.internal/8", "http://mirror.internal", "u@mirror.internal",
                       "mirror.internal:", "mirror.internal:80:80", "mirror internal",
-                      "mirror..internal", "a b", "x/y", "a?b", "a#b", "::ffff:10.0.0.1/104"));
+                      "mirror..internal", "a b", "x/y", "a?b", "a#b", "::ffff:10.0.0.1/104",
+                      "169.254.0.0/16", "169.254.169.0/24", "0.0.0.0/8", "fe80::/10", "fe80::/64"));
 
 TEST(PolicyConfigTest, PortZeroIsAnError) {
   PolicyConfig config;

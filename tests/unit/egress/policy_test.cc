@@ -155,6 +155,36 @@ TEST(PolicyTest, NamedMetadataEndpointsAreDenied) {
   }
 }
 
+TEST(PolicyTest, BroadRulesDoNotOpenGuardedAddresses) {
+  const auto policy = MakePolicy({"0.0.0.0/0", "::/0", "100.64.0.0/10", "fd00::/8"});
+  for (const char* address :
+       {"169.254.169.254", "169.254.0.1", "::ffff:169.254.169.254", "0.0.0.0", "0.1.2.3",
+        "168.63.129.16", "100.100.100.200", "192.0.0.192", "fe80::1", "::", "fd00:ec2::254",
+        "fd00:ec2::23", "fd00:42::42", "fd20:ce::254"}) {
+    EXPECT_FALSE(Judge(*policy, address, 80).allowed()) << address;
+  }
+  for (const char* address :
+       {"10.0.0.1", "127.0.0.1", "100.100.100.201", "192.0.0.191", "fd00::1", "::1", "224.0.0.1"}) {
+    EXPECT_EQ(Judge(*policy, address, 80).verdict, Verdict::kAllowedByRule) << address;
+  }
+}
+
+TEST(PolicyTest, RuleForOneGuardedAddressOpensThatOne) {
+  const auto policy = MakePolicy({"169.254.42.1", "fe80::1/128", "100.100.100.200/32:80"});
+  EXPECT_EQ(Judge(*policy, "169.254.42.1", 80).verdict, Verdict::kAllowedByRule);
+  EXPECT_EQ(Judge(*policy, "fe80::1", 80).verdict, Verdict::kAllowedByRule);
+  EXPECT_EQ(Judge(*policy, "100.100.100.200", 80).verdict, Verdict::kAllowedByRule);
+  EXPECT_EQ(Judge(*policy, "169.254.42.2", 80).verdict, Verdict::kLinkLocal);
+  EXPECT_EQ(Judge(*policy, "100.100.100.200", 81).verdict, Verdict::kCloudMetadata);
+}
+
+TEST(PolicyTest, RemarksNameBroadRulesThatLeaveGuardedAddressesClosed) {
+  PolicyConfig config;
+  config.allow = {"10.0.0.0/8", "0.0.0.0/0", "mirror.internal", "169.254.1.1/32", "fd00::/8"};
+  EXPECT_THAT(Policy::Remarks(config), ElementsAre(HasSubstr("egress.allow[1] 0.0.0.0/0"),
+                                                   HasSubstr("egress.allow[4] fd00::/8")));
+}
+
 TEST(PolicyTest, MappedAddressIsJudgedAsTheIpv4ThatItIs) {
   const auto policy = MakePolicy({"10.1.0.0/16"});
   EXPECT_EQ(Judge(*policy, "::ffff:127.0.0.1").verdict, Verdict::kLoopback);
