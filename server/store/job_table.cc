@@ -58,11 +58,6 @@ absl::StatusOr<State> ReadState(const std::string& text) {
   return *state;
 }
 
-std::optional<std::string> NullWhenEmpty(std::string text) {
-  if (text.empty()) return std::nullopt;
-  return text;
-}
-
 // Those that are read as they are.
 void ReadPlainColumns(const Query& row, int first, Job& job) {
   job.priority = static_cast<int>(row.Int(first + kPriority));
@@ -234,86 +229,6 @@ absl::StatusOr<std::optional<JobTable::Earlier>> JobTable::FindRequest(
 absl::StatusOr<bool> JobTable::Exists(const std::string& id) {
   Query query(db_, "SELECT 1 FROM jobs WHERE id = ?1", id);
   return query.Step();
-}
-
-absl::Status JobTable::Insert(const Job& job, const std::string& fingerprint) {
-  std::optional<std::string> sealed;
-  if (const std::string secrets = EncodeSecrets(job.spec); !secrets.empty()) {
-    ASSIGN_OR_RETURN(sealed, sealer_.Seal(secrets, job.id.str()));
-  }
-  const auto sealed_blob = sealed ? std::optional(Blob{*sealed}) : std::nullopt;
-  const auto key_id = sealed ? std::optional(sealer_.key_id()) : std::nullopt;
-  const auto result = job.result ? std::optional(EncodeResult(*job.result)) : std::nullopt;
-  Query query(
-      db_,
-      "INSERT INTO jobs (id, state, priority, ready_at, created_at, updated_at, deadline_at,"
-      " retried_at, started_at, finished_at, attempt, fence, origin, destination,"
-      " destination_template, overwrite, request_id, fingerprint, labels, spec, sealed,"
-      " key_id, checkpoint, error, result, not_before_at)"
-      " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-      job.id.str(), jobs::StateName(job.state), job.priority, job.ready_at, job.created_at,
-      job.updated_at, job.deadline_at, job.retried_at, job.started_at, job.finished_at, job.attempt,
-      job.fence, OriginOf(job.spec), job.destination, job.destination_template,
-      OverwriteName(job.overwrite), NullWhenEmpty(job.request_id), Blob{fingerprint},
-      EncodeLabels(job.labels), EncodeSpec(job.spec), sealed_blob, key_id,
-      EncodeCheckpoint(job.checkpoint), EncodeStatus(job.error), result, job.not_before_at);
-  RETURN_IF_ERROR(query.Run());
-  for (const auto& [key, value] : job.labels) {
-    Query label(db_, "INSERT INTO labels (job_id, key, value) VALUES (?, ?, ?)", job.id.str(), key,
-                value);
-    RETURN_IF_ERROR(label.Run());
-  }
-  return absl::OkStatus();
-}
-
-absl::Status JobTable::Save(const Job& job) {
-  const auto result = job.result ? std::optional(EncodeResult(*job.result)) : std::nullopt;
-  Query query(db_,
-              "UPDATE jobs SET state = ?2, ready_at = ?3, updated_at = ?4, deadline_at = ?5,"
-              " retried_at = ?6, started_at = ?7, finished_at = ?8, attempt = ?9, fence = ?10,"
-              " checkpoint = ?11, error = ?12, result = ?13 WHERE id = ?1",
-              job.id.str(), jobs::StateName(job.state), job.ready_at, job.updated_at,
-              job.deadline_at, job.retried_at, job.started_at, job.finished_at, job.attempt,
-              job.fence, EncodeCheckpoint(job.checkpoint), EncodeStatus(job.error), result);
-  return query.Run();
-}
-
-absl::Status JobTable::MarkFailed(const std::string& id, const absl::Status& error, WallTime at) {
-  Query query(db_,
-              "UPDATE jobs SET state = 'FAILED', error = ?2, updated_at = ?3, finished_at = ?3"
-              " WHERE id = ?1",
-              id, EncodeStatus(error), at);
-  return query.Run();
-}
-
-absl::Status JobTable::AddAttempt(const std::string& id, const jobs::AttemptRecord& record) {
-  Query query(db_,
-              "INSERT INTO attempts (job_id, ordinal, record) VALUES (?1,"
-              " (SELECT coalesce(max(ordinal), 0) + 1 FROM attempts WHERE job_id = ?1), ?2)",
-              id, EncodeAttempt(record));
-  return query.Run();
-}
-
-absl::StatusOr<std::int64_t> JobTable::AddEvent(const std::string& id, State state, WallTime at) {
-  Query query(db_, "INSERT INTO events (job_id, state, at) VALUES (?, ?, ?)", id,
-              jobs::StateName(state), at);
-  RETURN_IF_ERROR(query.Run());
-  return sqlite3_last_insert_rowid(db_.handle());
-}
-
-absl::StatusOr<std::int64_t> JobTable::Delete(const Job& job, WallTime at) {
-  // Events of a job that cannot be shown any more: the deletion stands for them all.
-  Query events(db_, "DELETE FROM events WHERE job_id = ?1", job.id.str());
-  RETURN_IF_ERROR(events.Run());
-  Query row(db_, "DELETE FROM jobs WHERE id = ?1", job.id.str());
-  RETURN_IF_ERROR(row.Run());
-  Query event(db_,
-              "INSERT INTO events (job_id, state, at, deleted, origin, created_at, labels)"
-              " VALUES (?, ?, ?, 1, ?, ?, ?)",
-              job.id.str(), jobs::StateName(job.state), at, OriginOf(job.spec), job.created_at,
-              EncodeLabels(job.labels));
-  RETURN_IF_ERROR(event.Run());
-  return sqlite3_last_insert_rowid(db_.handle());
 }
 
 }  // namespace fetchd::store
