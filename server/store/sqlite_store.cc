@@ -7,6 +7,7 @@
 #include "store/data_files.h"
 #include "store/database.h"
 #include "store/job_changes.h"
+#include "store/job_key.h"
 #include "store/job_queries.h"
 #include "store/readers.h"
 #include "store/schema.h"
@@ -88,40 +89,6 @@ absl::StatusOr<std::int64_t> LoadLastSequence(Database& database) {
   Query query(database, "SELECT seq FROM sqlite_sequence WHERE name = 'events'");
   ASSIGN_OR_RETURN(const bool found, query.Step());
   return found ? query.Int(0) : 0;
-}
-
-// Empty when no key was used yet.
-absl::StatusOr<std::string> LoadKeyId(Database& database) {
-  Query query(database, "SELECT value FROM meta WHERE key = 'key_id'");
-  ASSIGN_OR_RETURN(const bool found, query.Step());
-  return found ? query.Text(0) : std::string();
-}
-
-absl::StatusOr<bool> HasSealedRows(Database& database) {
-  Query query(database, "SELECT 1 FROM jobs WHERE sealed IS NOT NULL LIMIT 1");
-  return query.Step();
-}
-
-// A key that does not open what is stored must be found out now, not when the first job runs.
-absl::StatusOr<Sealer> OpenKey(Database& database, const std::filesystem::path& path) {
-  ASSIGN_OR_RETURN(const std::string stored_id, LoadKeyId(database));
-  absl::StatusOr<Sealer> sealer = ReadKeyFile(path);
-  if (!sealer.ok() && !absl::IsNotFound(sealer.status())) return sealer.status();
-  if (sealer.ok() && sealer->key_id() == stored_id) return sealer;
-
-  ASSIGN_OR_RETURN(const bool sealed, HasSealedRows(database));
-  if (sealed) {
-    return absl::FailedPreconditionError(
-        Concat("stored jobs have credentials sealed with a key that ", path.native(),
-               sealer.ok() ? " does not hold" : " should hold, but the file is missing",
-               "; restore the key file from a backup, or remove the job database with it"));
-  }
-  if (!sealer.ok()) sealer = CreateKeyFile(path);
-  RETURN_IF_ERROR(sealer.status());
-  Query query(database, "INSERT OR REPLACE INTO meta (key, value) VALUES ('key_id', ?)",
-              sealer->key_id());
-  RETURN_IF_ERROR(query.Run());
-  return sealer;
 }
 
 class OpenSqliteStore final : public jobs::Store {

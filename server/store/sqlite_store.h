@@ -10,9 +10,11 @@
 namespace fetchd::store {
 
 struct SqliteConfig {
-  std::filesystem::path path;      ///< The database file; its directory exists.
-  std::filesystem::path key_file;  ///< 32 random bytes that seal secrets (AES-256-GCM); made with
-                                   ///< mode 0600 when absent.
+  std::filesystem::path path;  ///< The database file; its directory exists.
+  /// 32 random bytes that seal secrets (AES-256-GCM) and tell whether a request id comes with the
+  /// same content again; made with mode 0600 when absent. Without sealed rows another key is
+  /// adopted: what it takes is in the rows.
+  std::filesystem::path key_file;
 };
 
 /// One writer thread groups all changes that wait into one transaction and one fsync (WAL,

@@ -285,6 +285,30 @@ TEST_F(SqliteStoreTest, WithoutSealedCredentialsANewKeyIsMade) {
   EXPECT_EQ(harness_->Open(), absl::OkStatus());
 }
 
+TEST_F(SqliteStoreTest, RequestIdsOutliveTheLossOfTheKey) {
+  ASSERT_EQ(harness_->Open(), absl::OkStatus());
+  jobs::Job job = harness_->NewJob();
+  job.request_id = "r";
+  job.labels = {{"team", "a"}};
+  job.priority = 3;
+  harness_->Create(job);
+  ASSERT_EQ(harness_->Finish(harness_->ClaimOne()), absl::OkStatus());
+  harness_->Close();
+  std::filesystem::remove(files_->key_file());
+  ASSERT_EQ(harness_->Open(), absl::OkStatus());
+
+  jobs::Job again = job;
+  again.id = harness_->NewJob().id;
+  const auto same = harness_->Await(harness_->store().Create(again));
+  again.priority = 4;
+  const auto other = harness_->Await(harness_->store().Create(again));
+
+  ASSERT_TRUE(same.ok()) << same.status();
+  EXPECT_FALSE(same->created);
+  EXPECT_EQ(same->job.id, job.id);
+  EXPECT_TRUE(absl::IsAlreadyExists(other.status())) << other.status();
+}
+
 TEST_F(SqliteStoreTest, ClosingMovesTheWalIntoTheDatabase) {
   ASSERT_EQ(harness_->Open(), absl::OkStatus());
   harness_->Create(harness_->NewJob());
