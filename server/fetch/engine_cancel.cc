@@ -1,0 +1,76 @@
+// EngineCore: jobs that end without a run of theirs, or against one, and the files that they leave.
+#include <algorithm>
+#include <mutex>
+#include <optional>
+#include <utility>
+
+#include "fetch/engine_core.h"
+
+namespace fetchd::fetch {
+
+/// Keeps a job from beginning to run while its temporary file is removed. Made under the lock.
+class EngineCore::FileRemoval {
+ public:
+  FileRemoval(EngineCore& core, JobId id) : core_(core), id_(std::move(id)) {
+    core_.removing_.insert(id_);
+  }
+  ~FileRemoval() {
+    const std::lock_guard lock(core_.mutex_);
+    core_.removing_.erase(id_);
+    core_.BeginNext(id_);
+  }
+  FileRemoval(const FileRemoval&) = delete;
+  FileRemoval& operator=(const FileRemoval&) = delete;
+
+ private:
+  EngineCore& core_;
+  const JobId id_;
+};
+
+Task<absl::StatusOr<jobs::Job>> EngineCore::Cancel(JobId id) {
+  jobs::Change change = jobs::CancelRequested{};
+  CO_ASSIGN_OR_RETURN(jobs::Job job, co_await deps_.store.Update(id, std::move(change)));
+  StopRuns(id, job.fence);
+  co_await DropKept(job);
+  co_return job;
+}
+
+// Of the claim that was cancelled and those before: the job may have been retried since, and run
+// under a newer one.
+void EngineCore::StopRuns(const JobId& id, std::int64_t fence) {
+  const std::lock_guard lock(mutex_);
+  for (const auto* runs : {&running_, &next_}) {
+    const auto entry = runs->find(id);
+    if (entry != runs->end() && entry->second->fence() <= fence) {
+      entry->second->Stop(StopReason::kCancel);
+    }
+  }
+  if (claiming_) cancelled_[id] = std::max(cancelled_[id], fence);
+}
+
+// Removes what a job that has ended without a run here left behind. A run here, whichever it is,
+// has the file: it removes it or goes on with it.
+Task<void> EngineCore::DropKept(jobs::Job job) {
+  auto destination = sink::ParseResolvedDestination(job.destination);
+  if (!destination.ok()) co_return;
+  std::optional<FileRemoval> removal;
+  {
+    const std::lock_guard lock(mutex_);
+    const bool in_use =
+        running_.contains(job.id) || next_.contains(job.id) || removing_.contains(job.id);
+    if (!in_use) removal.emplace(*this, job.id);
+  }
+  if (!removal) co_return;
+  // A failure leaves it to the sweep at the next start.
+  const absl::Status dropped =
+      co_await deps_.destinations.DropTemporary(*std::move(destination), job.id);
+  dropped.IgnoreError();
+}
+
+Task<void> EngineCore::OnExpired(jobs::Job job) {
+  counters_.failed.fetch_add(1, std::memory_order_relaxed);
+  // What was never claimed has no file.
+  if (job.started_at) co_await DropKept(std::move(job));
+}
+
+}  // namespace fetchd::fetch
