@@ -57,7 +57,7 @@ struct EngineStats {
   std::uint64_t received_bytes = 0;  ///< Body bytes of all transfers, as they come.
 };
 
-/// Response head as a Fetch caller sees it.
+/// Response head as a Fetch caller sees it: URL and headers without credentials (fetch/shown.h).
 struct StreamHead {
   std::string final_url;
   int http_status = 0;

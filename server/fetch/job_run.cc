@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/strings.h"
 #include "fetch/request.h"
+#include "fetch/shown.h"
 
 namespace fetchd::fetch {
 namespace {
@@ -168,13 +168,9 @@ Task<absl::Status> JobRun::Restart() {
 Task<absl::Status> JobRun::Begin(const http::Response& response, std::uint64_t offset,
                                  std::optional<std::uint64_t> total_bytes,
                                  const Validator& validator) {
-  result_.final_url = response.url.ToString();
+  result_.final_url = ShownUrl(response.url, *url_);
   result_.http_status = response.head.status;
-  result_.headers.clear();
-  for (std::size_t i = 0; i < response.head.headers.size(); ++i) {
-    const auto [name, value] = response.head.headers.at(i);
-    if (!EqualsIgnoreCase(name, "Set-Cookie")) result_.headers.emplace_back(name, value);
-  }
+  result_.headers = ShownHeaders(response.head.headers);
   result_.etag = response.head.headers.Get("ETag");
   if (offset == 0) {
     Source source = SourceOf(response.url);

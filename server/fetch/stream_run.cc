@@ -4,6 +4,7 @@
 
 #include "base/strings.h"
 #include "fetch/request.h"
+#include "fetch/shown.h"
 
 namespace fetchd::fetch {
 namespace {
@@ -74,8 +75,8 @@ Task<absl::Status> StreamRun::OneAttempt(int number) {
 
   // Once a head is given, the body is that origin's: another's may differ where nobody looks.
   if (!head_given_) url_index_ = static_cast<std::size_t>(number - 1) % spec_.urls.size();
-  CO_ASSIGN_OR_RETURN(Url url, Url::Parse(spec_.urls[url_index_], deps_.transfer.config.url));
-  Transfer transfer(deps_.transfer, spec_, std::move(url), *this, verifier_, progress_, facts_,
+  CO_ASSIGN_OR_RETURN(url_, Url::Parse(spec_.urls[url_index_], deps_.transfer.config.url));
+  Transfer transfer(deps_.transfer, spec_, *url_, *this, verifier_, progress_, facts_,
                     {.buffer_bytes = kBufferBytes});
   Asked asked{position_, validator_, total_bytes_, source_};
   absl::Status status = co_await transfer.Run(std::move(asked), deadline_);
@@ -154,12 +155,9 @@ Task<absl::Status> StreamRun::Begin(const http::Response& response, std::uint64_
   }
   source_ = SourceOf(response.url);
   StreamHead head;
-  head.final_url = response.url.ToString();
+  head.final_url = ShownUrl(response.url, *url_);
   head.http_status = response.head.status;
-  for (std::size_t i = 0; i < response.head.headers.size(); ++i) {
-    const auto [name, value] = response.head.headers.at(i);
-    head.headers.emplace_back(name, value);
-  }
+  head.headers = ShownHeaders(response.head.headers);
   head.total_bytes = total_bytes;
   head.offset = offset;
   co_return co_await receiver_.OnHead(std::move(head));

@@ -118,10 +118,10 @@ struct AttemptRecord {
 };
 
 struct Result {
-  std::string final_url;  ///< Redacted of userinfo; the query is kept.
+  std::string final_url;  ///< Its query is left out when a redirect led there (fetch/shown.h).
   int http_status = 0;
   std::vector<std::pair<std::string, std::string>>
-      headers;  ///< Response headers; Set-Cookie left out.
+      headers;  ///< Response headers without credentials (fetch/shown.h).
   std::uint64_t size_bytes = 0;
   std::vector<Digest> digests;  ///< sha256 always, and each algorithm that was expected.
   std::string etag;

@@ -60,8 +60,8 @@ struct StoreStats {
 /// not admit it); ALREADY_EXISTS (request_id with other content); RESOURCE_EXHAUSTED (disk full);
 /// UNAVAILABLE (same call again); DATA_LOSS (the file is damaged).
 /// A job of which the stored data are damaged fails when it would be claimed, expired or recovered
-/// (DATA_LOSS, reason JOB_DAMAGED), and no other job is held up by it; it is shown with what is left
-/// of it, and can be deleted.
+/// (DATA_LOSS, reason JOB_DAMAGED), and no other job is held up by it; it is shown with what is
+/// left of it, and can be deleted.
 class Store {
  public:
   virtual ~Store() = default;

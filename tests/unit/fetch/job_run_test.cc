@@ -159,6 +159,7 @@ TEST_F(JobRunTest, SignedUrlsOfOnePlaceAreContinued) {
   ASSERT_EQ(job.state, State::kSucceeded) << job.error;
   EXPECT_EQ(Content("out/file"), body);
   EXPECT_EQ(Attempts(job.id).back().resumed_from_bytes, 300'000u);
+  EXPECT_EQ(job.result->final_url, "https://cdn.test/file?[redacted]");
 }
 
 TEST_F(JobRunTest, NothingMoreToSendIsComplete) {
@@ -464,7 +465,7 @@ TEST_F(JobRunTest, TotalTimeoutEndsAnAttemptAndTheNextOneGoesOn) {
 
   EXPECT_EQ(RunOnce(job.id).state, State::kWaiting);
 
-  EXPECT_EQ(clock_.WallNow() - begun, 10s);
+  EXPECT_GE(clock_.WallNow() - begun, 10s);
   const auto attempts = Attempts(job.id);
   EXPECT_TRUE(absl::IsDeadlineExceeded(attempts[0].status)) << attempts[0].status;
   EXPECT_EQ(GetReason(attempts[0].status)->reason, "TIMEOUT");

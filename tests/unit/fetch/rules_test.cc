@@ -5,6 +5,7 @@
 #include "fetch/http_date.h"
 #include "fetch/progress_meter.h"
 #include "fetch/resume.h"
+#include "fetch/shown.h"
 #include "fetch/validate.h"
 
 namespace fetchd::fetch {
@@ -88,6 +89,38 @@ TEST(SourceTest, SamePlaceContinuesAndAnotherQueryOnlyWithAStrongEtag) {
   EXPECT_FALSE(Continues(url("https://cdn.test/file?signature=2"), source, date));
   EXPECT_FALSE(Continues(url("https://cdn.test/file"), source, date));
   EXPECT_EQ(source.query.find("signature"), std::string::npos);
+}
+
+TEST(ShownTest, QueryThatARedirectAddedIsLeftOut) {
+  const Url asked = *Url::Parse("https://a.test/file?version=2");
+  EXPECT_EQ(ShownUrl(asked, asked), "https://a.test/file?version=2");
+  EXPECT_EQ(ShownUrl(*Url::Parse("https://cdn.test/file?Signature=s3cret"), asked),
+            "https://cdn.test/file?[redacted]");
+  EXPECT_EQ(ShownUrl(*Url::Parse("https://a.test/file?token=s3cret"), asked),
+            "https://a.test/file?[redacted]");
+  EXPECT_EQ(ShownUrl(*Url::Parse("https://cdn.test/file"), asked), "https://cdn.test/file");
+}
+
+TEST(ShownTest, HeadersThatCarryCredentialsAreLeftOut) {
+  const http::Headers headers = Make({{"ETag", "\"a\""},
+                                      {"set-cookie", "s"},
+                                      {"SET-COOKIE2", "s"},
+                                      {"Authorization", "s"},
+                                      {"Authentication-Info", "s"},
+                                      {"Proxy-Authentication-Info", "s"},
+                                      {"Proxy-Authenticate", "s"},
+                                      {"X-Auth-Token", "s"},
+                                      {"X-Subject-Token", "s"},
+                                      {"X-Access-Token", "s"},
+                                      {"X-Refresh-Token", "s"},
+                                      {"X-CSRF-Token", "s"},
+                                      {"X-XSRF-Token", "s"},
+                                      {"X-Api-Key", "s"},
+                                      {"x-amz-security-token", "s"},
+                                      {"X-Amz-Id-2", "kept"}});
+
+  EXPECT_THAT(ShownHeaders(headers), ::testing::ElementsAre(::testing::Pair("ETag", "\"a\""),
+                                                            ::testing::Pair("X-Amz-Id-2", "kept")));
 }
 
 jobs::FetchSpec GoodSpec() {

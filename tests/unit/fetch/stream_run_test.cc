@@ -97,6 +97,17 @@ TEST_F(StreamRunTest, BytesOfOneOriginAreNotContinuedByAMirror) {
   EXPECT_EQ(client_->requests()[2].url.host(), "mirror.example");
 }
 
+TEST_F(StreamRunTest, HeadShowsNoCredentials) {
+  FakeAnswer signed_one = Whole("x");
+  signed_one.headers.emplace_back("Set-Cookie", "s3cret");
+  Script({Status(302, {{"Location", "https://cdn.test/file?sig=s3cret"}}), signed_one});
+
+  ASSERT_TRUE(Fetch().ok());
+
+  EXPECT_EQ(receiver_.head.final_url, "https://cdn.test/file?[redacted]");
+  EXPECT_THAT(receiver_.head.headers, SizeIs(1));
+}
+
 TEST_F(StreamRunTest, AnotherMirrorThatTheRedirectorChoseIsAborted) {
   const std::string body = Pattern(500'000);
   Script({Status(302, {{"Location", "https://a.mirror.test/file"}}), Cut(body, 200'000),
