@@ -24,6 +24,8 @@ const char* PhaseName(Phase phase) {
       return "DNS";
     case Phase::kConnect:
       return "connect";
+    case Phase::kProxy:
+      return "proxy";
     case Phase::kTls:
       return "TLS";
     case Phase::kSend:

@@ -12,9 +12,20 @@
 namespace fetchd {
 
 /// Where in an attempt it went wrong; also the phase that a timeout message names.
-enum class Phase { kPoolWait, kResolve, kConnect, kTls, kSend, kFirstByte, kBody, kSink, kVerify };
+enum class Phase {
+  kPoolWait,
+  kResolve,
+  kConnect,
+  kProxy,  ///< Until a proxy has opened the way: reaching it, and its answer.
+  kTls,
+  kSend,
+  kFirstByte,
+  kBody,
+  kSink,
+  kVerify
+};
 const char* PhaseName(
-    Phase phase);  ///< "pool wait", "DNS", "connect", "TLS", "send", "first byte", ...
+    Phase phase);  ///< "pool wait", "DNS", "connect", "proxy", "TLS", "send", "first byte", ...
 
 /// Filled in where the failure is seen: only that place knows these facts. Message text is never
 /// parsed.

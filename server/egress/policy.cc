@@ -132,6 +132,12 @@ Judgement Policy::JudgeUrl(const Url& url) const {
   return port_may_be_admitted ? Judgement() : DeniedPort(url.port());
 }
 
+Judgement Policy::JudgeRemoteName(std::string_view host, std::uint16_t port) const {
+  if (auto allowed = rules_->AllowName(host, port)) return *std::move(allowed);
+  if (const auto denied = FindDeniedName(host)) return {Verdict::kHostName, std::string(*denied)};
+  return rules_->JudgePort(port, host);
+}
+
 Judgement Policy::JudgeAddresses(std::span<const ip::address> addresses, std::uint16_t port,
                                  std::string_view host, std::vector<ip::address>& admitted) const {
   std::optional<Judgement> denied;

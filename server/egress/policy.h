@@ -73,6 +73,9 @@ class Policy {
   /// "resolve it and ask JudgeAddress". A port is refused here only when no address rule could
   /// admit it either.
   Judgement JudgeUrl(const Url& url) const;
+  /// For a name that a proxy resolves: no address of it will be judged here. As a name that turns
+  /// out to be public: address rules open nothing, and localhost is another machine's.
+  Judgement JudgeRemoteName(std::string_view host, std::uint16_t port) const;
   /// After DNS, for the address as resolved (connect to Unwrap() of it), on every hop. `host` is
   /// the name it came from (Url::host()): a host rule for it opens its port, never its address.
   Judgement JudgeAddress(const boost::asio::ip::address& address, std::uint16_t port,

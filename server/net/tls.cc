@@ -132,7 +132,8 @@ absl::StatusOr<std::shared_ptr<TlsContexts>> TlsContexts::Create(
 bool TlsContexts::Has(std::string_view profile) const { return contexts_.contains(profile); }
 
 absl::StatusOr<SslPtr> TlsContexts::NewClient(std::string_view profile, const std::string& host,
-                                              std::uint16_t port, bool offer_http2) const {
+                                              std::uint16_t port, bool offer_http2,
+                                              std::string_view route) const {
   const auto found = contexts_.find(profile);
   if (found == contexts_.end()) {
     return absl::InvalidArgumentError(Concat("no TLS profile is called \"", profile, "\""));
@@ -142,7 +143,7 @@ absl::StatusOr<SslPtr> TlsContexts::NewClient(std::string_view profile, const st
   if (ssl == nullptr) return absl::ResourceExhaustedError("no memory for a TLS connection");
   ExpectHost(ssl.get(), host);
   OfferProtocols(ssl.get(), offer_http2 ? kHttp2AndHttp11 : kHttp11);
-  auto home = std::make_unique<SessionHome>(context.sessions, Concat(host, " ", port));
+  auto home = std::make_unique<SessionHome>(context.sessions, Concat(host, " ", port, " ", route));
   if (const SessionPtr session = context.sessions->Take(home->server)) {
     SSL_set_session(ssl.get(), session.get());
   }

@@ -36,10 +36,11 @@ class TlsContexts {
   bool Has(std::string_view profile) const;
   /// A client SSL for `host` (name or IP literal): SNI for names, RFC 6125 host check, TLS >= 1.2,
   /// ALPN http/1.1, with `offer_http2` h2 before it, and a session to resume when one is cached for
-  /// (profile, host, port).
+  /// (profile, host, port, route); `route` names the proxy on the way, empty = none.
   /// INVALID_ARGUMENT for a profile that does not exist.
   absl::StatusOr<SslPtr> NewClient(std::string_view profile, const std::string& host,
-                                   std::uint16_t port, bool offer_http2) const;
+                                   std::uint16_t port, bool offer_http2,
+                                   std::string_view route = {}) const;
 
  private:
   struct Context;

@@ -1,22 +1,21 @@
 #include "net/tls_stream.h"
 
-#include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509_vfy.h>
-#include <sys/socket.h>
 
 #include <boost/asio/post.hpp>
 #include <boost/asio/ssl/error.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <cerrno>
+#include <memory>
 #include <optional>
 #include <string_view>
 #include <utility>
 
-#include "base/check.h"
 #include "base/strings.h"
 #include "net/error.h"
+#include "net/tls_carrier.h"
 
 namespace fetchd::net {
 
@@ -24,45 +23,6 @@ namespace {
 
 using asio::ip::tcp;
 using boost::system::error_code;
-
-// --- A BIO over tcp::socket. OpenSSL's own socket BIO raises SIGPIPE. ---
-
-int Descriptor(BIO* bio) { return static_cast<tcp::socket*>(BIO_get_data(bio))->native_handle(); }
-
-int Settle(BIO* bio, ssize_t result, int retry_flags) {
-  BIO_clear_retry_flags(bio);
-  if (result < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) {
-    BIO_set_flags(bio, retry_flags | BIO_FLAGS_SHOULD_RETRY);
-  }
-  return static_cast<int>(result);
-}
-
-int BioRead(BIO* bio, char* out, int size) {
-  const ssize_t got = recv(Descriptor(bio), out, static_cast<std::size_t>(size), MSG_DONTWAIT);
-  return Settle(bio, got, BIO_FLAGS_READ);
-}
-
-int BioWrite(BIO* bio, const char* bytes, int size) {
-  const ssize_t sent =
-      send(Descriptor(bio), bytes, static_cast<std::size_t>(size), MSG_DONTWAIT | MSG_NOSIGNAL);
-  return Settle(bio, sent, BIO_FLAGS_WRITE);
-}
-
-long BioControl(BIO*, int command, long, void*) { return command == BIO_CTRL_FLUSH ? 1 : 0; }
-
-const BIO_METHOD* SocketBioMethod() {
-  static const BIO_METHOD* const method = [] {
-    BIO_METHOD* made = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "tcp::socket");
-    FETCHD_CHECK(made != nullptr);
-    BIO_meth_set_read(made, &BioRead);
-    BIO_meth_set_write(made, &BioWrite);
-    BIO_meth_set_ctrl(made, &BioControl);
-    return made;
-  }();
-  return method;
-}
-
-// --- The stream ---
 
 /// By ALPN; empty when the server declined to choose.
 std::string_view ChosenProtocol(const SSL* ssl) {
@@ -72,27 +32,27 @@ std::string_view ChosenProtocol(const SSL* ssl) {
   return {reinterpret_cast<const char*>(name), size};
 }
 
+template <typename Carrier>
 class TlsStream final : public Stream {
+  using WaitType = typename Carrier::WaitType;
+
  public:
-  TlsStream(tcp::socket socket, tcp::endpoint peer, SslPtr ssl)
-      : socket_(std::move(socket)), peer_(std::move(peer)), ssl_(std::move(ssl)) {
-    BIO* bio = BIO_new(SocketBioMethod());
-    FETCHD_CHECK(bio != nullptr);
-    BIO_set_data(bio, &socket_);
-    BIO_set_init(bio, 1);
+  TlsStream(Carrier carrier, SslPtr ssl) : carrier_(std::move(carrier)), ssl_(std::move(ssl)) {
+    BIO* bio = NewCarrierBio(&carrier_);
     SSL_set_bio(ssl_.get(), bio, bio);
   }
   ~TlsStream() override { TlsStream::Close(); }
 
   Task<error_code> Handshake() {
-    const IoResult result = co_await Drive([this] { return SSL_do_handshake(ssl_.get()); });
+    const IoResult result =
+        co_await Drive<Output::kFlush>([this] { return SSL_do_handshake(ssl_.get()); });
     co_return result.error;
   }
 
   Task<IoResult> ReadSome(std::span<std::byte> out) override {
     std::size_t bytes = 0;
-    IoResult result =
-        co_await Drive([&] { return SSL_read_ex(ssl_.get(), out.data(), out.size(), &bytes); });
+    IoResult result = co_await Drive<Output::kLeave>(
+        [&] { return SSL_read_ex(ssl_.get(), out.data(), out.size(), &bytes); });
     if (!result.error) result.bytes = bytes;
     co_return result;
   }
@@ -102,7 +62,7 @@ class TlsStream final : public Stream {
     while (total.bytes < bytes.size()) {
       const std::span<const std::byte> rest = bytes.subspan(total.bytes);
       std::size_t written = 0;
-      const IoResult step = co_await Drive(
+      const IoResult step = co_await Drive<Output::kFlush>(
           [&] { return SSL_write_ex(ssl_.get(), rest.data(), rest.size(), &written); });
       total.error = step.error;
       if (step.error) break;
@@ -112,31 +72,30 @@ class TlsStream final : public Stream {
   }
 
   void Close() noexcept override {
-    if (!socket_.is_open()) return;
-    // A close_notify, if the socket takes it at once: OpenSSL drops the session of a connection
+    if (!carrier_.is_open()) return;
+    // A close_notify, if the carrier takes it at once: OpenSSL drops the session of a connection
     // that ends without one.
     if (!broken_ && SSL_is_init_finished(ssl_.get())) SSL_shutdown(ssl_.get());
     ERR_clear_error();
-    error_code ignored;  // close(2) frees the descriptor in any case.
-    socket_.close(ignored);
+    carrier_.Close();
   }
 
   bool IsStale() noexcept override {
-    if (broken_ || !socket_.is_open()) return true;
+    if (broken_ || !carrier_.is_open()) return true;
     // Takes in what is not application data, such as a session ticket that came late.
     std::byte next;
     std::size_t bytes = 0;
     ERR_clear_error();
     const int result = SSL_peek_ex(ssl_.get(), &next, sizeof next, &bytes);
-    return result == 1 || SSL_get_error(ssl_.get(), result) != SSL_ERROR_WANT_READ;
+    return result == 1 || SSL_get_error(ssl_.get(), result) != SSL_ERROR_WANT_READ ||
+           carrier_.HidesBytes();
   }
 
   std::size_t Available() noexcept override {
-    error_code none;  // A socket that cannot say has nothing to give.
-    return static_cast<std::size_t>(SSL_pending(ssl_.get())) + socket_.available(none);
+    return static_cast<std::size_t>(SSL_pending(ssl_.get())) + carrier_.Available();
   }
 
-  const tcp::endpoint& peer() const override { return peer_; }
+  const tcp::endpoint& peer() const override { return carrier_.peer(); }
   std::string tls_description() const override {
     return Concat(std::string_view(SSL_get_version(ssl_.get())), " ",
                   std::string_view(SSL_get_cipher_name(ssl_.get())));
@@ -147,35 +106,44 @@ class TlsStream final : public Stream {
   SSL* ssl() const { return ssl_.get(); }
 
  private:
-  /// Calls `step` until it is done or failed, waiting for the socket as OpenSSL asks.
-  template <typename Step>
+  /// Who reads leaves what OpenSSL wants to say (a key update's answer) to the next write: another
+  /// task may be writing.
+  enum class Output { kLeave, kFlush };
+
+  /// Calls `step` until it is done or failed, waiting for the carrier as OpenSSL asks.
+  template <Output kOutput, typename Step>
   Task<IoResult> Drive(Step step) {
     while (true) {
-      if (!socket_.is_open()) co_return IoResult{asio::error::operation_aborted};
+      if (!carrier_.is_open()) co_return IoResult{asio::error::operation_aborted};
       ERR_clear_error();
       errno = 0;
       const int result = step();
-      if (result == 1) {
+      std::optional<WaitType> wait;
+      error_code error;
+      if (result != 1) error = Classify(SSL_get_error(ssl_.get(), result), &wait);
+      if constexpr (Carrier::kBuffers && kOutput == Output::kFlush) {
+        const error_code unsent = co_await carrier_.Flush();
+        if (!error) error = unsent;
+      }
+      if (error) co_return IoResult{error};
+      if (!wait) {
         co_await YieldNowAndThen();
         co_return IoResult{};
       }
-      std::optional<tcp::socket::wait_type> wait;
-      const error_code failed = Classify(SSL_get_error(ssl_.get(), result), &wait);
-      if (!wait) co_return IoResult{failed};
       immediate_ = 0;
-      const auto [error] = co_await socket_.async_wait(*wait, kTuple);
-      if (error) co_return IoResult{error};
+      const auto [failed] = co_await carrier_.Wait(*wait);
+      if (failed) co_return IoResult{failed};
     }
   }
 
   /// Sets `*wait` when the call is to be repeated.
-  error_code Classify(int ssl_error, std::optional<tcp::socket::wait_type>* wait) {
+  error_code Classify(int ssl_error, std::optional<WaitType>* wait) {
     switch (ssl_error) {
       case SSL_ERROR_WANT_READ:
-        *wait = tcp::socket::wait_read;
+        *wait = WaitType::wait_read;
         return {};
       case SSL_ERROR_WANT_WRITE:
-        *wait = tcp::socket::wait_write;
+        *wait = WaitType::wait_write;
         return {};
       case SSL_ERROR_ZERO_RETURN:
         return asio::error::eof;
@@ -199,11 +167,10 @@ class TlsStream final : public Stream {
     constexpr int kMaxImmediate = 16;
     if (++immediate_ < kMaxImmediate) co_return;
     immediate_ = 0;
-    co_await asio::post(socket_.get_executor(), asio::use_awaitable);
+    co_await asio::post(co_await asio::this_coro::executor, asio::use_awaitable);
   }
 
-  tcp::socket socket_;
-  const tcp::endpoint peer_;
+  Carrier carrier_;
   SslPtr ssl_;
   bool broken_ = false;  ///< After a fatal error OpenSSL forbids any further call.
   int immediate_ = 0;
@@ -253,12 +220,10 @@ bool AcceptableAlpn(const SSL* ssl, bool offered_http2) {
   return chosen.empty() || chosen == "http/1.1" || (offered_http2 && chosen == "h2");
 }
 
-}  // namespace
-
-Task<absl::StatusOr<TlsHandshake>> ShakeHands(tcp::socket socket, tcp::endpoint peer, SslPtr ssl,
-                                              std::string host, std::string peer_name,
-                                              bool offered_http2) {
-  auto stream = std::make_unique<TlsStream>(std::move(socket), std::move(peer), std::move(ssl));
+template <typename Carrier>
+Task<absl::StatusOr<TlsHandshake>> ShakeHandsOver(Carrier carrier, SslPtr ssl, std::string host,
+                                                  std::string peer_name, bool offered_http2) {
+  auto stream = std::make_unique<TlsStream<Carrier>>(std::move(carrier), std::move(ssl));
   const error_code error = co_await stream->Handshake();
   if (error) co_return HandshakeError(error, stream->ssl(), host, peer_name);
   if (!AcceptableAlpn(stream->ssl(), offered_http2)) {
@@ -270,6 +235,22 @@ Task<absl::StatusOr<TlsHandshake>> ShakeHands(tcp::socket socket, tcp::endpoint 
   done.resumed = SSL_session_reused(stream->ssl()) == 1;
   done.stream = std::move(stream);
   co_return done;
+}
+
+}  // namespace
+
+Task<absl::StatusOr<TlsHandshake>> ShakeHands(tcp::socket socket, tcp::endpoint peer, SslPtr ssl,
+                                              std::string host, std::string peer_name,
+                                              bool offered_http2) {
+  return ShakeHandsOver(SocketCarrier(std::move(socket), std::move(peer)), std::move(ssl),
+                        std::move(host), std::move(peer_name), offered_http2);
+}
+
+Task<absl::StatusOr<TlsHandshake>> ShakeHands(std::unique_ptr<Stream> inner, SslPtr ssl,
+                                              std::string host, std::string peer_name,
+                                              bool offered_http2) {
+  return ShakeHandsOver(StreamCarrier(std::move(inner)), std::move(ssl), std::move(host),
+                        std::move(peer_name), offered_http2);
 }
 
 }  // namespace fetchd::net

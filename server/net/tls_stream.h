@@ -1,4 +1,4 @@
-// TLS over TCP as a Stream.
+// TLS as a Stream: over TCP, or over another stream.
 #pragma once
 
 #include <boost/asio/ip/tcp.hpp>
@@ -23,6 +23,13 @@ struct TlsHandshake {
 /// UNAVAILABLE with reason TLS_FAILED otherwise.
 Task<absl::StatusOr<TlsHandshake>> ShakeHands(asio::ip::tcp::socket socket,
                                               asio::ip::tcp::endpoint peer, SslPtr ssl,
+                                              std::string host, std::string peer_name,
+                                              bool offered_http2);
+
+/// The same over a stream, such as a tunnel through a proxy that is spoken to in TLS itself. Slower
+/// (bytes are copied once more), and less sure of an idle connection: one that a session ticket has
+/// reached counts as stale.
+Task<absl::StatusOr<TlsHandshake>> ShakeHands(std::unique_ptr<Stream> inner, SslPtr ssl,
                                               std::string host, std::string peer_name,
                                               bool offered_http2);
 

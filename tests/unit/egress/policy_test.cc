@@ -322,6 +322,20 @@ TEST(PolicyTest, HostRuleAdmitsTheNameAndItsPortButNoPrivateAddress) {
   EXPECT_EQ(judge("10.0.0.1", "mirror.internal"), Verdict::kPrivate);
 }
 
+TEST(PolicyTest, NameThatAProxyResolvesIsOpenedByNoAddressRule) {
+  const auto policy = MakePolicy({"0.0.0.0/0", "10.0.0.0/8:9000", "mirror.internal:9000"});
+  const auto judge = [&policy](std::string_view host, std::uint16_t port) {
+    return policy->JudgeRemoteName(host, port).verdict;
+  };
+  EXPECT_EQ(judge("a.example", 443), Verdict::kAllowed);
+  EXPECT_EQ(judge("a.example", 9000), Verdict::kPort);
+  EXPECT_EQ(judge("localhost", 443), Verdict::kHostName);
+  EXPECT_EQ(judge("a.localhost", 443), Verdict::kHostName);
+  EXPECT_EQ(judge("metadata.google.internal", 443), Verdict::kHostName);
+  EXPECT_EQ(judge("mirror.internal", 9000), Verdict::kAllowedByRule);
+  EXPECT_EQ(judge("mirror.internal", 443), Verdict::kHostName);
+}
+
 TEST(PolicyTest, DeniedErrorIsTypedAndHasNoAddress) {
   const Origin origin = Url::Parse("http://a.example:81/x?secret")->origin();
   const absl::Status status = DeniedError({Verdict::kPrivate, "10.0.0.0/8"}, origin);

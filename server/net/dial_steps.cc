@@ -1,0 +1,78 @@
+#include "net/dial_steps.h"
+
+#include <utility>
+
+#include "net/error.h"
+#include "net/tls_stream.h"
+
+namespace fetchd::net {
+
+using asio::ip::address;
+using asio::ip::tcp;
+
+Task<absl::StatusOr<std::vector<address>>> DialSteps::Resolve(std::string host) {
+  boost::system::error_code not_an_address;
+  const address literal = asio::ip::make_address(host, not_an_address);
+  if (!not_an_address) co_return std::vector<address>{literal};
+
+  const SteadyTime began = services_.clock.Now();
+  const Deadline until = deadline_.Min(Deadline::After(began, timeouts_.dns));
+  absl::StatusOr<Resolution> resolution =
+      co_await services_.resolver.Resolve(std::move(host), until);
+  record_.dns += services_.clock.Now() - began;
+  if (!resolution.ok()) co_return std::move(resolution).status();
+  all_cached_ = all_cached_ && resolution->cached;
+  record_.dns_cached = all_cached_;
+  co_return std::move(resolution->addresses);
+}
+
+Task<ConnectResult> DialSteps::Connect(std::vector<address> addresses, std::uint16_t port) {
+  std::vector<tcp::endpoint> endpoints;
+  for (const address& each : InterleaveFamilies(std::move(addresses))) {
+    endpoints.emplace_back(each, port);
+  }
+  const SteadyTime began = services_.clock.Now();
+  const Deadline until = deadline_.Min(Deadline::After(began, timeouts_.connect));
+  ConnectResult result =
+      co_await RaceToConnect(services_.executor, services_.clock, std::move(endpoints), until);
+  record_.connect += services_.clock.Now() - began;
+  boost::system::error_code ignored;  // Slower without it, no less right.
+  if (!result.error) result.socket.set_option(tcp::no_delay(true), ignored);
+  co_return result;
+}
+
+absl::StatusOr<SslPtr> DialSteps::NewClient(const TlsPeer& peer) const {
+  return services_.tls->NewClient(peer.profile, peer.host, peer.port, peer.offer_http2, peer.route);
+}
+
+Task<absl::StatusOr<std::unique_ptr<Stream>>> DialSteps::Secure(tcp::socket socket,
+                                                                tcp::endpoint endpoint,
+                                                                TlsPeer peer) {
+  CO_ASSIGN_OR_RETURN(SslPtr ssl, NewClient(peer));
+  co_return co_await Finish(ShakeHands(std::move(socket), std::move(endpoint), std::move(ssl),
+                                       peer.host, peer.name, peer.offer_http2),
+                            peer.name);
+}
+
+Task<absl::StatusOr<std::unique_ptr<Stream>>> DialSteps::Secure(std::unique_ptr<Stream> inner,
+                                                                TlsPeer peer) {
+  CO_ASSIGN_OR_RETURN(SslPtr ssl, NewClient(peer));
+  co_return co_await Finish(
+      ShakeHands(std::move(inner), std::move(ssl), peer.host, peer.name, peer.offer_http2),
+      peer.name);
+}
+
+Task<absl::StatusOr<std::unique_ptr<Stream>>> DialSteps::Finish(
+    Task<absl::StatusOr<TlsHandshake>> handshake, std::string peer_name) {
+  const SteadyTime began = services_.clock.Now();
+  const Deadline until = deadline_.Min(Deadline::After(began, timeouts_.tls));
+  absl::StatusOr<TlsHandshake> done = co_await WithDeadline(
+      services_.clock, until, TimeoutMessage(Phase::kTls, peer_name), std::move(handshake));
+  record_.tls += services_.clock.Now() - began;
+  if (!done.ok()) co_return std::move(done).status();
+  record_.tls_description = done->stream->tls_description();
+  record_.tls_resumed = done->resumed;
+  co_return std::move(done->stream);
+}
+
+}  // namespace fetchd::net

@@ -1,0 +1,64 @@
+// What dials are made of: each step under its timeout, written into the record.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "net/connect_race.h"
+#include "net/dialer.h"
+
+namespace fetchd::net {
+
+struct TlsHandshake;
+
+/// What all dials of a shard share.
+struct DialServices {
+  asio::any_io_executor executor;
+  Clock& clock;
+  Resolver& resolver;
+  std::shared_ptr<const egress::Policy> policy;
+  std::shared_ptr<TlsContexts> tls;
+};
+
+/// Whom to shake hands with.
+struct TlsPeer {
+  std::string profile;
+  std::string host;
+  std::uint16_t port = 0;
+  std::string name;   ///< In messages.
+  std::string route;  ///< A session of one route is not resumed on another; empty = direct.
+  bool offer_http2 = false;
+};
+
+/// The steps of one dial. The services and the record outlive it.
+class DialSteps {
+ public:
+  DialSteps(const DialServices& services, const DialTimeouts& timeouts, Deadline deadline,
+            DialRecord& record)
+      : services_(services), timeouts_(timeouts), deadline_(deadline), record_(record) {}
+
+  /// The address that `host` is, or those of the name. Unjudged.
+  Task<absl::StatusOr<std::vector<asio::ip::address>>> Resolve(std::string host);
+  /// To the first of `addresses` that answers, families in turn. What was tried is in the result.
+  Task<ConnectResult> Connect(std::vector<asio::ip::address> addresses, std::uint16_t port);
+  /// TLS over a connected socket ...
+  Task<absl::StatusOr<std::unique_ptr<Stream>>> Secure(asio::ip::tcp::socket socket,
+                                                       asio::ip::tcp::endpoint endpoint,
+                                                       TlsPeer peer);
+  /// ... or inside another stream.
+  Task<absl::StatusOr<std::unique_ptr<Stream>>> Secure(std::unique_ptr<Stream> inner, TlsPeer peer);
+
+ private:
+  absl::StatusOr<SslPtr> NewClient(const TlsPeer& peer) const;
+  Task<absl::StatusOr<std::unique_ptr<Stream>>> Finish(Task<absl::StatusOr<TlsHandshake>> handshake,
+                                                       std::string peer_name);
+
+  const DialServices& services_;
+  const DialTimeouts timeouts_;
+  const Deadline deadline_;
+  DialRecord& record_;
+  bool all_cached_ = true;  ///< Every name so far.
+};
+
+}  // namespace fetchd::net
