@@ -28,7 +28,8 @@ struct Timeouts {
 /// Facts of one exchange (one hop), for the attempt record; kept up to date while it runs, so that
 /// they are there also when it fails or is cancelled.
 struct ExchangeRecord {
-  std::string url;  ///< Redacted.
+  std::string url;    ///< Redacted.
+  std::string proxy;  ///< The name of the one on the way; empty = direct.
   SteadyTime begun_at{};
   /// When a connection was in hand, or its dial began; empty while the exchange waits for a place.
   std::optional<SteadyTime> served_at;
@@ -72,9 +73,10 @@ struct Response {
 /// Sends one request; completes when the final head is in.
 ///  * Any HTTP status is a value. An error means no usable response: UNAVAILABLE (network),
 ///  DEADLINE_EXCEEDED (names its
-///    phase), PERMISSION_DENIED (egress), NOT_FOUND (no such host name), FAILED_PRECONDITION
-///    (certificate), DATA_LOSS (malformed response, reason MALFORMED_RESPONSE), RESOURCE_EXHAUSTED
-///    (too many wait), CANCELLED (client closed).
+///    phase), PERMISSION_DENIED (egress, the rules of a proxy or about it), NOT_FOUND (no such host
+///    name), INVALID_ARGUMENT (no such proxy or profile), FAILED_PRECONDITION (certificate, a
+///    proxy's credentials), DATA_LOSS (malformed response, reason MALFORMED_RESPONSE),
+///    RESOURCE_EXHAUSTED (too many wait), CANCELLED (client closed).
 ///  * One silent re-dial when a reused connection turns out stale before any response byte. No
 ///  other retry.
 ///  * Lives on one shard; call it only from there. Bodies must be gone before the client is.

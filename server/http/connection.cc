@@ -8,6 +8,8 @@
 #include "base/check.h"
 #include "http/error.h"
 #include "http/request_head.h"
+#include "net/error.h"
+#include "net/proxy_error.h"
 
 namespace fetchd::http {
 namespace {
@@ -23,13 +25,17 @@ constexpr std::size_t kMaxInformationalBytes = 64 * 1024;
 }  // namespace
 
 Http1Connection::Http1Connection(std::unique_ptr<net::Stream> stream, std::string peer,
-                                 Watchdog& watchdog)
-    : stream_(std::move(stream)), peer_(std::move(peer)), watchdog_(watchdog) {}
+                                 Watchdog& watchdog, net::ProxyPtr forwarding)
+    : stream_(std::move(stream)),
+      peer_(std::move(peer)),
+      watchdog_(watchdog),
+      forwarding_(std::move(forwarding)) {}
 
 absl::Status Http1Connection::Begin(const Request& request, std::string_view user_agent,
                                     const Timeouts& timeouts, Deadline deadline) {
   FETCHD_CHECK(at_end_ && begin_ == end_);
-  RETURN_IF_ERROR(ComposeRequestHead(request, user_agent, request_text_));
+  RETURN_IF_ERROR(ComposeRequestHead(request, user_agent, forwarding_.get(), request_text_));
+  if (forwarding_ != nullptr) forwarded_peer_ = net::PeerName(request.url.origin());
   head_request_ = request.method == "HEAD";
   first_byte_timeout_ = timeouts.first_byte;
   read_idle_timeout_ = timeouts.read_idle;
@@ -111,6 +117,10 @@ absl::Status Http1Connection::TakeInformationalHead(std::size_t head_bytes) {
 }
 
 absl::Status Http1Connection::TakeFinalHead() {
+  if (forwarding_ != nullptr && head_.status == 407) {
+    failed_phase_ = Phase::kProxy;
+    return net::ProxyAuthError(*forwarding_, forwarded_peer_, "HTTP 407");
+  }
   const auto framing = JudgeFraming(head_, head_request_);
   if (!framing) return MalformedError(peer_, framing.error());
   framing_ = *framing;

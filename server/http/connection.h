@@ -11,6 +11,7 @@
 #include "http/framing.h"
 #include "http/head_parser.h"
 #include "http/watchdog.h"
+#include "net/proxy.h"
 #include "net/stream.h"
 
 namespace fetchd::http {
@@ -19,8 +20,11 @@ namespace fetchd::http {
 /// watchdog outlives it.
 class Http1Connection final : public Channel, private Abortable {
  public:
-  /// `peer` names the other side in messages: "example.org:80".
-  Http1Connection(std::unique_ptr<net::Stream> stream, std::string peer, Watchdog& watchdog);
+  /// `peer` names the other side in messages: "example.org:80". With `forwarding`, the stream leads
+  /// to that proxy, which forwards requests in absolute-form; null = to the origin, tunnelled or
+  /// not.
+  Http1Connection(std::unique_ptr<net::Stream> stream, std::string peer, Watchdog& watchdog,
+                  net::ProxyPtr forwarding = nullptr);
   Http1Connection(const Http1Connection&) = delete;
   Http1Connection& operator=(const Http1Connection&) = delete;
 
@@ -65,6 +69,8 @@ class Http1Connection final : public Channel, private Abortable {
   std::unique_ptr<net::Stream> stream_;
   std::string peer_;
   Watchdog& watchdog_;
+  const net::ProxyPtr forwarding_;
+  std::string forwarded_peer_;  ///< Whom the proxy is asked for.
   Watch watch_;
 
   // The exchange.

@@ -17,6 +17,8 @@ void Add(std::atomic<std::uint64_t>& counter, std::uint64_t count = 1) {
   counter.fetch_add(count, std::memory_order_relaxed);
 }
 
+std::string PeerOf(const PoolKey& key) { return net::PeerName(key.origin, key.proxy.get()); }
+
 }  // namespace
 
 /// Keeps a group in the map.
@@ -40,11 +42,12 @@ class ConnectionPool::GroupRef {
 /// Members die in reverse: the socket is closed before its place is given away.
 struct PooledConnection final : Occupant {
   PooledConnection(ConnectionPool::GroupRef owner, ConnectionPermit place,
-                   std::unique_ptr<net::Stream> stream, Watchdog& watchdog, SteadyTime retire)
+                   std::unique_ptr<net::Stream> stream, Watchdog& watchdog, SteadyTime retire,
+                   net::ProxyPtr forwarding)
       : group(std::move(owner)),
         permit(std::move(place)),
         retire_at(retire),
-        http(std::move(stream), net::PeerName(group.key().origin), watchdog) {}
+        http(std::move(stream), PeerOf(group.key()), watchdog, std::move(forwarding)) {}
 
   ConnectionPool::GroupRef group;
   ConnectionPermit permit;
@@ -160,13 +163,13 @@ void Lease::Recycle() && {
 std::size_t ConnectionPool::KeyHash::operator()(const KeyView& key) const {
   const std::hash<std::string_view> hash;
   return hash(key.origin.host) * 31 + hash(key.tls_profile) + key.origin.port +
-         key.origin.scheme.size();
+         key.origin.scheme.size() + std::hash<const net::Proxy*>()(key.proxy);
 }
 std::size_t ConnectionPool::KeyHash::operator()(const PoolKey& key) const {
-  return (*this)(KeyView{key.origin, key.tls_profile});
+  return (*this)(KeyView{key.origin, key.tls_profile, key.proxy.get()});
 }
 bool ConnectionPool::KeyEqual::operator()(const KeyView& a, const PoolKey& b) const {
-  return a.origin == b.origin && a.tls_profile == b.tls_profile;
+  return a.origin == b.origin && a.tls_profile == b.tls_profile && a.proxy == b.proxy.get();
 }
 
 ConnectionPool::ConnectionPool(asio::any_io_executor executor, std::size_t shard, PoolConfig config,
@@ -232,8 +235,9 @@ std::unique_ptr<PooledConnection> ConnectionPool::TakeIdle(Group& group, std::si
   return connection;
 }
 
-std::optional<Lease> ConnectionPool::TryReuse(const Origin& origin, std::string_view tls_profile) {
-  const auto found = groups_.find(KeyView{origin, tls_profile});
+std::optional<Lease> ConnectionPool::TryReuse(const Origin& origin, std::string_view tls_profile,
+                                              const net::Proxy* proxy) {
+  const auto found = groups_.find(KeyView{origin, tls_profile, proxy});
   if (found == groups_.end()) return std::nullopt;
   Group& group = found->second;
   if (group.shared != nullptr && group.line.empty()) return TryStream(group);
@@ -265,7 +269,9 @@ Task<absl::StatusOr<Lease>> ConnectionPool::Acquire(Want want, ExchangeRecord* r
     if (group.shared != nullptr || group.connecting) continue;
     Connecting connecting(group);
     absl::StatusOr<Lease> connected = co_await Connect(std::move(want), std::move(ref), record);
-    if (!connected.ok() && record->failed_phase != Phase::kPoolWait) connecting.Failed();
+    const bool tried =
+        !absl::IsCancelled(connected.status()) && record->failed_phase != Phase::kPoolWait;
+    if (!connected.ok() && tried) connecting.Failed();
     co_return connected;
   }
   co_return co_await Connect(std::move(want), std::move(ref), record);
@@ -277,6 +283,12 @@ bool ConnectionPool::MayMultiplex(const PoolKey& key) const {
 
 bool ConnectionPool::KnowsHttp2(const Origin& origin) const {
   return std::ranges::find(config_.http2_origins, origin) != config_.http2_origins.end();
+}
+
+/// Absolute-form carries the name, and HTTP/1.1: an origin known to speak HTTP/2 gets a tunnel.
+bool ConnectionPool::IsForwarded(const PoolKey& key) const {
+  return key.proxy != nullptr && key.proxy->forwards_requests() && key.origin.scheme == "http" &&
+         !KnowsHttp2(key.origin);
 }
 
 Task<absl::StatusOr<std::optional<Lease>>> ConnectionPool::JoinShared(Want want, Group& group,
@@ -367,7 +379,7 @@ absl::Status ConnectionPool::EndWait(const PoolWait& wait, const Want& want,
   record->failed_phase = Phase::kPoolWait;
   if (absl::IsResourceExhausted(outcome)) Add(counters_.rejected);
   if (!absl::IsDeadlineExceeded(outcome)) return outcome;
-  const std::string peer = net::PeerName(want.key.origin);
+  const std::string peer = PeerOf(want.key);
   if (wait.total.at() < wait.own.at()) return TotalTimeoutError(peer, PhaseName(Phase::kPoolWait));
   return TimeoutError(peer, PhaseName(Phase::kPoolWait), want.timeouts.pool_wait);
 }
@@ -383,7 +395,13 @@ void ConnectionPool::CountWait(Duration waited) {
 Task<absl::StatusOr<Lease>> ConnectionPool::Dial(Want want, GroupRef group, ConnectionPermit permit,
                                                  ExchangeRecord* record) {
   const bool offer_http2 = config_.offer_http2 && want.key.origin.scheme == "https";
-  net::DialRequest request{want.key.origin, want.key.tls_profile, want.timeouts.dial, offer_http2};
+  const bool forwarded = IsForwarded(want.key);
+  net::DialRequest request{.origin = want.key.origin,
+                           .tls_profile = want.key.tls_profile,
+                           .timeouts = want.timeouts.dial,
+                           .offer_http2 = offer_http2,
+                           .proxy = want.key.proxy,
+                           .tunnel = !forwarded};
   if (!record->served_at) record->served_at = clock().Now();
   absl::StatusOr<std::unique_ptr<net::Stream>> stream =
       co_await dialer_.Dial(std::move(request), want.deadline, &record->dial);
@@ -399,7 +417,8 @@ Task<absl::StatusOr<Lease>> ConnectionPool::Dial(Want want, GroupRef group, Conn
   group.group().http1 = true;
   const SteadyTime retire_at = Deadline::After(clock(), RandomLifetime()).at();
   auto connection = std::make_unique<PooledConnection>(std::move(group), std::move(permit),
-                                                       *std::move(stream), watchdog_, retire_at);
+                                                       *std::move(stream), watchdog_, retire_at,
+                                                       forwarded ? want.key.proxy : nullptr);
   co_return LeaseOut(std::move(connection), false);
 }
 
@@ -407,8 +426,8 @@ Task<absl::StatusOr<Lease>> ConnectionPool::Dial(Want want, GroupRef group, Conn
 /// already.
 Lease ConnectionPool::Multiplex(GroupRef ref, ConnectionPermit permit,
                                 std::unique_ptr<net::Stream> stream) {
-  auto session = Http2Session::Start(std::move(stream), net::PeerName(ref.key().origin), watchdog_,
-                                     tasks_, config_.http2);
+  auto session =
+      Http2Session::Start(std::move(stream), PeerOf(ref.key()), watchdog_, tasks_, config_.http2);
   const SteadyTime retire_at = Deadline::After(clock(), RandomLifetime()).at();
   auto shared = std::make_shared<MultiplexedConnection>(std::move(ref), std::move(permit),
                                                         std::move(session), retire_at);

@@ -24,6 +24,9 @@ namespace fetchd::http {
 struct PoolKey {
   Origin origin;
   std::string tls_profile;
+  /// The way to it, and with it the credentials for that way: the object, not what is in it. Null =
+  /// direct.
+  net::ProxyPtr proxy;
   friend bool operator==(const PoolKey&, const PoolKey&) = default;
 };
 
@@ -86,7 +89,8 @@ class ConnectionPool {
 
   /// A stream of the HTTP/2 connection, or the idle connection used last. Does not wait; empty when
   /// there is none, or others came first.
-  std::optional<Lease> TryReuse(const Origin& origin, std::string_view tls_profile);
+  std::optional<Lease> TryReuse(const Origin& origin, std::string_view tls_profile,
+                                const net::Proxy* proxy);
 
   struct Want {
     PoolKey key;
@@ -116,6 +120,7 @@ class ConnectionPool {
   struct KeyView {
     const Origin& origin;
     std::string_view tls_profile;
+    const net::Proxy* proxy;
   };
   struct KeyHash {
     using is_transparent = void;
@@ -160,6 +165,7 @@ class ConnectionPool {
   Lease Multiplex(GroupRef ref, ConnectionPermit permit, std::unique_ptr<net::Stream> stream);
   bool MayMultiplex(const PoolKey& key) const;
   bool KnowsHttp2(const Origin& origin) const;
+  bool IsForwarded(const PoolKey& key) const;
   /// A stream of the shared connection, after the others in line; or empty, when there is none.
   Task<absl::StatusOr<std::optional<Lease>>> JoinShared(Want want, Group& group,
                                                         ExchangeRecord* record);

@@ -49,6 +49,7 @@ struct Request {
   /// cross-origin redirect, besides Authorization, Cookie and Proxy-Authorization.
   std::vector<std::string> secret_headers;
   std::string tls_profile;
+  std::string proxy;  ///< Asked for by name, or "direct"; empty = as the configuration says.
 };
 
 struct ResponseHead {

@@ -77,6 +77,7 @@ OriginRule OriginRules::For(const Origin& origin) const {
     if (!entry.pattern.Matches(origin)) continue;
     FillIn(result.max_connections, entry.rule.max_connections);
     FillIn(result.tls_profile, entry.rule.tls_profile);
+    FillIn(result.proxy, entry.rule.proxy);
   }
   return result;
 }

@@ -35,6 +35,7 @@ class HostPattern {
 struct OriginRule {
   std::optional<std::size_t> max_connections;  ///< Instead of limits.per_host.
   std::optional<std::string> tls_profile;      ///< For requests that name none.
+  std::optional<std::string> proxy;            ///< Likewise; "direct" = none.
 };
 
 /// Immutable; shared by all shards.

@@ -71,8 +71,8 @@ std::unique_ptr<Body> MakeBody(Lease lease, InFlight in_flight) {
   return std::make_unique<LeasedBody>(LeasedBody::Use{std::move(in_flight), std::move(lease)});
 }
 
-ConnectionPool::Want WantFor(const Request& request, const Call& call) {
-  return {{request.url.origin(), request.tls_profile}, call.timeouts, call.deadline};
+ConnectionPool::Want WantFor(const Request& request, const net::ProxyPtr& proxy, const Call& call) {
+  return {{request.url.origin(), request.tls_profile, proxy}, call.timeouts, call.deadline};
 }
 
 /// A reused connection may have been closed by the server at the moment we wrote; nothing was
@@ -92,12 +92,6 @@ std::optional<std::uint64_t> LengthOf(const Request& request, const ResponseHead
   }
   if (framing.mode == BodyMode::kFixed) return framing.length;
   return framing.mode == BodyMode::kNone ? std::optional<std::uint64_t>(0) : std::nullopt;
-}
-
-/// What the request leaves open is what the rules say of its origin.
-void ApplyRules(const OriginRules& rules, Request& request) {
-  if (rules.empty() || !request.tls_profile.empty()) return;
-  request.tls_profile = rules.For(request.url.origin()).tls_profile.value_or("");
 }
 
 }  // namespace
@@ -163,9 +157,16 @@ void InFlightGauge::Enter() {
   }
 }
 
+/// What the request leaves open is what the rules say of its origin. Returns the way to it.
+absl::StatusOr<net::ProxyPtr> PooledClient::ApplyRules(Request& request) const {
+  if (rules_.empty() && routes_.empty() && request.proxy.empty()) return nullptr;
+  const OriginRule rule = rules_.For(request.url.origin());
+  if (request.tls_profile.empty()) request.tls_profile = rule.tls_profile.value_or("");
+  return routes_.Choose(request.url.origin(), request.proxy, rule);
+}
+
 Task<absl::StatusOr<Response>> PooledClient::Send(Request request, Call call) {
   requests_.fetch_add(1, std::memory_order_relaxed);
-  ApplyRules(rules_, request);
   ExchangeRecord unwanted;
   ExchangeRecord& record = call.records != nullptr ? call.records->emplace_back() : unwanted;
   if (call.records != nullptr) record.url = request.url.Redacted();
@@ -178,9 +179,16 @@ Task<absl::StatusOr<Response>> PooledClient::Send(Request request, Call call) {
 Task<absl::StatusOr<Response>> PooledClient::SendRecorded(Request request, const Call& call,
                                                           Recording& recording) {
   ExchangeRecord& record = recording.record();
-  std::optional<Lease> lease = pool_.TryReuse(request.url.origin(), request.tls_profile);
+  const absl::StatusOr<net::ProxyPtr> proxy = ApplyRules(request);
+  if (!proxy.ok()) {
+    record.failed_phase = Phase::kProxy;
+    co_return proxy.status();
+  }
+  if (*proxy != nullptr) record.proxy = (*proxy)->name;
+  std::optional<Lease> lease =
+      pool_.TryReuse(request.url.origin(), request.tls_profile, proxy->get());
   if (!lease) {
-    CO_ASSIGN_OR_RETURN(lease, co_await pool_.Acquire(WantFor(request, call), &record));
+    CO_ASSIGN_OR_RETURN(lease, co_await pool_.Acquire(WantFor(request, *proxy, call), &record));
   }
   InFlight in_flight(in_flight_);
   for (int redials = 0;; ++redials) {
@@ -196,8 +204,8 @@ Task<absl::StatusOr<Response>> PooledClient::SendRecorded(Request request, const
     record.redialled = true;
     record.failed_phase.reset();
     recording.Dialling();
-    CO_ASSIGN_OR_RETURN(lease,
-                        co_await pool_.Redial(*std::move(lease), WantFor(request, call), &record));
+    CO_ASSIGN_OR_RETURN(
+        lease, co_await pool_.Redial(*std::move(lease), WantFor(request, *proxy, call), &record));
     redialled_.fetch_add(1, std::memory_order_relaxed);
   }
   Channel& channel = lease->channel();

@@ -7,6 +7,7 @@
 #include "http/client.h"
 #include "http/connection_pool.h"
 #include "http/origin_rules.h"
+#include "http/proxy_routes.h"
 
 namespace fetchd::http {
 
@@ -28,9 +29,13 @@ class InFlightGauge {
 /// pool is.
 class PooledClient final : public Client {
  public:
-  PooledClient(ConnectionPool& pool, const OriginRules& rules, std::string user_agent,
-               InFlightGauge& in_flight)
-      : pool_(pool), rules_(rules), user_agent_(std::move(user_agent)), in_flight_(in_flight) {}
+  PooledClient(ConnectionPool& pool, const OriginRules& rules, const ProxyRoutes& routes,
+               std::string user_agent, InFlightGauge& in_flight)
+      : pool_(pool),
+        rules_(rules),
+        routes_(routes),
+        user_agent_(std::move(user_agent)),
+        in_flight_(in_flight) {}
 
   Task<absl::StatusOr<Response>> Send(Request request, Call call) override;
 
@@ -41,11 +46,13 @@ class PooledClient final : public Client {
  private:
   class Recording;
 
+  absl::StatusOr<net::ProxyPtr> ApplyRules(Request& request) const;
   Task<absl::StatusOr<Response>> SendRecorded(Request request, const Call& call,
                                               Recording& recording);
 
   ConnectionPool& pool_;
   const OriginRules& rules_;
+  const ProxyRoutes& routes_;
   const std::string user_agent_;
   InFlightGauge& in_flight_;
   std::atomic<std::uint64_t> requests_{0};

@@ -35,14 +35,19 @@ absl::Status VisitRequestFields(const Request& request, std::string_view user_ag
 }  // namespace
 
 absl::Status ComposeRequestHead(const Request& request, std::string_view user_agent,
-                                std::string& out) {
+                                const net::Proxy* forwarding, std::string& out) {
   if (!IsToken(request.method)) return absl::InvalidArgumentError("the method must be a token");
   out.clear();
-  out.append(request.method).append(" ").append(request.url.target()).append(" HTTP/1.1\r\n");
+  out.append(request.method).append(" ");
+  if (forwarding != nullptr) out.append(request.url.origin().ToString());
+  out.append(request.url.target()).append(" HTTP/1.1\r\n");
   const auto append = [&out](std::string_view name, std::string_view value) {
     out.append(name).append(": ").append(value).append("\r\n");
   };
   append("Host", request.url.host_header());
+  if (forwarding != nullptr && forwarding->has_credentials()) {
+    append("Proxy-Authorization", forwarding->Authorization().Reveal());
+  }
   RETURN_IF_ERROR(VisitRequestFields(request, user_agent, append));
   out.append("\r\n");
   return absl::OkStatus();

@@ -6,14 +6,16 @@
 #include <vector>
 
 #include "http/message.h"
+#include "net/proxy.h"
 
 namespace fetchd::http {
 
 /// Replaces `out` with the head: Host first, then the client's own fields, then those of the
-/// request; a User-Agent or an Accept of the request takes the place of the client's.
-/// INVALID_ARGUMENT when a field could break out of its line.
+/// request; a User-Agent or an Accept of the request takes the place of the client's. For a proxy
+/// that forwards it, the target is in absolute-form and the proxy's credentials come along (RFC
+/// 9112 3.2.2, RFC 9110 11.7.2). INVALID_ARGUMENT when a field could break out of its line.
 absl::Status ComposeRequestHead(const Request& request, std::string_view user_agent,
-                                std::string& out);
+                                const net::Proxy* forwarding, std::string& out);
 
 /// The same for HTTP/2: pseudo-header fields first, names in lower case.
 absl::Status ComposeRequestFields(const Request& request, std::string_view user_agent,

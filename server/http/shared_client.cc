@@ -19,7 +19,7 @@ namespace {
 /// What one shard has of the client. Made and destroyed on its shard. Members die in reverse.
 struct ShardClient {
   ShardClient(runtime::Shard& shard, Clock& clock, const ClientConfig& config, HostBudget& budget,
-              const OriginRules& rules, InFlightGauge& in_flight,
+              const OriginRules& rules, const ProxyRoutes& routes, InFlightGauge& in_flight,
               std::shared_ptr<const egress::Policy> policy, std::shared_ptr<net::TlsContexts> tls)
       : tasks(shard.executor()),
         resolver(net::MakeCachingResolver(
@@ -36,7 +36,7 @@ struct ShardClient {
               .http2 = config.http2_connection,
               .seed = std::random_device()()},
              budget, *dialer, watchdog, tasks),
-        client(pool, rules, config.user_agent, in_flight) {}
+        client(pool, rules, routes, config.user_agent, in_flight) {}
 
   runtime::TaskGroup tasks;
   std::unique_ptr<net::Resolver> resolver;
@@ -54,6 +54,7 @@ struct SharedClient::Core {
       : runtime(common_runtime),
         policy(std::move(common_policy)),
         rules(config.origin_rules),
+        routes(config.proxy_routes),
         budget({config.max_connections, config.max_per_host, config.max_waiters, rules},
                common_runtime.size()),
         shards(common_runtime.size()) {}
@@ -62,7 +63,7 @@ struct SharedClient::Core {
   Task<absl::Status> Open(std::size_t index, Clock& clock, ClientConfig config,
                           std::shared_ptr<net::TlsContexts> tls) {
     shards[index] = std::make_unique<ShardClient>(runtime.shard(index), clock, config, budget,
-                                                  rules, in_flight, policy, std::move(tls));
+                                                  rules, routes, in_flight, policy, std::move(tls));
     co_return absl::OkStatus();
   }
 
@@ -87,6 +88,7 @@ struct SharedClient::Core {
   runtime::Runtime& runtime;
   const std::shared_ptr<const egress::Policy> policy;
   const OriginRules rules;
+  const ProxyRoutes routes;
   HostBudget budget;
   InFlightGauge in_flight;
   std::vector<std::unique_ptr<ShardClient>> shards;
@@ -113,9 +115,18 @@ std::size_t SharedClient::ShardFor(const Origin& origin) const {
   return hash % core_->shards.size();
 }
 
+absl::Status SharedClient::CheckProxy(std::string_view proxy, const Origin& origin) const {
+  return core_->routes.Choose(origin, proxy, core_->rules.For(origin)).status();
+}
+
 Task<absl::StatusOr<egress::Judgement>> SharedClient::Judge(Url url, Deadline deadline) {
   egress::Judgement judgement = core_->policy->JudgeUrl(url);
   if (!judgement.allowed() || url.address()) co_return judgement;
+  const OriginRule rule = core_->rules.For(url.origin());
+  const absl::StatusOr<net::ProxyPtr> proxy = core_->routes.Choose(url.origin(), "", rule);
+  if (proxy.ok() && *proxy != nullptr && (*proxy)->resolves_names) {
+    co_return core_->policy->JudgeRemoteName(url.host(), url.port());
+  }
   const std::size_t home = ShardFor(url.origin());
   co_return co_await runtime::OnShard(core_->runtime.shard(home).executor(),
                                       core_->JudgeAddresses(home, std::move(url), deadline));

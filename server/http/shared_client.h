@@ -10,6 +10,7 @@
 #include "http/client.h"
 #include "http/http2_session.h"
 #include "http/origin_rules.h"
+#include "http/proxy_routes.h"
 #include "net/tls.h"
 #include "runtime/runtime.h"
 
@@ -19,6 +20,7 @@ struct ClientConfig {
   std::size_t max_connections = 256;  ///< Open sockets of all shards, idle ones included.
   std::size_t max_per_host = 8;       ///< Open sockets to one host:port, likewise.
   OriginRules origin_rules;
+  ProxyRoutes proxy_routes;
   std::size_t max_waiters = 1'000'000;  ///< Of all hosts; beyond: RESOURCE_EXHAUSTED.
   Duration idle_ttl = std::chrono::seconds(55);
   Duration max_lifetime = std::chrono::minutes(10);  ///< +-10 %, by connection.
@@ -53,9 +55,13 @@ class SharedClient {
   Client& ForShard(std::size_t shard);
   /// The shard on which this origin's connections live: requests sent there reuse them.
   std::size_t ShardFor(const Origin& origin) const;
-  /// Dry run of a request's first hop: the URL, then each address its name has now. Contacts DNS,
-  /// never the target. From any shard. Errors: those of Resolver::Resolve, when the URL passes and
-  /// there is no address to judge.
+  /// What a request to `origin` would get that asks for `proxy` ("" = nothing): OK, or the error of
+  /// ProxyRoutes::Choose. Thread-safe.
+  absl::Status CheckProxy(std::string_view proxy, const Origin& origin) const;
+  /// Dry run of a request's first hop, the way that the configuration says: the URL, then each
+  /// address its name has now; a name that a proxy resolves is judged as such. Contacts DNS, never
+  /// the target. From any shard. Errors: those of Resolver::Resolve, when the URL passes and there
+  /// is no address to judge.
   Task<absl::StatusOr<egress::Judgement>> Judge(Url url, Deadline deadline);
   ClientStats Stats() const;  ///< Thread-safe.
   /// Closes idle connections, fails waiters with CANCELLED, joins; nothing but destruction may

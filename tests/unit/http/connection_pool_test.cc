@@ -28,7 +28,8 @@ struct User {
 };
 
 Task<absl::Status> UseConnection(ConnectionPool& pool, User user, Log& log) {
-  std::optional<Lease> lease = pool.TryReuse(user.key.origin, user.key.tls_profile);
+  std::optional<Lease> lease =
+      pool.TryReuse(user.key.origin, user.key.tls_profile, user.key.proxy.get());
   if (!lease) {
     ExchangeRecord record;
     ConnectionPool::Want want{.key = user.key};
@@ -213,7 +214,7 @@ TEST_F(ConnectionPoolTest, WaiterGetsAnotherPlaceWhenTheOneAskedForIsTaken) {
   tasks_.Spawn("c", UseConnection(*pools_[2], {.name = "c", .key = Host("c")}, log_));
   context_.restart();
   while (budget_->waiting() == 0) context_.poll_one();
-  const std::optional<Lease> taken = pools_[0]->TryReuse(Host("a").origin, "");
+  const std::optional<Lease> taken = pools_[0]->TryReuse(Host("a").origin, "", nullptr);
   Poll();
 
   EXPECT_TRUE(taken.has_value());

@@ -130,6 +130,7 @@ class FakeDialer final : public net::Dialer {
     dialled.push_back(request.origin);
     offered_http2 = request.offer_http2;
     record->failed_phase = Phase::kConnect;
+    requests.push_back(std::move(request));
     co_await asio::post(asio::use_awaitable);
     if (hangs) {
       asio::steady_timer never(executor_, asio::steady_timer::time_point::max());
@@ -149,6 +150,7 @@ class FakeDialer final : public net::Dialer {
   absl::Status failure;
   bool hangs = false;  ///< Until it is cancelled.
   std::vector<Origin> dialled;
+  std::vector<net::DialRequest> requests;
   bool offered_http2 = false;  ///< By the last dial.
   std::vector<std::shared_ptr<FakePeer>> peers;
 

@@ -103,7 +103,8 @@ class Http2Test : public ShardTest {
                        tasks_};
   InFlightGauge in_flight_;
   const OriginRules rules_;
-  PooledClient client_{pool_, rules_, "tester", in_flight_};
+  const ProxyRoutes routes_;
+  PooledClient client_{pool_, rules_, routes_, "tester", in_flight_};
   std::vector<std::unique_ptr<Fetched>> fetches_;
   runtime::TaskHandle handle_;  ///< Of the fetch started last.
 

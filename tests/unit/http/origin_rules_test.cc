@@ -64,16 +64,18 @@ INSTANTIATE_TEST_SUITE_P(
     [](const auto& info) { return info.param.first; });
 
 TEST(OriginRulesTest, EachFieldComesFromTheMostSpecificPatternThatSetsIt) {
-  const auto rules = OriginRules::Create({{"*", {.max_connections = 1, .tls_profile = "all"}},
-                                          {"*.org", {.max_connections = 2, .tls_profile = "org"}},
-                                          {"*.example.org", {.max_connections = 3}},
-                                          {"files.example.org:444", {.max_connections = 4}}});
+  const auto rules =
+      OriginRules::Create({{"*", {.max_connections = 1, .tls_profile = "all"}},
+                           {"*.org", {.max_connections = 2, .tls_profile = "org", .proxy = "corp"}},
+                           {"*.example.org", {.max_connections = 3}},
+                           {"files.example.org:444", {.max_connections = 4, .proxy = "direct"}}});
   ASSERT_TRUE(rules.ok()) << rules.status();
 
   const OriginRule rule = rules->For(kOrigin);
 
   EXPECT_THAT(rule.max_connections, Optional(3u));
   EXPECT_THAT(rule.tls_profile, Optional(std::string("org")));
+  EXPECT_THAT(rule.proxy, Optional(std::string("corp")));
   EXPECT_THAT(rules->For({"http", "other.example", 80}).max_connections, Optional(1u));
 }
 

@@ -71,7 +71,8 @@ class PooledClientTest : public ShardTest {
   ConnectionPool pool_{context_.get_executor(), 0, {}, budget_, dialer_, watchdog_, tasks_};
   InFlightGauge in_flight_;
   const OriginRules rules_;
-  PooledClient client_{pool_, rules_, "tester", in_flight_};
+  const ProxyRoutes routes_;
+  PooledClient client_{pool_, rules_, routes_, "tester", in_flight_};
   std::vector<ExchangeRecord> records_;
 };
 
