@@ -13,7 +13,7 @@ struct GetOptions {
   std::vector<std::string> digests;
   std::optional<Milliseconds> timeout;
   std::optional<std::uint64_t> max_bytes;
-  std::string tls_profile;
+  std::string tls_profile, proxy;
   bool keep_going = false;
 };
 
@@ -108,6 +108,7 @@ absl::StatusOr<v1::FetchRequest> MakeRequest(const GetOptions& options, const Ge
   for (const std::string& digest : options.digests) spec.add_digests(digest);
   if (options.max_bytes) spec.set_max_bytes(*options.max_bytes);
   spec.set_tls_profile(options.tls_profile);
+  spec.set_proxy(options.proxy);
   RETURN_IF_ERROR(AddCredentials(options, getenv, spec));
   return request;
 }
@@ -164,6 +165,8 @@ void AddGet(CommandLine& line) {
   AddDuration(app, "--timeout", options->timeout, "For the whole fetch. Default: none");
   AddSize(app, "--max-bytes", options->max_bytes, "Refuse a longer body. Default: the service's");
   app->add_option("--tls-profile", options->tls_profile, "Trust profile of the service")
+      ->type_name("NAME");
+  app->add_option("--proxy", options->proxy, "Proxy of the service to go through, or \"direct\"")
       ->type_name("NAME");
   line.commands.push_back(
       {app,

@@ -17,7 +17,7 @@ namespace {
 
 struct SubmitOptions {
   std::vector<std::string> urls, digests;
-  std::string manifest, destination, request_id, tls_profile;
+  std::string manifest, destination, request_id, tls_profile, proxy;
   std::vector<std::pair<std::string, std::string>> headers, labels;
   std::optional<std::uint64_t> size;
   std::optional<int> priority, max_attempts;
@@ -61,6 +61,7 @@ void ApplyFlags(const SubmitOptions& options, v1::CreateJobRequest& request) {
   if (!options.request_id.empty()) request.set_request_id(options.request_id);
   if (options.max_attempts) spec.mutable_retry_policy()->set_max_attempts(*options.max_attempts);
   spec.set_tls_profile(options.tls_profile);
+  spec.set_proxy(options.proxy);
   v1::Timeouts& timeouts = *spec.mutable_timeouts();
   if (options.connect_timeout) *timeouts.mutable_connect() = ToProto(*options.connect_timeout);
   if (options.first_byte_timeout) {
@@ -232,6 +233,8 @@ void AddJobFlags(CLI::App* app, SubmitOptions& options) {
       ->check(CLI::Range(1, 100))
       ->type_name("N");
   app->add_option("--tls-profile", options.tls_profile, "Trust profile of the service")
+      ->type_name("NAME");
+  app->add_option("--proxy", options.proxy, "Proxy of the service to go through, or \"direct\"")
       ->type_name("NAME");
 }
 

@@ -65,6 +65,7 @@ void AddSpec(Sheet& sheet, const v1::Job& job) {
   }
   for (const std::string& digest : spec.digests()) sheet.Add(0, "Expected digest", digest);
   if (spec.has_expected_size()) sheet.Add(0, "Expected size", FormatBytes(spec.expected_size()));
+  sheet.Add(0, "Proxy", spec.proxy());
   for (const auto& [key, value] : job.labels()) sheet.Add(0, "Label", Concat(key, "=", value));
   sheet.Add(0, "Priority", Concat(job.priority()));
   sheet.Add(0, "Request id", job.request_id());
@@ -111,6 +112,7 @@ void AddHop(Sheet& sheet, const v1::Attempt::Hop& hop) {
   std::string head = hop.url();
   if (hop.http_status() != 0) head += Concat(" -> ", hop.http_status());
   sheet.Add(2, "Request", head);
+  sheet.Add(3, "Proxy", hop.proxy());
   std::string times = Concat("pool ", FormatDuration(hop.pool_wait()));
   if (hop.reused()) {
     times += hop.redialled() ? ", connection was stale and was replaced" : ", reused connection";
@@ -119,6 +121,9 @@ void AddHop(Sheet& sheet, const v1::Attempt::Hop& hop) {
     times += Concat(", DNS ", FormatDuration(hop.dns()), hop.dns_cached() ? " (cached)" : "");
   }
   if (hop.has_connect()) times += Concat(", connect ", FormatDuration(hop.connect()));
+  if (hop.has_proxy_negotiation()) {
+    times += Concat(", proxy ", FormatDuration(hop.proxy_negotiation()));
+  }
   if (hop.has_tls()) {
     times += Concat(", TLS ", FormatDuration(hop.tls()), hop.tls_resumed() ? " (resumed)" : "");
   }

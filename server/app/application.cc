@@ -46,6 +46,10 @@ absl::StatusOr<http::ClientConfig> ClientConfigOf(const Config& config) {
   constexpr std::uint64_t kLargest = 16 << 20;
   http::ClientConfig client = config.client;
   ASSIGN_OR_RETURN(client.origin_rules, http::OriginRules::Create(config.origins));
+  std::vector<std::string> errors;
+  auto routes = MakeProxyRoutes(config.proxy, config.tls_profiles, errors);
+  if (!errors.empty()) return absl::InvalidArgumentError(errors.front());
+  ASSIGN_OR_RETURN(client.proxy_routes, http::ProxyRoutes::Create(std::move(routes)));
   const std::uint64_t share = config.buffer_bytes / config.engine.max_transfers;
   client.http2_connection.stream_window_bytes =
       static_cast<std::uint32_t>(std::clamp(share, kSmallest, kLargest));
@@ -163,6 +167,8 @@ absl::Status Application::Parts::StartServer() {
       .log = log,
       .policy = policy,
       .has_tls_profile = [tls = tls](std::string_view name) { return tls->Has(name); },
+      .check_proxy = [this](std::string_view proxy,
+                            const Origin& origin) { return client->CheckProxy(proxy, origin); },
       .drain = [this](std::optional<Duration> grace) { return drain.Begin(grace); }};
   const rpc::ServerConfig server_config{.listen = config.grpc_listen,
                                         .insecure = config.grpc_insecure,
@@ -190,6 +196,7 @@ void Application::Parts::LogServing() {
                        {"database", config.DatabasePath().string()},
                        {"files_root", config.FilesRoot().string()},
                        {"egress_allow", allow},
+                       {"proxy_default", config.proxy.default_name},
                        {"connections", config.client.max_connections},
                        {"per_host", config.client.max_per_host},
                        {"transfers", config.engine.max_transfers},

@@ -8,6 +8,7 @@
 #include <map>
 #include <string>
 
+#include "app/proxy_config.h"
 #include "egress/policy.h"
 #include "fetch/engine.h"
 #include "http/shared_client.h"
@@ -30,6 +31,7 @@ struct Config {
   std::string tls_ca_file;
   std::map<std::string, net::TlsProfile> tls_profiles;
   egress::PolicyConfig egress;
+  ProxyConfig proxy;
   http::ClientConfig client;
   std::map<std::string, http::OriginRule> origins;  ///< By pattern.
   fetch::EngineConfig engine;

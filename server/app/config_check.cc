@@ -52,9 +52,13 @@ void CheckListeners(const Config& config, std::vector<std::string>& errors) {
 
 void CheckOrigins(const Config& config, std::vector<std::string>& errors) {
   for (const auto& [pattern, rule] : config.origins) {
-    if (!rule.tls_profile || config.tls_profiles.contains(*rule.tls_profile)) continue;
-    errors.push_back(
-        Concat("origins.", pattern, ".tls_profile: there is no tls.profiles.", *rule.tls_profile));
+    if (rule.tls_profile && !config.tls_profiles.contains(*rule.tls_profile)) {
+      errors.push_back(Concat("origins.", pattern, ".tls_profile: there is no tls.profiles.",
+                              *rule.tls_profile));
+    }
+    if (rule.proxy && *rule.proxy != http::kDirect && !config.proxy.named.contains(*rule.proxy)) {
+      errors.push_back(Concat("origins.", pattern, ".proxy: there is no proxies.", *rule.proxy));
+    }
   }
 }
 
@@ -91,6 +95,7 @@ std::vector<std::string> CheckConfig(const Config& config) {
   CheckStore(config, errors);
   CheckLimits(config, errors);
   CheckOrigins(config, errors);
+  MakeProxyRoutes(config.proxy, config.tls_profiles, errors);
   CheckListeners(config, errors);
   CheckFilesRoot(config, errors);
   return errors;

@@ -135,6 +135,13 @@ void Loader::UnknownKey(const std::string& where, const std::string& path) {
                                       : Concat("did you mean ", nearest, '?')));
 }
 
+void ReadProxies(const std::vector<std::string>& environment, LoadedConfig& loaded) {
+  ProxyEnvironment& read = loaded.config.proxy.environment;
+  read = ReadProxyEnvironment(environment);
+  loaded.errors.insert(loaded.errors.end(), read.errors.begin(), read.errors.end());
+  loaded.warnings.insert(loaded.warnings.end(), read.warnings.begin(), read.warnings.end());
+}
+
 }  // namespace
 
 LoadedConfig LoadConfig(const ConfigSources& sources) {
@@ -142,6 +149,7 @@ LoadedConfig LoadConfig(const ConfigSources& sources) {
   if (sources.file) Loader(loaded).ReadFile(*sources.file);
   for (const std::string& variable : sources.environment) Loader(loaded).ReadVariable(variable);
   for (const std::string& setting : sources.settings) Loader(loaded).ReadSetting(setting);
+  if (loaded.config.proxy.from_environment) ReadProxies(sources.environment, loaded);
   return loaded;
 }
 

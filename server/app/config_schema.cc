@@ -5,6 +5,7 @@
 #include <limits>
 #include <numeric>
 
+#include "app/config_proxy_keys.h"
 #include "app/config_values.h"
 #include "base/strings.h"
 
@@ -280,6 +281,9 @@ std::vector<ConfigKey> OriginKeys() {
       OriginKey(
           "tls_profile", "name", true, [](auto& rule) -> auto& { return rule.tls_profile; },
           ReadText, WriteText, "The trust profile for jobs that name none."),
+      OriginKey(
+          "proxy", "name", true, [](auto& rule) -> auto& { return rule.proxy; }, ReadText,
+          WriteText, "The proxy for jobs that name none; \"direct\": none."),
   };
 }
 
@@ -305,6 +309,8 @@ std::vector<ConfigKey> TimeoutKeys() {
       DurationKey("timeouts.dns", FETCHD_AT(engine.timeouts.dial.dns), "Resolving a name."),
       DurationKey("timeouts.connect", FETCHD_AT(engine.timeouts.dial.connect),
                   "Connecting, all addresses together."),
+      DurationKey("timeouts.proxy", FETCHD_AT(engine.timeouts.dial.proxy),
+                  "From a proxy reached to its way open, all addresses together."),
       DurationKey("timeouts.tls", FETCHD_AT(engine.timeouts.dial.tls), "The TLS handshake."),
       DurationKey("timeouts.first_byte", FETCHD_AT(engine.timeouts.first_byte),
                   "From the request to the response's head."),
@@ -361,7 +367,7 @@ std::vector<ConfigKey> ProcessKeys() {
 std::vector<ConfigKey> AllKeys() {
   std::vector<ConfigKey> keys;
   for (auto* group :
-       {&StorageKeys, &EdgeKeys, &OriginKeys, &LimitKeys, &TimeoutKeys, &ProcessKeys}) {
+       {&StorageKeys, &EdgeKeys, &OriginKeys, &ProxyKeys, &LimitKeys, &TimeoutKeys, &ProcessKeys}) {
     for (ConfigKey& key : group()) keys.push_back(std::move(key));
   }
   return keys;

@@ -10,9 +10,11 @@ namespace {
 jobs::HopRecord MakeHop(const http::ExchangeRecord& exchange) {
   jobs::HopRecord hop;
   hop.url = exchange.url;
+  hop.proxy = exchange.proxy;
   hop.pool_wait = exchange.pool_wait;
   hop.dns = exchange.dial.dns;
   hop.connect = exchange.dial.connect;
+  hop.proxy_negotiation = exchange.dial.proxy;
   hop.tls = exchange.dial.tls;
   hop.first_byte = exchange.first_byte;
   hop.dns_cached = exchange.dial.dns_cached;

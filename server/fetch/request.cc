@@ -42,6 +42,7 @@ http::Request BuildRequest(const jobs::FetchSpec& spec, const Url& url, const As
   http::Request request(url);
   request.method = spec.method == jobs::Method::kHead ? "HEAD" : "GET";
   request.tls_profile = spec.tls_profile;
+  request.proxy = spec.proxy;
   const bool trusted = IsTrusted(spec, url, options);
   for (const jobs::RequestHeader& header : spec.headers) {
     std::string name = AsciiLower(header.name);
@@ -63,6 +64,7 @@ http::Request BuildRequest(const jobs::FetchSpec& spec, const Url& url, const As
 http::Timeouts TimeoutsOf(const jobs::FetchSpec& spec, http::Timeouts defaults) {
   Override(spec.timeouts.dns, defaults.dial.dns);
   Override(spec.timeouts.connect, defaults.dial.connect);
+  Override(spec.timeouts.proxy, defaults.dial.proxy);
   Override(spec.timeouts.tls, defaults.dial.tls);
   Override(spec.timeouts.first_byte, defaults.first_byte);
   Override(spec.timeouts.read_idle, defaults.read_idle);

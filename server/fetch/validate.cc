@@ -125,6 +125,7 @@ absl::Status CheckTimes(const jobs::FetchSpec& spec) {
   const jobs::TimeoutOverrides& timeouts = spec.timeouts;
   RETURN_IF_ERROR(CheckDuration("spec.timeouts.dns", timeouts.dns, kShortest));
   RETURN_IF_ERROR(CheckDuration("spec.timeouts.connect", timeouts.connect, kShortest));
+  RETURN_IF_ERROR(CheckDuration("spec.timeouts.proxy", timeouts.proxy, kShortest));
   RETURN_IF_ERROR(CheckDuration("spec.timeouts.tls", timeouts.tls, kShortest));
   RETURN_IF_ERROR(CheckDuration("spec.timeouts.first_byte", timeouts.first_byte, kShortest));
   RETURN_IF_ERROR(CheckDuration("spec.timeouts.read_idle", timeouts.read_idle, kShortest));

@@ -36,7 +36,7 @@ using Credentials = std::variant<std::monostate, BasicCredentials, BearerCredent
 
 /// Overrides of the server's defaults; absent = default.
 struct TimeoutOverrides {
-  std::optional<Duration> dns, connect, tls, first_byte, read_idle, total;
+  std::optional<Duration> dns, connect, proxy, tls, first_byte, read_idle, total;
   friend bool operator==(const TimeoutOverrides&, const TimeoutOverrides&) = default;
 };
 struct RetryOverrides {
@@ -61,6 +61,7 @@ struct FetchSpec {
   RetryOverrides retry;
   std::optional<int> max_redirects;
   std::string tls_profile;
+  std::string proxy;  ///< A name of the configuration, or "direct"; empty = as it says.
   friend bool operator==(const FetchSpec&, const FetchSpec&) = default;
 };
 
@@ -85,8 +86,9 @@ struct Checkpoint {
 
 /// One hop of one attempt: what it waited for and what it met.
 struct HopRecord {
-  std::string url;  ///< Redacted.
-  Duration pool_wait{}, dns{}, connect{}, tls{}, first_byte{};
+  std::string url;    ///< Redacted.
+  std::string proxy;  ///< The one on the way; empty = direct.
+  Duration pool_wait{}, dns{}, connect{}, proxy_negotiation{}, tls{}, first_byte{};
   bool dns_cached = false, reused = false, redialled = false, tls_resumed = false;
   std::string tls_description;
   struct Address {

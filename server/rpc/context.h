@@ -32,6 +32,8 @@ struct ServerDeps {
   telemetry::Logger& log;
   std::shared_ptr<const egress::Policy> policy;
   std::function<bool(std::string_view)> has_tls_profile;
+  /// Whether a request to `origin` may ask for `proxy`: see http::SharedClient::CheckProxy.
+  std::function<absl::Status(std::string_view proxy, const Origin& origin)> check_proxy;
   /// Begins the drain, or does nothing when it has begun; returns when work in flight is
   /// interrupted. Thread-safe.
   std::function<SteadyTime(std::optional<Duration> grace)> drain;

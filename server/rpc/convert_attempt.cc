@@ -25,11 +25,13 @@ v1::Attempt::Outcome ToProto(jobs::AttemptOutcome outcome) {
 v1::Attempt::Hop ToProto(const jobs::HopRecord& hop) {
   v1::Attempt::Hop out;
   out.set_url(hop.url);
+  out.set_proxy(hop.proxy);
   out.set_http_status(hop.http_status);
   *out.mutable_pool_wait() = ToProto(hop.pool_wait);
   *out.mutable_dns() = ToProto(hop.dns);
   out.set_dns_cached(hop.dns_cached);
   *out.mutable_connect() = ToProto(hop.connect);
+  if (!hop.proxy.empty()) *out.mutable_proxy_negotiation() = ToProto(hop.proxy_negotiation);
   *out.mutable_tls() = ToProto(hop.tls);
   out.set_tls_description(hop.tls_description);
   out.set_tls_resumed(hop.tls_resumed);

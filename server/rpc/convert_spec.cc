@@ -23,6 +23,7 @@ absl::Status ReadTimeouts(const v1::Timeouts& in, jobs::TimeoutOverrides& out) {
   RETURN_IF_ERROR(ReadDuration(in.has_dns(), in.dns(), "spec.timeouts.dns", out.dns));
   RETURN_IF_ERROR(
       ReadDuration(in.has_connect(), in.connect(), "spec.timeouts.connect", out.connect));
+  RETURN_IF_ERROR(ReadDuration(in.has_proxy(), in.proxy(), "spec.timeouts.proxy", out.proxy));
   RETURN_IF_ERROR(ReadDuration(in.has_tls(), in.tls(), "spec.timeouts.tls", out.tls));
   RETURN_IF_ERROR(ReadDuration(in.has_first_byte(), in.first_byte(), "spec.timeouts.first_byte",
                                out.first_byte));
@@ -88,6 +89,7 @@ void WriteTimeouts(const jobs::TimeoutOverrides& in, v1::FetchSpec& out) {
   v1::Timeouts& timeouts = *out.mutable_timeouts();
   if (in.dns) *timeouts.mutable_dns() = ToProto(*in.dns);
   if (in.connect) *timeouts.mutable_connect() = ToProto(*in.connect);
+  if (in.proxy) *timeouts.mutable_proxy() = ToProto(*in.proxy);
   if (in.tls) *timeouts.mutable_tls() = ToProto(*in.tls);
   if (in.first_byte) *timeouts.mutable_first_byte() = ToProto(*in.first_byte);
   if (in.read_idle) *timeouts.mutable_read_idle() = ToProto(*in.read_idle);
@@ -119,6 +121,7 @@ absl::StatusOr<jobs::FetchSpec> FromProto(const v1::FetchSpec& in) {
   RETURN_IF_ERROR(ReadRetry(in.retry_policy(), out.retry));
   if (in.has_max_redirects()) out.max_redirects = in.max_redirects();
   out.tls_profile = in.tls_profile();
+  out.proxy = in.proxy();
   return out;
 }
 
@@ -140,6 +143,7 @@ v1::FetchSpec ToProto(const jobs::FetchSpec& in) {
   WriteRetry(in.retry, out);
   if (in.max_redirects) out.set_max_redirects(*in.max_redirects);
   out.set_tls_profile(in.tls_profile);
+  out.set_proxy(in.proxy);
   return out;
 }
 

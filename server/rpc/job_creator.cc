@@ -72,12 +72,19 @@ absl::Status JobCreator::CheckTargets(const jobs::FetchSpec& spec) const {
   }
   for (std::size_t i = 0; i < spec.urls.size(); ++i) {
     ASSIGN_OR_RETURN(const Url url, Url::Parse(spec.urls[i], config_.url));
+    RETURN_IF_ERROR(CheckProxy(spec, url.origin()));
     const egress::Judgement judgement = deps_.policy->JudgeUrl(url);
     if (judgement.allowed()) continue;
     const absl::Status denied = egress::DeniedError(judgement, url.origin());
     return WithField(denied, FieldViolation{Concat("spec.urls[", i, "]"), MessageOf(denied)});
   }
   return absl::OkStatus();
+}
+
+absl::Status JobCreator::CheckProxy(const jobs::FetchSpec& spec, const Origin& origin) const {
+  if (spec.proxy.empty()) return absl::OkStatus();
+  const absl::Status checked = deps_.check_proxy(spec.proxy, origin);
+  return WithField(checked, FieldViolation{"spec.proxy", MessageOf(checked)});
 }
 
 JobId JobCreator::NewId(WallTime now) {

@@ -30,6 +30,7 @@ class JobCreator {
   absl::Status CheckJob(jobs::Job& job);
   /// Of a valid specification: does this server know the profile, may it contact the URLs?
   absl::Status CheckTargets(const jobs::FetchSpec& spec) const;
+  absl::Status CheckProxy(const jobs::FetchSpec& spec, const Origin& origin) const;
   JobId NewId(WallTime now);
 
   const ServerDeps& deps_;

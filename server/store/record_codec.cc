@@ -53,9 +53,11 @@ absl::Status StatusFromJson(const json::object& object) {
 json::object HopToJson(const HopRecord& hop) {
   json::object object;
   object["url"] = View(hop.url);
+  PutText(object, "proxy", hop.proxy);
   PutDuration(object, "pool_wait", hop.pool_wait);
   PutDuration(object, "dns", hop.dns);
   PutDuration(object, "connect", hop.connect);
+  PutDuration(object, "proxy_negotiation", hop.proxy_negotiation);
   PutDuration(object, "tls", hop.tls);
   PutDuration(object, "first_byte", hop.first_byte);
   PutFlag(object, "dns_cached", hop.dns_cached);
@@ -80,9 +82,11 @@ HopRecord HopFromJson(const json::value& value) {
   const json::object& object = value.as_object();
   HopRecord hop;
   hop.url = GetText(object, "url");
+  hop.proxy = GetText(object, "proxy");
   hop.pool_wait = GetDuration(object, "pool_wait");
   hop.dns = GetDuration(object, "dns");
   hop.connect = GetDuration(object, "connect");
+  hop.proxy_negotiation = GetDuration(object, "proxy_negotiation");
   hop.tls = GetDuration(object, "tls");
   hop.first_byte = GetDuration(object, "first_byte");
   hop.dns_cached = GetBool(object, "dns_cached");

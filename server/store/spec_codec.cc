@@ -20,6 +20,7 @@ json::object TimeoutsToJson(const TimeoutOverrides& timeouts) {
   json::object object;
   PutOptional(object, "dns", timeouts.dns);
   PutOptional(object, "connect", timeouts.connect);
+  PutOptional(object, "proxy", timeouts.proxy);
   PutOptional(object, "tls", timeouts.tls);
   PutOptional(object, "first_byte", timeouts.first_byte);
   PutOptional(object, "read_idle", timeouts.read_idle);
@@ -31,6 +32,7 @@ TimeoutOverrides TimeoutsFromJson(const json::object& object) {
   TimeoutOverrides timeouts;
   timeouts.dns = GetOptional<Duration>(object, "dns");
   timeouts.connect = GetOptional<Duration>(object, "connect");
+  timeouts.proxy = GetOptional<Duration>(object, "proxy");
   timeouts.tls = GetOptional<Duration>(object, "tls");
   timeouts.first_byte = GetOptional<Duration>(object, "first_byte");
   timeouts.read_idle = GetOptional<Duration>(object, "read_idle");
@@ -74,6 +76,7 @@ json::object SpecToJson(const FetchSpec& spec) {
   object["retry"] = RetryToJson(spec.retry);
   PutOptional(object, "max_redirects", spec.max_redirects);
   PutText(object, "tls_profile", spec.tls_profile);
+  PutText(object, "proxy", spec.proxy);
   return object;
 }
 
@@ -101,6 +104,7 @@ FetchSpec SpecFromJson(const json::value& value) {
   spec.retry = RetryFromJson(object.at("retry").as_object());
   spec.max_redirects = GetOptional<int>(object, "max_redirects");
   spec.tls_profile = GetText(object, "tls_profile");
+  spec.proxy = GetText(object, "proxy");
   return spec;
 }
 

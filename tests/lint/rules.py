@@ -17,7 +17,7 @@ LINE_COMMENT = re.compile(r"//.*$")
 ONLY_IN = [
     (r"\bco_spawn\b", ["server/runtime", "tests/unit/base", "tests/unit/runtime"], "co_spawn: use runtime::TaskGroup"),
     (r"\bdetached\b", ["server/runtime"], "detached work has no owner: use runtime::TaskGroup"),
-    (r"\basync_connect\b", ["server/net"], "only server/net connects sockets: the egress policy is asked there"),
+    (r"\basync_connect\b", ["server/net", "tests/unit/net"], "only server/net connects sockets: the egress policy is asked there"),
     (r"\btcp::resolver\b", ["server/net"], "only server/net resolves names"),
     (r"(?<![.>:\w])(?:::)?connect\(", ["server/net", "server/rpc", "tests"], "only server/net connects sockets"),
     (r"\bgetaddrinfo\b", ["server/net", "server/rpc/server"], "only server/net resolves names"),

@@ -71,6 +71,8 @@ TEST_P(StoreConformance, ACreatedJobReadsBackWhole) {
   job.spec.retry.max_attempts = 7;
   job.spec.max_redirects = 0;
   job.spec.tls_profile = "strict";
+  job.spec.proxy = "corp";
+  job.spec.timeouts.proxy = std::chrono::seconds(9);
   job.overwrite = Overwrite::kIfDifferent;
   job.priority = -7;
   job.labels = {{"team", "a"}, {"env", "prod"}};
@@ -338,6 +340,8 @@ TEST_P(StoreConformance, EveryAttemptIsKept) {
   record.retry_delay = std::chrono::seconds(2);
   HopRecord hop;
   hop.url = "https://origin.test/file";
+  hop.proxy = "corp";
+  hop.proxy_negotiation = std::chrono::microseconds(7);
   hop.dns = std::chrono::microseconds(5);
   hop.reused = true;
   hop.addresses = {{"192.0.2.1", "refused", std::chrono::milliseconds(3)}};
@@ -366,6 +370,8 @@ TEST_P(StoreConformance, EveryAttemptIsKept) {
   EXPECT_EQ(first.hops[0].addresses.at(0).outcome, "refused");
   EXPECT_EQ(first.hops[0].http_status, 503);
   EXPECT_TRUE(first.hops[0].reused);
+  EXPECT_EQ(first.hops[0].proxy, "corp");
+  EXPECT_EQ(first.hops[0].proxy_negotiation, std::chrono::microseconds(7));
   EXPECT_EQ(attempts->at(1).number, 2);
   EXPECT_EQ(attempts->at(2).number, 2) << "an interrupted attempt keeps its number";
 }

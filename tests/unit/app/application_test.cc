@@ -374,6 +374,13 @@ TEST_F(ApplicationTest, RefusalsNameTheFieldOrTheReason) {
   EXPECT_EQ(DetailOf<google::rpc::BadRequest>(invalid).field_violations(0).field(),
             "job.spec.digests[0]");
 
+  v1::CreateJobRequest bad_proxy = Request("/hello");
+  bad_proxy.mutable_job()->mutable_spec()->set_proxy("missing");
+  const grpc::Status unknown = Create(bad_proxy, &job);
+  EXPECT_EQ(unknown.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(DetailOf<google::rpc::BadRequest>(unknown).field_violations(0).field(),
+            "job.spec.proxy");
+
   v1::CreateJobRequest internal;
   internal.mutable_job()->mutable_spec()->add_urls("http://169.254.169.254/");
   const grpc::Status denied = Create(internal, &job);

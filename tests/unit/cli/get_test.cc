@@ -83,7 +83,7 @@ TEST_F(GetTest, FileAppearsWhole) {
 TEST_F(GetTest, FlagsBecomeTheSpec) {
   Write("token", "t0k\n");
   EXPECT_EQ(RunCommand({"get", "--header", "Accept: x/y", "--header", "X-A:b", "http://a/",
-                        "--bearer-file", Path("token"), "--max-bytes", "1KiB"}),
+                        "--bearer-file", Path("token"), "--max-bytes", "1KiB", "--proxy", "corp"}),
             ExitCode::kDone);
 
   const v1::FetchSpec& spec = requests_.at(0).spec();
@@ -91,6 +91,7 @@ TEST_F(GetTest, FlagsBecomeTheSpec) {
   EXPECT_EQ(spec.headers(0).value(), "x/y");
   EXPECT_EQ(spec.credentials().bearer_token(), "t0k");
   EXPECT_EQ(spec.max_bytes(), 1024u);
+  EXPECT_EQ(spec.proxy(), "corp");
 }
 
 TEST_F(GetTest, InterruptedStreamGoesOnAtTheNextByte) {

@@ -113,6 +113,8 @@ TEST_F(OutputTest, DescribeShowsAttemptsAndErrors) {
     v1::Attempt::Hop& hop = *attempt.add_hops();
     hop.set_url("http://a/");
     hop.mutable_connect()->set_nanos(17'000'000);
+    hop.set_proxy("corp");
+    hop.mutable_proxy_negotiation()->set_nanos(18'000'000);
     return grpc::Status::OK;
   };
 
@@ -121,7 +123,8 @@ TEST_F(OutputTest, DescribeShowsAttemptsAndErrors) {
   EXPECT_THAT(out_.str(), HasSubstr("Name:                 jobs/1\n"));
   EXPECT_THAT(out_.str(), HasSubstr("Error:                UNAVAILABLE: connection refused?[2J\n"));
   EXPECT_THAT(out_.str(), HasSubstr("  Attempt 1:          FAILED after 0ms"));
-  EXPECT_THAT(out_.str(), HasSubstr("connect 17ms"));
+  EXPECT_THAT(out_.str(), HasSubstr("connect 17ms, proxy 18ms"));
+  EXPECT_THAT(out_.str(), HasSubstr("Proxy:          corp\n"));
   EXPECT_THAT(out_.str(), HasSubstr("gave up: no attempts left"));
 }
 

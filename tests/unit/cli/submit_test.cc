@@ -98,7 +98,7 @@ TEST_F(SubmitTest, FlagsFillInWhatALineDoesNotSay) {
 
   EXPECT_EQ(RunCommand({"submit", "-i", Path("list"), "--to", "discard:", "--priority", "-3",
                         "--label", "k=flag", "--overwrite", "never", "--max-attempts", "2",
-                        "--timeout-connect", "3s"}),
+                        "--timeout-connect", "3s", "--proxy", "corp"}),
             ExitCode::kDone);
 
   ASSERT_THAT(requests_, SizeIs(2));
@@ -109,6 +109,7 @@ TEST_F(SubmitTest, FlagsFillInWhatALineDoesNotSay) {
   EXPECT_EQ(first.overwrite(), v1::Job::OVERWRITE_NEVER);
   EXPECT_EQ(first.spec().retry_policy().max_attempts(), 2);
   EXPECT_EQ(first.spec().timeouts().connect().seconds(), 3);
+  EXPECT_EQ(first.spec().proxy(), "corp");
   const v1::Job& second = requests_[1].job();
   EXPECT_EQ(second.destination(), "file:b");
   EXPECT_EQ(second.priority(), 7);

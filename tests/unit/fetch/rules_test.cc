@@ -184,6 +184,8 @@ INSTANTIATE_TEST_SUITE_P(
                    s.expected_size = 2;
                  },
                  "spec.expected_size"},
+        SpecCase{"ZeroProxyTimeout", [](FetchSpec& s) { s.timeouts.proxy = 0s; },
+                 "spec.timeouts.proxy"},
         SpecCase{"NegativeTimeout", [](FetchSpec& s) { s.timeouts.connect = -1s; },
                  "spec.timeouts.connect"},
         SpecCase{"NoAttempts", [](FetchSpec& s) { s.retry.max_attempts = 0; },

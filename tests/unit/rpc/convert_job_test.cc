@@ -36,7 +36,7 @@ jobs::Job FullJob() {
         urls: "https://example.org/a" urls: "https://mirror.example/a"
         digests: "sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
         expected_size: 0 max_bytes: 10 max_redirects: 0 tls_profile: "corp" method: METHOD_HEAD
-        timeouts { dns { seconds: 1 } total { nanos: 5 } }
+        proxy: "lab" timeouts { dns { seconds: 1 } total { nanos: 5 } proxy { seconds: 8 } }
         retry_policy { max_attempts: 2 base_delay { seconds: 3 } }
       }
       destination: "file:{basename}" overwrite: OVERWRITE_NEVER priority: -5
@@ -64,6 +64,8 @@ TEST(ConvertJobTest, WhatACallerGivesComesBack) {
   EXPECT_EQ(out.spec().timeouts().dns().seconds(), 1);
   EXPECT_EQ(out.spec().timeouts().total().nanos(), 5);
   EXPECT_FALSE(out.spec().timeouts().has_tls());
+  EXPECT_EQ(out.spec().timeouts().proxy().seconds(), 8);
+  EXPECT_EQ(out.spec().proxy(), "lab");
   EXPECT_EQ(out.spec().retry_policy().max_attempts(), 2);
   EXPECT_FALSE(out.spec().retry_policy().has_max_delay());
   EXPECT_EQ(out.overwrite(), v1::Job::OVERWRITE_NEVER);
@@ -180,7 +182,9 @@ TEST(ConvertAttemptTest, CarriesTheWaterfall) {
   record.failed_phase = "connect";
   record.retry_delay = 250ms;
   record.hops.push_back({.url = "https://example.org/",
+                         .proxy = "lab",
                          .connect = 5ms,
+                         .proxy_negotiation = 6ms,
                          .addresses = {{"192.0.2.1:443", "refused", 1ms}},
                          .http_status = 0});
 
@@ -193,6 +197,8 @@ TEST(ConvertAttemptTest, CarriesTheWaterfall) {
   EXPECT_EQ(out.retry_delay().nanos(), 250'000'000);
   ASSERT_EQ(out.hops_size(), 1);
   EXPECT_EQ(out.hops(0).connect().nanos(), 5'000'000);
+  EXPECT_EQ(out.hops(0).proxy(), "lab");
+  EXPECT_EQ(out.hops(0).proxy_negotiation().nanos(), 6'000'000);
   EXPECT_EQ(out.hops(0).addresses(0).outcome(), "refused");
 }
 
