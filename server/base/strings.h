@@ -47,6 +47,7 @@ std::optional<UInt> ParseDecimal(std::string_view text) {
 char AsciiLower(char c);
 std::string AsciiLower(std::string_view text);
 bool EqualsIgnoreCase(std::string_view a, std::string_view b);
+bool HasControl(std::string_view text);  ///< C0 or DEL: nothing that is printed or sent in a line.
 std::string_view TrimWhitespace(std::string_view text);  ///< SP and HTAB (RFC 9110 OWS), both ends.
 
 std::string HexEncode(std::string_view bytes);  ///< Lower case.

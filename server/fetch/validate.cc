@@ -67,11 +67,6 @@ absl::Status CheckHeaders(const jobs::FetchSpec& spec) {
   return absl::OkStatus();
 }
 
-bool HasControl(std::string_view text) {
-  return std::ranges::any_of(
-      text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
-}
-
 absl::Status CheckCredentials(const jobs::Credentials& credentials) {
   if (const auto* basic = std::get_if<jobs::BasicCredentials>(&credentials)) {
     // RFC 7617 2: the first colon ends the user name.

@@ -31,11 +31,6 @@ bool NamesPort(std::string_view authority) {
   return colon != std::string_view::npos && colon + 1 < authority.size();
 }
 
-bool HasControl(std::string_view text) {
-  return std::ranges::any_of(
-      text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
-}
-
 }  // namespace
 
 std::string Proxy::Title() const { return Concat("proxy ", name); }

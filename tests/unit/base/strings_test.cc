@@ -37,6 +37,12 @@ TEST(StringsTest, TrimsSpacesAndTabsOnly) {
   EXPECT_EQ(TrimWhitespace("\ra\n"), "\ra\n");
 }
 
+TEST(StringsTest, ControlsAreC0AndDel) {
+  for (const char* text : {"a\tb", "a\r", "\n", "\x1f", "a\x7f"}) EXPECT_TRUE(HasControl(text));
+  EXPECT_TRUE(HasControl(std::string_view("\0", 1)));
+  for (const char* text : {"", " ", "a b~", "\xc2\x80"}) EXPECT_FALSE(HasControl(text));
+}
+
 TEST(StringsTest, HexRoundTrips) {
   EXPECT_EQ(HexEncode(std::string_view("\x00\x7f\xff", 3)), "007fff");
   EXPECT_EQ(HexDecode("007FfF"), std::string("\x00\x7f\xff", 3));

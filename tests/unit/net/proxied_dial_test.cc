@@ -312,6 +312,18 @@ TEST_P(EveryProxyTest, SessionsOfOneRouteAreNotResumedOnAnother) {
   EXPECT_FALSE(visit("two"));
 }
 
+TEST_F(ProxiedDialTest, EndInTheMiddleOfAnAnswerIsNoAnswer) {
+  const std::string answer = "HTTP/1.1 503 Unreachable\r\nVia: 1.1 corp\r\n\r\n";
+  LoopbackProxy& server = StartProxy(ProxyKind::kHttp);
+  for (std::size_t size = 1; size < answer.size(); ++size) {
+    server.answers = {answer.substr(0, size)};
+    const Dialled stream = Dial(To("origin.test"));
+
+    EXPECT_TRUE(absl::IsUnavailable(stream.status())) << size << stream.status();
+    EXPECT_THAT(MessageOf(stream.status()), HasSubstr("closed the connection")) << size;
+  }
+}
+
 // --- Several addresses ---
 
 std::string Unreachable(ProxyKind kind) {
