@@ -19,7 +19,7 @@ using asio::ip::tcp;
 
 /// A connection to the proxy: a socket as long as it can be one, because TLS over a socket is
 /// faster than TLS over a stream.
-struct Carrier {
+struct Link {
   std::unique_ptr<TcpStream> tcp;  ///< Either this ...
   std::unique_ptr<Stream> tls;     ///< ... or this.
   Stream& stream() const { return tcp != nullptr ? *tcp : *tls; }
@@ -87,10 +87,10 @@ class ProxiedDial {
     CO_ASSIGN_OR_RETURN(std::vector<Candidate> candidates, co_await Candidates());
     record_.failed_phase = Phase::kProxy;
     if (!request_.tunnel) {
-      CO_ASSIGN_OR_RETURN(Carrier carrier, co_await Reach());
-      co_return std::move(carrier).Take();
+      CO_ASSIGN_OR_RETURN(Link link, co_await Reach());
+      co_return std::move(link).Take();
     }
-    CO_ASSIGN_OR_RETURN(Carrier tunnel, co_await OpenTunnel(std::move(candidates)));
+    CO_ASSIGN_OR_RETURN(Link tunnel, co_await OpenTunnel(std::move(candidates)));
     if (request_.origin.scheme != "https") co_return std::move(tunnel).Take();
     record_.failed_phase = Phase::kTls;
     co_return co_await Secure(std::move(tunnel));
@@ -100,12 +100,12 @@ class ProxiedDial {
   Task<absl::StatusOr<std::vector<Candidate>>> Candidates();
   absl::StatusOr<std::vector<Candidate>> Admit(const std::vector<address>& addresses) const;
   absl::StatusOr<std::vector<Candidate>> AdmitName() const;
-  Task<absl::StatusOr<Carrier>> Reach();
+  Task<absl::StatusOr<Link>> Reach();
   absl::Status NotReached(absl::Status why) const;
   absl::Status NotConnected(const ConnectResult& result) const;
-  Task<absl::StatusOr<Carrier>> OpenTunnel(std::vector<Candidate> candidates);
-  Task<TunnelOutcome> Ask(Carrier& carrier, TunnelTarget target, Deadline until);
-  Task<absl::StatusOr<std::unique_ptr<Stream>>> Secure(Carrier tunnel);
+  Task<absl::StatusOr<Link>> OpenTunnel(std::vector<Candidate> candidates);
+  Task<TunnelOutcome> Ask(Link& link, TunnelTarget target, Deadline until);
+  Task<absl::StatusOr<std::unique_ptr<Stream>>> Secure(Link tunnel);
 
   const DialServices& services_;
   const DialRequest request_;
@@ -147,7 +147,7 @@ absl::StatusOr<std::vector<Candidate>> ProxiedDial::Admit(
   return candidates;
 }
 
-Task<absl::StatusOr<Carrier>> ProxiedDial::Reach() {
+Task<absl::StatusOr<Link>> ProxiedDial::Reach() {
   absl::StatusOr<std::vector<address>> addresses = co_await steps_.Resolve(proxy_.host);
   if (!addresses.ok()) co_return NotReached(addresses.status());
   ConnectResult connected = co_await steps_.Connect(*std::move(addresses), proxy_.port);
@@ -156,18 +156,18 @@ Task<absl::StatusOr<Carrier>> ProxiedDial::Reach() {
         {proxy_.Title(), ConnectOutcome(connected.error), connected.tries.back().took});
     co_return NotConnected(connected);
   }
-  Carrier carrier;
+  Link link;
   if (proxy_.kind != ProxyKind::kHttps) {
-    carrier.tcp = std::make_unique<TcpStream>(std::move(connected.socket), connected.peer);
-    co_return carrier;
+    link.tcp = std::make_unique<TcpStream>(std::move(connected.socket), connected.peer);
+    co_return link;
   }
   TlsPeer peer{proxy_.tls_profile, proxy_.host, proxy_.port, proxy_.Title(), "", false};
-  CO_ASSIGN_OR_RETURN(carrier.tls, co_await steps_.Secure(std::move(connected.socket),
-                                                          connected.peer, std::move(peer)));
+  CO_ASSIGN_OR_RETURN(link.tls, co_await steps_.Secure(std::move(connected.socket), connected.peer,
+                                                       std::move(peer)));
   // The record describes the TLS of the origin, if it has any.
   record_.tls_description.clear();
   record_.tls_resumed = false;
-  co_return carrier;
+  co_return link;
 }
 
 /// The proxy's name did not resolve. That is no fault of the origin's name.
@@ -188,33 +188,33 @@ absl::Status ProxiedDial::NotConnected(const ConnectResult& result) const {
   return ProxyConnectError(proxy_, Concat("connect: ", result.error.message()), peer_);
 }
 
-Task<absl::StatusOr<Carrier>> ProxiedDial::OpenTunnel(std::vector<Candidate> candidates) {
+Task<absl::StatusOr<Link>> ProxiedDial::OpenTunnel(std::vector<Candidate> candidates) {
   absl::Status failed;
   Deadline until;
   for (std::size_t i = 0; i < candidates.size(); ++i) {
-    CO_ASSIGN_OR_RETURN(Carrier carrier, co_await Reach());
+    CO_ASSIGN_OR_RETURN(Link link, co_await Reach());
     const SteadyTime now = services_.clock.Now();
     if (i == 0) {
       until = deadline_.Min(Deadline::After(now, request_.timeouts.proxy));
-      candidates = Ordered(candidates, carrier.stream().peer().address().is_v4());
+      candidates = Ordered(candidates, link.stream().peer().address().is_v4());
     }
     const bool last = i + 1 == candidates.size() || until.IsNever();
     const Deadline own = last ? until : Deadline::At(now + (until.at() - now) / 2);
-    const TunnelOutcome outcome = co_await Ask(carrier, candidates[i].target, own);
-    if (outcome.status.ok()) co_return carrier;
+    const TunnelOutcome outcome = co_await Ask(link, candidates[i].target, own);
+    if (outcome.status.ok()) co_return link;
     failed = outcome.status;
     if (!outcome.other_address_may_work) break;
   }
   co_return failed;
 }
 
-Task<TunnelOutcome> ProxiedDial::Ask(Carrier& carrier, TunnelTarget target, Deadline until) {
+Task<TunnelOutcome> ProxiedDial::Ask(Link& link, TunnelTarget target, Deadline until) {
   const SteadyTime began = services_.clock.Now();
   const std::string address = PeerName({"", target.host, target.port});
   const auto negotiation = NegotiateTunnel(proxy_, std::move(target), peer_);
   const std::string late = TimeoutMessage(Phase::kProxy, PeerName(request_.origin, &proxy_));
   absl::StatusOr<TunnelOutcome> outcome = co_await WithDeadline(
-      services_.clock, until, late, Converse(carrier.stream(), *negotiation, proxy_, peer_));
+      services_.clock, until, late, Converse(link.stream(), *negotiation, proxy_, peer_));
   if (!outcome.ok()) {
     const bool timed_out = absl::IsDeadlineExceeded(outcome.status());
     outcome = TunnelOutcome{outcome.status(), timed_out ? "timed out" : "lost",
@@ -226,7 +226,7 @@ Task<TunnelOutcome> ProxiedDial::Ask(Carrier& carrier, TunnelTarget target, Dead
   co_return *std::move(outcome);
 }
 
-Task<absl::StatusOr<std::unique_ptr<Stream>>> ProxiedDial::Secure(Carrier tunnel) {
+Task<absl::StatusOr<std::unique_ptr<Stream>>> ProxiedDial::Secure(Link tunnel) {
   const Origin& origin = request_.origin;
   TlsPeer peer{request_.tls_profile,      origin.host, origin.port,
                PeerName(origin, &proxy_), proxy_.name, request_.offer_http2};

@@ -136,7 +136,12 @@ class FakeDialer final : public net::Dialer {
       asio::steady_timer never(executor_, asio::steady_timer::time_point::max());
       co_await never.async_wait(asio::use_awaitable);
     }
-    if (!failure.ok()) co_return failure;
+    absl::Status failed = failure;
+    if (!failures.empty()) {
+      failed = std::move(failures.front());
+      failures.pop_front();
+    }
+    if (!failed.ok()) co_return failed;
     auto peer = std::make_shared<FakePeer>();
     peer->ends = false;
     for (int i = 0; i < 100; ++i) peer->answers.push_back({answer});
@@ -148,7 +153,8 @@ class FakeDialer final : public net::Dialer {
   std::string answer = Answer("hello");
   std::function<void(FakePeer&, std::size_t index)> script;
   absl::Status failure;
-  bool hangs = false;  ///< Until it is cancelled.
+  std::deque<absl::Status> failures;  ///< Instead, of the first dials, one each.
+  bool hangs = false;                 ///< Until it is cancelled.
   std::vector<Origin> dialled;
   std::vector<net::DialRequest> requests;
   bool offered_http2 = false;  ///< By the last dial.

@@ -181,6 +181,17 @@ TEST_F(Http2Test, CancelledConnectIsTakenOverByTheNextInLine) {
   EXPECT_THAT(dialer_.dialled, SizeIs(2));
 }
 
+TEST_F(Http2Test, ConnectThatSaysCancelledHasNotFailed) {
+  dialer_.failures = {absl::CancelledError("by its caller")};
+  for (int i = 0; i < 3; ++i) Start();
+  Poll();
+
+  EXPECT_TRUE(absl::IsCancelled(fetches_[0]->status)) << fetches_[0]->status;
+  EXPECT_EQ(fetches_[1]->body, "hello");
+  EXPECT_EQ(fetches_[2]->body, "hello");
+  EXPECT_THAT(dialer_.dialled, SizeIs(2));  // The third waited for the second.
+}
+
 TEST_F(Http2Test, PriorKnowledgeNeedsNoTls) {
   EXPECT_EQ(Do(Get("http://cleartext.test/")).body, "hello");
   EXPECT_FALSE(dialer_.offered_http2);
