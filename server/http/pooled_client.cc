@@ -134,12 +134,14 @@ class PooledClient::Recording {
       net::DialRecord& dial = record_.dial;
       record_.failed_phase = dial.failed_phase;
       const Duration took = now - phase_began_.value_or(*record_.served_at);
-      TimeOf(dial.failed_phase, dial) = took - dial.dns - dial.connect - dial.tls;
+      TimeOf(dial.failed_phase, dial) =
+          took - dial.dns - dial.connect - dial.tls - dial.proxy;
     }
   }
 
   static Duration& TimeOf(Phase phase, net::DialRecord& dial) {
     if (phase == Phase::kResolve) return dial.dns;
+    if (phase == Phase::kProxy) return dial.proxy;
     return phase == Phase::kTls ? dial.tls : dial.connect;
   }
 
