@@ -134,8 +134,7 @@ class PooledClient::Recording {
       net::DialRecord& dial = record_.dial;
       record_.failed_phase = dial.failed_phase;
       const Duration took = now - phase_began_.value_or(*record_.served_at);
-      TimeOf(dial.failed_phase, dial) =
-          took - dial.dns - dial.connect - dial.tls - dial.proxy;
+      TimeOf(dial.failed_phase, dial) = took - dial.dns - dial.connect - dial.tls - dial.proxy;
     }
   }
 
