@@ -230,7 +230,7 @@ TEST_F(EngineTest, LateCancelSparesTheRunThatWaitsForTheCancelledOne) {
 
   ASSERT_TRUE(Await(engine_->Cancel(id)).ok());
 
-  while (engine_->Stats().transfers_in_use > 0) std::this_thread::yield();
+  WaitFor(jobs::State::kSucceeded, 1);
   EXPECT_EQ(StateOf(id), jobs::State::kSucceeded);
 }
 
