@@ -28,6 +28,9 @@ struct Config {
   std::string files_root;                       ///< Empty = <data_dir>/files.
   std::uint64_t buffer_bytes = std::uint64_t{256} << 20;
   Duration shutdown_grace = std::chrono::seconds(25);
+  /// Longer than any pause of a program that works, shorter than what others should wait for its
+  /// buffer. Dead peers are found by keepalive, sooner.
+  Duration caller_idle = std::chrono::minutes(5);
   std::string tls_ca_file;
   std::map<std::string, net::TlsProfile> tls_profiles;
   egress::PolicyConfig egress;

@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::string_view kSqlite = "sqlite:";
 constexpr Duration kMaxGrace = std::chrono::hours(24);
-/// Two of the largest buffers: less, and one stalled reader stops everybody.
+/// Two of the largest buffers: one for the jobs and one for the streams.
 constexpr std::uint64_t kMinBufferBytes = std::uint64_t{2} << 20;
 
 void CheckStore(const Config& config, std::vector<std::string>& errors) {

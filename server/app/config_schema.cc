@@ -296,7 +296,7 @@ std::vector<ConfigKey> LimitKeys() {
       NumberKey("limits.transfers", FETCHD_AT(engine.max_transfers), 1, kMany,
                 "Jobs and Fetch streams that run at once; at most limits.connections."),
       SizeKey("limits.buffer_bytes", FETCHD_AT(buffer_bytes),
-              "Memory for body bytes of all transfers together."),
+              "Memory for body bytes of all transfers together; streams to callers may hold half."),
       SizeKey("fetch.max_body_bytes", FETCHD_AT(engine.max_body_bytes),
               "Longer bodies are refused."),
       DurationKey("shutdown.grace", FETCHD_AT(shutdown_grace),
@@ -316,6 +316,9 @@ std::vector<ConfigKey> TimeoutKeys() {
                   "From the request to the response's head."),
       DurationKey("timeouts.read_idle", FETCHD_AT(engine.timeouts.read_idle),
                   "Between two reads that bring bytes."),
+      DurationKey("timeouts.caller_idle", FETCHD_AT(caller_idle),
+                  "How long a caller of Fetch or ReadBody may leave a message untaken before it is "
+                  "cut off."),
       SizeKey("timeouts.min_speed_bytes_per_sec",
               FETCHD_AT(engine.timeouts.min_speed_bytes_per_sec),
               "Slower bodies are given up; 0: none is."),

@@ -70,7 +70,8 @@ struct StreamEnd {
   std::vector<Digest> digests;
   std::vector<jobs::AttemptRecord> attempts;
 };
-/// The caller of Fetch. Each wait is backpressure up to the origin's socket.
+/// The caller of Fetch. Each wait is backpressure up to the origin's socket; it holds a permit, a
+/// connection and a buffer, so the receiver limits it: DEADLINE_EXCEEDED ends the stream.
 class StreamReceiver {
  public:
   virtual ~StreamReceiver() = default;

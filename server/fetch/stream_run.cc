@@ -77,7 +77,7 @@ Task<absl::Status> StreamRun::OneAttempt(int number) {
   if (!head_given_) url_index_ = static_cast<std::size_t>(number - 1) % spec_.urls.size();
   CO_ASSIGN_OR_RETURN(url_, Url::Parse(spec_.urls[url_index_], deps_.transfer.config.url));
   Transfer transfer(deps_.transfer, spec_, *url_, *this, verifier_, progress_, facts_,
-                    {.buffer_bytes = kBufferBytes});
+                    {.buffer_bytes = kBufferBytes, .use = sink::BufferUse::kStream});
   Asked asked{position_, validator_, total_bytes_, source_};
   absl::Status status = co_await transfer.Run(std::move(asked), deadline_);
   if (status.ok()) status = Verify();

@@ -185,7 +185,7 @@ Task<absl::StatusOr<sink::Buffer>> Transfer::AcquireBuffer(
   const SteadyTime from = deps_.clock.Now();
   const AttemptClock::Pause pause(time_);
   absl::StatusOr<sink::Buffer> buffer =
-      co_await deps_.buffers.Acquire(wanted, deps_.clock, deadline_);
+      co_await deps_.buffers.Acquire(wanted, deps_.clock, deadline_, options_.use);
   facts_.buffer_wait += deps_.clock.Now() - from;
   if (!buffer.ok()) co_return FailBody(buffer.status());
   co_return buffer;

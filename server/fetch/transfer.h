@@ -60,6 +60,7 @@ class Transfer {
   struct Options {
     std::size_t buffer_bytes = std::size_t{256}
                                << 10;  ///< For bodies that are not known to be smaller.
+    sink::BufferUse use = sink::BufferUse::kJob;
   };
   Transfer(TransferDeps deps, const jobs::FetchSpec& spec, Url url, Target& target,
            Verifier& verifier, ProgressMeter& progress, AttemptFacts& facts, Options options);

@@ -4,6 +4,8 @@
 #include <optional>
 #include <utility>
 
+#include "base/check.h"
+#include "base/strings.h"
 #include "rpc/convert_attempt.h"
 #include "rpc/convert_job.h"
 #include "rpc/convert_spec.h"
@@ -24,11 +26,62 @@ Deadline DeadlineOf(const grpc::CallbackServerContext& context, const Clock& clo
   return Deadline::After(clock, std::max(Duration::zero(), Duration(at - clock.WallNow())));
 }
 
+using FrameBody = grpc::ByteBuffer (*)(std::uint64_t offset, sink::Buffer bytes, LoanTerms terms);
+
+/// Writes to a caller that may stall: it is cut off when it leaves a message untaken for too long.
+class StreamWriter {
+ public:
+  StreamWriter(BytesCall& call, Clock& clock, Duration idle, std::shared_ptr<LoanedBuffers> account)
+      : call_(call), clock_(clock), idle_(idle), account_(std::move(account)) {}
+
+  Task<absl::Status> Write(grpc::ByteBuffer message) {
+    const Deadline deadline = Deadline::After(clock_, idle_);
+    const absl::StatusOr<Taken> taken = co_await WithDeadline<Taken>(
+        clock_, deadline, "the caller took nothing", WriteTo(call_, std::move(message)));
+    co_return CutOffIfLate(taken.status());
+  }
+
+  /// Completes when gRPC has let go of `bytes`: who asks for the next buffer has none in its hand,
+  /// and cannot wait for itself.
+  Task<absl::Status> WriteBody(FrameBody frame, std::uint64_t offset, sink::Buffer bytes) {
+    Permit permit = in_flight_->TryAcquire(1);
+    FETCHD_CHECK(permit);
+    LoanTerms terms{account_, in_flight_, std::move(permit)};
+    // A ByteBuffer has no move: a named one would keep its share of the bytes.
+    CO_RETURN_IF_ERROR(co_await Write(frame(offset, std::move(bytes), std::move(terms))));
+    const Deadline deadline = Deadline::After(clock_, idle_);
+    const absl::StatusOr<Permit> returned =
+        co_await in_flight_->Acquire(1, clock_, deadline, "the caller took nothing");
+    co_return CutOffIfLate(returned.status());
+  }
+
+ private:
+  struct Taken {};
+  static Task<absl::StatusOr<Taken>> WriteTo(BytesCall& call, grpc::ByteBuffer message) {
+    CO_RETURN_IF_ERROR(co_await call.Write(std::move(message)));
+    co_return Taken();
+  }
+
+  absl::Status CutOffIfLate(const absl::Status& status) {
+    if (!absl::IsDeadlineExceeded(status)) return status;
+    const absl::Status stalled = absl::DeadlineExceededError(
+        Concat("the caller took nothing for ", idle_ / std::chrono::milliseconds(1),
+               " ms (timeouts.caller_idle): go on from the offset behind the last message"));
+    call_.CutOff(stalled);
+    return stalled;
+  }
+
+  BytesCall& call_;
+  Clock& clock_;
+  const Duration idle_;
+  const std::shared_ptr<LoanedBuffers> account_;
+  const std::shared_ptr<Semaphore> in_flight_ = std::make_shared<Semaphore>(1);
+};
+
 /// Passes what the engine brings on to the stream.
 class StreamToCall final : public fetch::StreamReceiver {
  public:
-  StreamToCall(MessageWriter<grpc::ByteBuffer>& writer, std::shared_ptr<LoanedBuffers> loaned)
-      : writer_(writer), loaned_(std::move(loaned)) {}
+  explicit StreamToCall(StreamWriter& writer) : writer_(writer) {}
 
   Task<absl::Status> OnHead(fetch::StreamHead head) override {
     v1::FetchResponse response;
@@ -38,19 +91,16 @@ class StreamToCall final : public fetch::StreamReceiver {
     for (const auto& header : head.headers) *out.add_headers() = ToProto(header);
     if (head.total_bytes) out.set_total_bytes(*head.total_bytes);
     out.set_offset(head.offset);
-    const grpc::ByteBuffer message = FrameMessage(response);
-    co_return co_await writer_.Write(message);
+    co_return co_await writer_.Write(FrameMessage(response));
   }
 
   Task<absl::Status> OnBytes(std::uint64_t offset, sink::Buffer bytes) override {
     if (bytes.size() == 0) co_return absl::OkStatus();
-    const grpc::ByteBuffer message = FrameFetchChunk(offset, std::move(bytes), loaned_);
-    co_return co_await writer_.Write(message);
+    co_return co_await writer_.WriteBody(FrameFetchChunk, offset, std::move(bytes));
   }
 
  private:
-  MessageWriter<grpc::ByteBuffer>& writer_;
-  const std::shared_ptr<LoanedBuffers> loaned_;
+  StreamWriter& writer_;
 };
 
 v1::FetchResponse EndResponse(const fetch::StreamEnd& end) {
@@ -69,15 +119,15 @@ struct FetchArguments {
   Deadline deadline;
 };
 
-Task<absl::Status> RunFetch(const ServerDeps& deps, FetchArguments arguments,
+Task<absl::Status> RunFetch(const ServerDeps& deps, Duration caller_idle, FetchArguments arguments,
                             std::shared_ptr<LoanedBuffers> loaned,
                             std::shared_ptr<BytesCall> call) {
-  StreamToCall receiver(*call, std::move(loaned));
+  StreamWriter writer(*call, deps.clock, caller_idle, std::move(loaned));
+  StreamToCall receiver(writer);
   const absl::StatusOr<fetch::StreamEnd> end = co_await deps.engine.Stream(
       std::move(arguments.spec), arguments.offset, arguments.deadline, receiver);
   if (!end.ok()) co_return end.status();
-  const grpc::ByteBuffer message = FrameMessage(EndResponse(*end));
-  co_return co_await call->Write(message);
+  co_return co_await writer.Write(FrameMessage(EndResponse(*end)));
 }
 
 absl::StatusOr<sink::Destination> FinishedBody(const jobs::Job& job) {
@@ -88,37 +138,43 @@ absl::StatusOr<sink::Destination> FinishedBody(const jobs::Job& job) {
   return sink::ParseResolvedDestination(job.destination);
 }
 
-Task<absl::Status> SendBody(const ServerDeps& deps, sink::Reader& reader, std::uint64_t offset,
-                            std::shared_ptr<LoanedBuffers> loaned,
-                            MessageWriter<grpc::ByteBuffer>& writer) {
+struct BodyWanted {
+  JobId id;
+  std::uint64_t offset = 0;
+  Deadline deadline;
+};
+
+Task<absl::Status> SendBody(const ServerDeps& deps, sink::Reader& reader, BodyWanted wanted_body,
+                            StreamWriter& writer) {
+  std::uint64_t offset = wanted_body.offset;
   while (true) {
     const std::uint64_t left = reader.size_bytes() - std::min(reader.size_bytes(), offset);
     // One byte more than is left finds the end of a file that grew.
     const std::size_t wanted =
         static_cast<std::size_t>(std::min<std::uint64_t>(left + 1, kReadBodyChunk));
-    absl::StatusOr<sink::Buffer> buffer =
-        co_await deps.buffers.Acquire(wanted, deps.clock, Deadline::Never());
+    absl::StatusOr<sink::Buffer> buffer = co_await deps.buffers.Acquire(
+        wanted, deps.clock, wanted_body.deadline, sink::BufferUse::kStream);
     if (!buffer.ok()) co_return buffer.status();
     const absl::StatusOr<std::size_t> read = co_await reader.Read(*buffer);
     if (!read.ok()) co_return read.status();
     if (*read == 0) co_return absl::OkStatus();
-    const grpc::ByteBuffer message = FrameReadBody(offset, *std::move(buffer), loaned);
+    CO_RETURN_IF_ERROR(co_await writer.WriteBody(FrameReadBody, offset, *std::move(buffer)));
     offset += *read;
-    CO_RETURN_IF_ERROR(co_await writer.Write(message));
   }
 }
 
-Task<absl::Status> RunReadBody(const ServerDeps& deps, JobId id, std::uint64_t offset,
+Task<absl::Status> RunReadBody(const ServerDeps& deps, Duration caller_idle, BodyWanted wanted,
                                std::shared_ptr<LoanedBuffers> loaned,
                                std::shared_ptr<BytesCall> call) {
-  const absl::StatusOr<jobs::Job> job = co_await deps.store.Get(id);
+  const absl::StatusOr<jobs::Job> job = co_await deps.store.Get(wanted.id);
   if (!job.ok()) co_return job.status();
   absl::StatusOr<sink::Destination> destination = FinishedBody(*job);
   if (!destination.ok()) co_return destination.status();
   absl::StatusOr<std::unique_ptr<sink::Reader>> reader =
-      co_await deps.destinations.OpenForRead(*std::move(destination), offset);
+      co_await deps.destinations.OpenForRead(*std::move(destination), wanted.offset);
   if (!reader.ok()) co_return reader.status();
-  co_return co_await SendBody(deps, **reader, offset, std::move(loaned), *call);
+  StreamWriter writer(*call, deps.clock, caller_idle, std::move(loaned));
+  co_return co_await SendBody(deps, **reader, std::move(wanted), writer);
 }
 
 absl::Status MalformedRequest() {
@@ -138,19 +194,22 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* FetchServiceImpl::Fetch(
   const absl::Status checked = creator_.CheckSpec(*spec);
   if (!checked.ok()) return EndCall(call, checked);
   FetchArguments arguments{*std::move(spec), request.offset(), DeadlineOf(*context, deps_.clock)};
+  call->Of(context);
   return StartCall(groups_.Next(), "Fetch", call,
-                   RunFetch(deps_, std::move(arguments), loaned_, call));
+                   RunFetch(deps_, config_.caller_idle, std::move(arguments), loaned_, call));
 }
 
 grpc::ServerWriteReactor<grpc::ByteBuffer>* FetchServiceImpl::ReadBody(
-    grpc::CallbackServerContext*, const grpc::ByteBuffer* bytes) {
+    grpc::CallbackServerContext* context, const grpc::ByteBuffer* bytes) {
   const auto call = std::make_shared<BytesCall>();
   v1::ReadBodyRequest request;
   if (!ParseMessage(*bytes, request)) return EndCall(call, MalformedRequest());
   const absl::StatusOr<JobId> id = ParseName(request.name(), "name");
   if (!id.ok()) return EndCall(call, id.status());
+  BodyWanted wanted{*id, request.offset(), DeadlineOf(*context, deps_.clock)};
+  call->Of(context);
   return StartCall(groups_.Next(), "ReadBody", call,
-                   RunReadBody(deps_, *id, request.offset(), loaned_, call));
+                   RunReadBody(deps_, config_.caller_idle, std::move(wanted), loaned_, call));
 }
 
 }  // namespace fetchd::rpc

@@ -6,6 +6,8 @@
 // cancellation; nothing after OnDone.
 #pragma once
 
+#include <grpc/grpc.h>
+#include <grpcpp/server_context.h>
 #include <grpcpp/support/server_callback.h>
 
 #include <atomic>
@@ -68,6 +70,16 @@ class WriteCall final : public Call<grpc::ServerWriteReactor<Message>>,
   /// once.
   void SendHeaders() { this->StartSendInitialMetadata(); }
 
+  /// For CutOff(). Before the task starts; `context` is gRPC's, and lives until the call is done.
+  void Of(grpc::CallbackServerContext* context) { context_ = context; }
+  /// Ends the call at once, although the caller takes nothing: what was written and not taken is
+  /// dropped, and its memory is free. End() would wait behind it. By the task.
+  void CutOff(const absl::Status& status) {
+    grpc_call_cancel_with_status(context_->c_call(), static_cast<grpc_status_code>(status.code()),
+                                 MessageOf(status).c_str(), nullptr);
+    this->End(status);
+  }
+
   Task<absl::Status> Write(Message message) override {
     const bool written = co_await asio::async_initiate<const asio::use_awaitable_t<>, void(bool)>(
         [this](auto handler, Message next) { this->Begin(std::move(handler), std::move(next)); },
@@ -77,6 +89,7 @@ class WriteCall final : public Call<grpc::ServerWriteReactor<Message>>,
   }
 
   void OnWriteDone(bool ok) override {
+    message_ = Message();
     {
       const std::lock_guard lock(mutex_);
       outstanding_ = false;
@@ -104,7 +117,7 @@ class WriteCall final : public Call<grpc::ServerWriteReactor<Message>>,
       });
     }
     if (!Claim(completion)) return completion(false);
-    message_ = std::move(next);
+    message_ = std::move(next);  // gRPC reads it until OnWriteDone.
     this->StartWrite(&message_);
   }
 
@@ -126,6 +139,7 @@ class WriteCall final : public Call<grpc::ServerWriteReactor<Message>>,
     if (completion) completion(written);
   }
 
+  grpc::CallbackServerContext* context_ = nullptr;
   std::mutex mutex_;
   Completion pending_;
   bool outstanding_ = false;

@@ -46,6 +46,8 @@ struct ServerConfig {
   std::string version;
   UrlOptions url;
   std::size_t max_connections = 0;  ///< Of the HTTP client: shown by GetStatus.
+  /// How long a caller of Fetch or ReadBody may leave one message (1 MiB) untaken.
+  Duration caller_idle = Duration::max();
 };
 
 }  // namespace fetchd::rpc

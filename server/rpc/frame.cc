@@ -33,23 +33,24 @@ std::string BodyHeader(std::uint64_t offset, std::size_t size) {
 }
 
 struct Loan {
-  Loan(sink::Buffer loaned_bytes, std::shared_ptr<LoanedBuffers> account)
-      : bytes(std::move(loaned_bytes)), loaned(std::move(account)) {
-    loaned->Add();
+  Loan(sink::Buffer loaned_bytes, LoanTerms loan_terms)
+      : bytes(std::move(loaned_bytes)), terms(std::move(loan_terms)) {
+    terms.account->Add();
   }
   ~Loan() {
     bytes = sink::Buffer();
-    loaned->Remove();
+    terms.permit.Release();
+    terms.account->Remove();
   }
   Loan(const Loan&) = delete;
   Loan& operator=(const Loan&) = delete;
 
   sink::Buffer bytes;
-  std::shared_ptr<LoanedBuffers> loaned;
+  LoanTerms terms;
 };
 
-grpc::Slice LoanSlice(sink::Buffer bytes, std::shared_ptr<LoanedBuffers> loaned) {
-  auto loan = std::make_unique<Loan>(std::move(bytes), std::move(loaned));
+grpc::Slice LoanSlice(sink::Buffer bytes, LoanTerms terms) {
+  auto loan = std::make_unique<Loan>(std::move(bytes), std::move(terms));
   const auto view = loan->bytes.bytes();
   // gRPC only reads; its C signature takes a plain pointer.
   void* data = const_cast<std::byte*>(view.data());
@@ -58,10 +59,9 @@ grpc::Slice LoanSlice(sink::Buffer bytes, std::shared_ptr<LoanedBuffers> loaned)
       loan.release());
 }
 
-grpc::ByteBuffer Frame(const std::string& header, sink::Buffer bytes,
-                       std::shared_ptr<LoanedBuffers> loaned) {
+grpc::ByteBuffer Frame(const std::string& header, sink::Buffer bytes, LoanTerms terms) {
   const std::array<grpc::Slice, 2> slices{grpc::Slice(header),
-                                          LoanSlice(std::move(bytes), std::move(loaned))};
+                                          LoanSlice(std::move(bytes), std::move(terms))};
   return grpc::ByteBuffer(slices.data(), slices.size());
 }
 
@@ -82,18 +82,16 @@ bool LoanedBuffers::WaitUntilNone(Duration timeout) {
   return returned_.wait_for(lock, timeout, [this] { return count_ == 0; });
 }
 
-grpc::ByteBuffer FrameFetchChunk(std::uint64_t offset, sink::Buffer bytes,
-                                 std::shared_ptr<LoanedBuffers> loaned) {
+grpc::ByteBuffer FrameFetchChunk(std::uint64_t offset, sink::Buffer bytes, LoanTerms terms) {
   const std::string inner = BodyHeader(offset, bytes.size());
   std::string header(1, kChunkKey);
   AppendVarint(inner.size() + bytes.size(), header);
-  return Frame(header + inner, std::move(bytes), std::move(loaned));
+  return Frame(header + inner, std::move(bytes), std::move(terms));
 }
 
-grpc::ByteBuffer FrameReadBody(std::uint64_t offset, sink::Buffer bytes,
-                               std::shared_ptr<LoanedBuffers> loaned) {
+grpc::ByteBuffer FrameReadBody(std::uint64_t offset, sink::Buffer bytes, LoanTerms terms) {
   const std::string header = BodyHeader(offset, bytes.size());
-  return Frame(header, std::move(bytes), std::move(loaned));
+  return Frame(header, std::move(bytes), std::move(terms));
 }
 
 grpc::ByteBuffer FrameMessage(const google::protobuf::MessageLite& message) {

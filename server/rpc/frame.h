@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 
+#include "base/semaphore.h"
 #include "base/time.h"
 #include "sink/buffer.h"
 
@@ -29,12 +30,18 @@ class LoanedBuffers {
   std::uint64_t count_ = 0;
 };
 
+/// Who learns that gRPC has let go of a buffer, which is when its last byte has gone to the socket
+/// or the call is over: the account of all calls, and the call that wrote it.
+struct LoanTerms {
+  std::shared_ptr<LoanedBuffers> account;
+  std::shared_ptr<Semaphore> call;
+  Permit permit;  ///< One of `call`.
+};
+
 /// FetchResponse{chunk: {offset, data}}.
-grpc::ByteBuffer FrameFetchChunk(std::uint64_t offset, sink::Buffer bytes,
-                                 std::shared_ptr<LoanedBuffers> loaned);
+grpc::ByteBuffer FrameFetchChunk(std::uint64_t offset, sink::Buffer bytes, LoanTerms terms);
 /// ReadBodyResponse{offset, data}.
-grpc::ByteBuffer FrameReadBody(std::uint64_t offset, sink::Buffer bytes,
-                               std::shared_ptr<LoanedBuffers> loaned);
+grpc::ByteBuffer FrameReadBody(std::uint64_t offset, sink::Buffer bytes, LoanTerms terms);
 /// Any other message.
 grpc::ByteBuffer FrameMessage(const google::protobuf::MessageLite& message);
 /// False when the bytes are not such a message.

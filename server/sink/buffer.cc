@@ -49,6 +49,7 @@ Buffer& Buffer::operator=(Buffer&& other) noexcept {
   block_ = std::move(other.block_);
   capacity_ = std::exchange(other.capacity_, 0);
   size_ = std::exchange(other.size_, 0);
+  stream_permit_ = std::move(other.stream_permit_);
   permit_ = std::move(other.permit_);
   return *this;
 }
@@ -58,16 +59,23 @@ Buffer::~Buffer() {
 }
 
 BufferPool::BufferPool(std::size_t budget_bytes, std::size_t keep_bytes)
-    : budget_(budget_bytes), free_(std::make_unique<FreeLists>(keep_bytes)) {}
+    : budget_(budget_bytes),
+      streams_(std::max<std::size_t>(1, budget_bytes / 2)),
+      free_(std::make_unique<FreeLists>(keep_bytes)) {}
 
 BufferPool::~BufferPool() = default;
 
 Task<absl::StatusOr<Buffer>> BufferPool::Acquire(std::size_t wanted, Clock& clock,
-                                                 Deadline deadline) {
-  const std::size_t capacity = SizeFor(wanted, budget_.capacity());
+                                                 Deadline deadline, BufferUse use) {
+  const bool stream = use == BufferUse::kStream;
+  const std::size_t capacity = SizeFor(wanted, stream ? streams_.capacity() : budget_.capacity());
+  Buffer buffer;
+  if (stream) {
+    CO_ASSIGN_OR_RETURN(buffer.stream_permit_,
+                        co_await streams_.Acquire(capacity, clock, deadline, "stream buffers"));
+  }
   CO_ASSIGN_OR_RETURN(Permit permit,
                       co_await budget_.Acquire(capacity, clock, deadline, "buffer budget"));
-  Buffer buffer;
   {
     const std::lock_guard lock(free_->mutex);
     auto* list = free_->ListFor(capacity);

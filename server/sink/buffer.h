@@ -11,6 +11,11 @@ namespace fetchd::sink {
 
 class BufferPool;
 
+/// Who asks for a buffer. A stream's comes back when its caller has taken the bytes, whenever that
+/// is, so streams together may hold half of the budget: callers that stall hold up one another, and
+/// never the jobs.
+enum class BufferUse { kJob, kStream };
+
 /// A block of memory on loan, with its share of the budget. Move-only; thread-safe to destroy
 /// anywhere.
 class Buffer {
@@ -33,6 +38,7 @@ class Buffer {
   std::unique_ptr<std::byte[]> block_;
   std::size_t capacity_ = 0;
   std::size_t size_ = 0;
+  Permit stream_permit_;  ///< Empty for a job's.
   Permit permit_;
 };
 
@@ -44,14 +50,17 @@ class BufferPool {
   ~BufferPool();
   /// The smallest size that holds `wanted` bytes, or 1 MiB. Waits for budget, first come first
   /// served.
-  Task<absl::StatusOr<Buffer>> Acquire(std::size_t wanted, Clock& clock, Deadline deadline);
+  Task<absl::StatusOr<Buffer>> Acquire(std::size_t wanted, Clock& clock, Deadline deadline,
+                                       BufferUse use = BufferUse::kJob);
   const Semaphore& budget() const { return budget_; }
+  const Semaphore& streams_budget() const { return streams_; }
 
  private:
   friend class Buffer;
   struct FreeLists;
   void GiveBack(std::unique_ptr<std::byte[]> block, std::size_t capacity) noexcept;
   Semaphore budget_;
+  Semaphore streams_;  ///< What streams may hold of it.
   std::unique_ptr<FreeLists> free_;
 };
 

@@ -51,14 +51,19 @@ class ApplicationTest : public ::testing::Test {
     std::filesystem::remove_all(directory_);
   }
 
-  LoadedConfig Settings() const {
-    return LoadConfig(
-        {.settings = {"data_dir=" + (directory_ / "data").string(), "grpc.listen=127.0.0.1:0",
-                      "admin.listen=127.0.0.1:0", "egress.allow=[127.0.0.1/32]", "shutdown.grace=0",
-                      "log.level=error", "runtime.shards=2"}});
+  LoadedConfig Settings(const std::vector<std::string>& more = {}) const {
+    std::vector<std::string> settings = {"data_dir=" + (directory_ / "data").string(),
+                                         "grpc.listen=127.0.0.1:0",
+                                         "admin.listen=127.0.0.1:0",
+                                         "egress.allow=[127.0.0.1/32]",
+                                         "shutdown.grace=0",
+                                         "log.level=error",
+                                         "runtime.shards=2"};
+    settings.insert(settings.end(), more.begin(), more.end());
+    return LoadConfig({.settings = settings});
   }
-  void StartServer() {
-    const LoadedConfig loaded = Settings();
+  void StartServer(const std::vector<std::string>& more = {}) {
+    const LoadedConfig loaded = Settings(more);
     ASSERT_THAT(loaded.errors, IsEmpty());
     auto started = Application::Start(loaded.config, "1.2.3");
     ASSERT_TRUE(started.ok()) << started.status();
@@ -340,6 +345,95 @@ TEST_F(ApplicationTest, CancellingAFetchStopsTheOrigin) {
     ASSERT_TRUE(admin_->GetStatus(&ask, v1::GetStatusRequest(), &status).ok());
   } while (status.transfers().in_use() != 0 || status.buffer_bytes().in_use() != 0);
   EXPECT_EQ(status.version(), "1.2.3");
+}
+
+/// A body that no window of HTTP/2 holds, under a budget of two buffers.
+class StalledCallerTest : public ApplicationTest {
+ protected:
+  static constexpr std::size_t kBodyBytes = std::size_t{48} << 20;
+
+  void Restart(const std::string& caller_idle) {
+    origin_.Handle("/big", [](Exchange& exchange) {
+      exchange.Respond(200, {}, std::string(kBodyBytes, 'b'));
+    });
+    StopServer();
+    StartServer({"timeouts.caller_idle=" + caller_idle, "limits.buffer_bytes=2MiB"});
+  }
+  std::string FetchBig() {
+    v1::Job job;
+    EXPECT_TRUE(Create(Request("/big"), &job).ok());
+    EXPECT_EQ(WatchUntilDone(job.name()).back(), v1::Job::SUCCEEDED);
+    return job.name();
+  }
+  /// Until the server waits for the caller of a stream with a buffer in its hand.
+  void WaitForStall() {
+    v1::Status status;
+    do {
+      grpc::ClientContext ask;
+      ASSERT_TRUE(admin_->GetStatus(&ask, v1::GetStatusRequest(), &status).ok());
+    } while (status.buffer_bytes().in_use() == 0);
+  }
+  static std::size_t ReadAll(grpc::ClientReader<v1::ReadBodyResponse>& reader) {
+    std::size_t size = 0;
+    for (v1::ReadBodyResponse response; reader.Read(&response);) size += response.data().size();
+    return size;
+  }
+};
+
+TEST_F(StalledCallerTest, DoesNotHoldUpJobs) {
+  Restart("5m");
+  v1::ReadBodyRequest read;
+  read.set_name(FetchBig());
+  grpc::ClientContext read_context;
+  const auto reader = fetch_->ReadBody(&read_context, read);
+  v1::FetchRequest fetch;
+  fetch.mutable_spec()->add_urls(origin_.Url("/big"));
+  grpc::ClientContext fetch_context;
+  const auto fetcher = fetch_->Fetch(&fetch_context, fetch);
+  WaitForStall();
+
+  FetchBig();
+
+  read_context.TryCancel();
+  fetch_context.TryCancel();
+}
+
+TEST_F(StalledCallerTest, IsCutOffAndItsBufferServesTheNext) {
+  Restart("1s");
+  v1::ReadBodyRequest read;
+  read.set_name(FetchBig());
+  grpc::ClientContext stalled_context;
+  const auto stalled = fetch_->ReadBody(&stalled_context, read);
+  WaitForStall();
+
+  grpc::ClientContext context;
+  const auto reader = fetch_->ReadBody(&context, read);
+  EXPECT_EQ(ReadAll(*reader), kBodyBytes);
+  EXPECT_TRUE(reader->Finish().ok());
+
+  EXPECT_LT(ReadAll(*stalled), kBodyBytes);
+  const grpc::Status status = stalled->Finish();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::DEADLINE_EXCEEDED) << status.error_message();
+  EXPECT_THAT(status.error_message(), HasSubstr("timeouts.caller_idle"));
+}
+
+TEST_F(StalledCallerTest, OfFetchIsCutOffToo) {
+  Restart("50ms");
+  v1::FetchRequest fetch;
+  fetch.mutable_spec()->add_urls(origin_.Url("/big"));
+  grpc::ClientContext context;
+  const auto fetcher = fetch_->Fetch(&context, fetch);
+  v1::FetchResponse response;
+  ASSERT_TRUE(fetcher->Read(&response));
+  v1::Status status;
+  do {  // Each question is a round trip.
+    grpc::ClientContext ask;
+    ASSERT_TRUE(admin_->GetStatus(&ask, v1::GetStatusRequest(), &status).ok());
+  } while (status.transfers().in_use() != 0 || status.buffer_bytes().in_use() != 0);
+
+  while (fetcher->Read(&response)) {
+  }
+  EXPECT_EQ(fetcher->Finish().error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
 }
 
 TEST_F(ApplicationTest, BulkAnswersInOrderAndABadOneIsItsOwnError) {

@@ -26,10 +26,13 @@ class FrameTest : public ::testing::Test {
     return *std::move(buffer);
   }
 
+  LoanTerms Terms() { return {loaned_, call_, call_->TryAcquire(1)}; }
+
   RealClock clock_;
   runtime::Runtime runtime_{{.shards = 1, .blocking_threads = 1}};
   sink::BufferPool pool_{4 << 20};
   std::shared_ptr<LoanedBuffers> loaned_ = std::make_shared<LoanedBuffers>();
+  std::shared_ptr<Semaphore> call_ = std::make_shared<Semaphore>(1);
 };
 
 TEST_F(FrameTest, FetchChunkReadsAsTheMessage) {
@@ -40,7 +43,7 @@ TEST_F(FrameTest, FetchChunkReadsAsTheMessage) {
       const std::string body(size, 'x');
 
       v1::FetchResponse response;
-      ASSERT_TRUE(ParseMessage(FrameFetchChunk(offset, Filled(body), loaned_), response));
+      ASSERT_TRUE(ParseMessage(FrameFetchChunk(offset, Filled(body), Terms()), response));
 
       EXPECT_EQ(response.chunk().offset(), offset);
       EXPECT_EQ(response.chunk().data(), body);
@@ -50,21 +53,23 @@ TEST_F(FrameTest, FetchChunkReadsAsTheMessage) {
 
 TEST_F(FrameTest, ReadBodyReadsAsTheMessage) {
   v1::ReadBodyResponse response;
-  ASSERT_TRUE(ParseMessage(FrameReadBody(300, Filled("abc"), loaned_), response));
+  ASSERT_TRUE(ParseMessage(FrameReadBody(300, Filled("abc"), Terms()), response));
 
   EXPECT_EQ(response.offset(), 300u);
   EXPECT_EQ(response.data(), "abc");
 }
 
 TEST_F(FrameTest, BytesAreReturnedWithTheLastReference) {
-  auto frame = std::make_unique<grpc::ByteBuffer>(FrameFetchChunk(0, Filled("abc"), loaned_));
+  auto frame = std::make_unique<grpc::ByteBuffer>(FrameFetchChunk(0, Filled("abc"), Terms()));
   EXPECT_FALSE(loaned_->WaitUntilNone(Duration::zero()));
   EXPECT_GT(pool_.budget().in_use(), 0u);
+  EXPECT_EQ(call_->in_use(), 1u);
 
   frame.reset();
 
   EXPECT_TRUE(loaned_->WaitUntilNone(Duration::zero()));
   EXPECT_EQ(pool_.budget().in_use(), 0u);
+  EXPECT_EQ(call_->in_use(), 0u);
 }
 
 TEST_F(FrameTest, GarbageIsNoMessage) {

@@ -46,6 +46,32 @@ TEST_F(BufferPoolTest, WaitsWithADeadlineWhenTheBudgetIsSpent) {
   EXPECT_TRUE(absl::IsDeadlineExceeded(late.status()));
 }
 
+TEST_F(BufferPoolTest, StreamsHoldHalfOfTheBudgetAtMost) {
+  BufferPool pool(std::size_t{4} << 20);
+  std::vector<Buffer> streams;
+  for (int i = 0; i < 2; ++i) {
+    auto buffer = Await(pool.Acquire(1 << 20, clock_, Deadline::Never(), BufferUse::kStream));
+    ASSERT_TRUE(buffer.ok());
+    streams.push_back(*std::move(buffer));
+  }
+
+  const auto third = Await(pool.Acquire(1, clock_, Deadline::At(clock_.Now()), BufferUse::kStream));
+  EXPECT_TRUE(absl::IsDeadlineExceeded(third.status()));
+  EXPECT_EQ(Acquire(pool, 1 << 20).capacity(), std::size_t{1} << 20);
+
+  streams.pop_back();
+  EXPECT_EQ(pool.streams_budget().in_use(), std::size_t{1} << 20);
+  EXPECT_TRUE(Await(pool.Acquire(1, clock_, Deadline::At(clock_.Now()), BufferUse::kStream)).ok());
+}
+
+TEST_F(BufferPoolTest, StreamBuffersFitTheShareOfStreams) {
+  BufferPool pool(std::size_t{1} << 20);
+
+  const auto buffer = Await(pool.Acquire(1 << 20, clock_, Deadline::Never(), BufferUse::kStream));
+
+  EXPECT_EQ(buffer->capacity(), std::size_t{256} << 10);
+}
+
 TEST_F(BufferPoolTest, NeverAsksForMoreThanTheWholeBudget) {
   BufferPool pool(std::size_t{300} << 10);
 
