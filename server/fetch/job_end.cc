@@ -10,6 +10,7 @@ namespace {
 
 constexpr Duration kFirstBackoff = std::chrono::milliseconds(50);
 constexpr Duration kLongestBackoff = std::chrono::seconds(1);
+constexpr Duration kRecordPatience = std::chrono::seconds(10);
 
 bool IsMismatch(const absl::Status& status) {
   const std::optional<Reason> reason = GetReason(status);
@@ -41,8 +42,10 @@ Task<absl::Status> JobRun::EndCancelled() {
   jobs::AttemptRecord record = MakeRecord(jobs::AttemptOutcome::kCancelled, cancelled);
   record.decision = "cancelled by a caller";
   jobs::Change change = jobs::AttemptCancelled{std::move(record)};
-  // Refused when the job is deleted or claimed anew: then there is nobody to show it to.
-  const absl::Status recorded = co_await RecordEnd(std::move(change));
+  // Refused when the job is deleted or claimed anew: then there is nobody to show it to. Nor is a
+  // run of a later retry kept waiting for it.
+  const Deadline until = Deadline::After(deps_.transfer.clock, kRecordPatience);
+  const absl::Status recorded = co_await Record(std::move(change), until);
   recorded.IgnoreError();
   co_return cancelled;
 }
