@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "fetch/attempt_log.h"
 #include "fetch/engine_core.h"
 
 namespace fetchd::fetch {
@@ -30,6 +31,7 @@ class EngineCore::FileRemoval {
 Task<absl::StatusOr<jobs::Job>> EngineCore::Cancel(JobId id) {
   jobs::Change change = jobs::CancelRequested{};
   CO_ASSIGN_OR_RETURN(jobs::Job job, co_await deps_.store.Update(id, std::move(change)));
+  LogJobEnd(deps_.log, job);
   StopRuns(id, job.fence);
   co_await DropKept(job);
   co_return job;
@@ -69,6 +71,7 @@ Task<void> EngineCore::DropKept(jobs::Job job) {
 
 Task<void> EngineCore::OnExpired(jobs::Job job) {
   counters_.failed.fetch_add(1, std::memory_order_relaxed);
+  LogJobEnd(deps_.log, job);
   // What was never claimed has no file.
   if (job.started_at) co_await DropKept(std::move(job));
 }

@@ -192,8 +192,9 @@ Task<absl::StatusOr<StreamEnd>> EngineCore::Stream(jobs::FetchSpec spec, std::ui
 Task<absl::StatusOr<StreamEnd>> EngineCore::StreamOn(std::size_t shard, jobs::FetchSpec spec,
                                                      std::uint64_t offset, Deadline deadline,
                                                      StreamReceiver& receiver) {
-  StreamRunDeps deps{TransferOn(shard), deps_.runtime.shard(shard).executor(), transfers_,
-                     counters_, Uniform};
+  StreamRunDeps deps{TransferOn(shard), deps_.runtime.shard(shard).executor(),
+                     transfers_,        counters_,
+                     deps_.log,         Uniform};
   StreamRun run(std::move(deps), std::move(spec), offset, deadline, receiver);
   const StreamEntry entry(*this, run);
   // Drain() may have looked for streams just before this one was entered.

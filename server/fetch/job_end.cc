@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/strings.h"
+#include "fetch/attempt_log.h"
 #include "fetch/job_run.h"
 
 namespace fetchd::fetch {
@@ -155,7 +156,10 @@ Task<absl::Status> JobRun::Record(jobs::Change change, Deadline until) {
     const absl::StatusOr<jobs::Job> job = co_await deps_.store.Update(id_, fence_, change);
     if (IsLostClaim(job.status())) co_return absl::AbortedError(MessageOf(job.status()));
     deps_.store_health.Note("record what became of a job", job.status());
-    if (job.ok()) co_return absl::OkStatus();
+    if (job.ok()) {
+      LogChange(deps_.log, *job, change);
+      co_return absl::OkStatus();
+    }
     const bool again = IsWorthRepeating(job.status()) && !until.Passed(clock.Now() + backoff) &&
                        !deps_.draining.load(std::memory_order_acquire);
     if (!again) co_return job.status();

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/strings.h"
+#include "fetch/attempt_log.h"
 #include "fetch/request.h"
 #include "fetch/shown.h"
 
@@ -127,6 +128,7 @@ std::optional<Duration> StreamRun::Decide(int number, const absl::Status& status
     counter.fetch_add(1, std::memory_order_relaxed);
   }
   record.retry_delay = delay;
+  LogAttempt(deps_.log, "fetch", record);
   end_.attempts.push_back(std::move(record));
   return delay;
 }

@@ -13,6 +13,7 @@ struct StreamRunDeps {
   asio::any_io_executor executor;  ///< Of the shard.
   Semaphore& transfers;
   EngineCounters& counters;
+  telemetry::Logger& log;
   std::function<double()> uniform;  ///< In [0, 1).
 };
 

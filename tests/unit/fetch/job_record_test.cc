@@ -10,9 +10,47 @@ using namespace std::chrono_literals;
 using jobs::State;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
-class JobRecordTest : public FetchTest {};
+class JobRecordTest : public FetchTest {
+ protected:
+  std::vector<std::string> LinesAbout(std::string_view text) const {
+    std::vector<std::string> lines = lines_.all();
+    std::erase_if(lines, [text](const std::string& line) { return !line.contains(text); });
+    return lines;
+  }
+};
+
+TEST_F(JobRecordTest, EachAttemptAndTheEndIsALine) {
+  Script({Status(503, {{"Retry-After", "7"}}), Whole("body")});
+  jobs::Job job = NewJob();
+  job.spec.urls = {"https://example.org/file?signature=s3cret"};
+
+  const jobs::Job ended = RunToEnd(job);
+
+  ASSERT_THAT(lines_.all(), SizeIs(3));
+  EXPECT_THAT(lines_.all()[0],
+              AllOf(HasSubstr("attempt=1"), HasSubstr("outcome=FAILED"), HasSubstr(job.id.name()),
+                    HasSubstr("http_status=503"), HasSubstr("failed_phase=\"first byte\""),
+                    HasSubstr("decision=\"retry in 7.0 s")));
+  EXPECT_THAT(lines_.all()[1],
+              AllOf(HasSubstr("attempt=2"), HasSubstr("outcome=SUCCEEDED"),
+                    HasSubstr("url=https://example.org/file "), HasSubstr("received_bytes=4")));
+  EXPECT_THAT(lines_.all()[2],
+              AllOf(HasSubstr("job ended"), HasSubstr("state=SUCCEEDED"), HasSubstr("attempts=2"),
+                    HasSubstr("took_ms=7000"), HasSubstr(ended.result->digests[0].ToSri())));
+  EXPECT_THAT(LinesAbout("s3cret"), IsEmpty());
+}
+
+TEST_F(JobRecordTest, LineOfAJobThatFailedNamesItsReason) {
+  Script({Status(404)});
+
+  RunToEnd(NewJob());
+
+  EXPECT_THAT(lines_.all().back(), AllOf(HasSubstr("job ended"), HasSubstr("state=FAILED"),
+                                         HasSubstr("reason=HTTP_STATUS")));
+}
 
 TEST_F(JobRecordTest, EndIsRecordedWhenTheStoreWorksAgainAndTheLogSaysBothOnce) {
   for (const absl::Status& error :
@@ -27,11 +65,12 @@ TEST_F(JobRecordTest, EndIsRecordedWhenTheStoreWorksAgainAndTheLogSaysBothOnce) 
     EXPECT_EQ(transfers_.in_use(), 0u);
   }
 
-  EXPECT_THAT(lines_.all(), SizeIs(6));
-  EXPECT_THAT(lines_.all()[0], AllOf(HasSubstr("level=warning"), HasSubstr("the job store fails"),
-                                     HasSubstr("locked")));
-  EXPECT_THAT(lines_.all()[1], AllOf(HasSubstr("level=info"), HasSubstr("works again"),
-                                     HasSubstr("failed_calls=30")));
+  const std::vector<std::string> lines = LinesAbout("the job store");
+  EXPECT_THAT(lines, SizeIs(6));
+  EXPECT_THAT(lines[0], AllOf(HasSubstr("level=warning"), HasSubstr("the job store fails"),
+                              HasSubstr("locked")));
+  EXPECT_THAT(lines[1], AllOf(HasSubstr("level=info"), HasSubstr("works again"),
+                              HasSubstr("failed_calls=30")));
 }
 
 TEST_F(JobRecordTest, NothingIsHeldWhileTheStoreDoesNotTakeTheEnd) {

@@ -33,7 +33,7 @@ class StreamRunTest : public FetchTest {
   StreamRunTest() { spec_.urls = {"https://example.org/file"}; }
 
   StreamRunDeps StreamDeps() {
-    return {Deps(), loop_.get_executor(), transfers_, counters_, [] { return 0.5; }};
+    return {Deps(), loop_.get_executor(), transfers_, counters_, log_, [] { return 0.5; }};
   }
   absl::StatusOr<StreamEnd> Fetch(std::uint64_t offset = 0) {
     StreamRun run(StreamDeps(), spec_, offset, Deadline::Never(), receiver_);
