@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "base/strings.h"
+#include "http/tokens.h"
 
 namespace fetchd::http {
 namespace {
@@ -49,6 +50,15 @@ std::expected<void, Error> TakeSingle(std::string_view value, std::optional<std:
   return {};
 }
 
+/// A value that is not understood means close: the connection is not trusted further.
+void TakeConnection(std::string_view value, Fields& fields) {
+  fields.close |= value.empty();
+  ForEachMember(value, [&](std::string_view option) {
+    fields.close |= EqualsIgnoreCase(option, "close") || !(option.empty() || IsToken(option));
+    fields.keep_alive |= EqualsIgnoreCase(option, "keep-alive");
+  });
+}
+
 std::expected<void, Error> TakeField(std::string_view name, std::string_view value,
                                      Fields& fields) {
   switch (name.size()) {  // Most fields end here: cheaper than seven comparisons.
@@ -59,11 +69,7 @@ std::expected<void, Error> TakeField(std::string_view name, std::string_view val
       if (!EqualsIgnoreCase(name, "location")) return {};
       return TakeSingle(value, fields.location, "differing Location");
     case 10:
-      if (!EqualsIgnoreCase(name, "connection")) return {};
-      ForEachMember(value, [&](std::string_view member) {
-        fields.close |= EqualsIgnoreCase(member, "close");
-        fields.keep_alive |= EqualsIgnoreCase(member, "keep-alive");
-      });
+      if (EqualsIgnoreCase(name, "connection")) TakeConnection(value, fields);
       return {};
     case 13:
       if (!EqualsIgnoreCase(name, "content-range")) return {};

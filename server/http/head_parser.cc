@@ -1,10 +1,7 @@
 #include "http/head_parser.h"
 
-#include <array>
-#include <boost/asio/buffer.hpp>
-#include <boost/beast/http/basic_parser.hpp>
-#include <boost/beast/http/rfc7230.hpp>
 #include <cstring>
+#include <utility>
 
 #include "base/strings.h"
 #include "http/tokens.h"
@@ -12,75 +9,11 @@
 namespace fetchd::http {
 namespace {
 
-namespace asio = boost::asio;
-namespace beast = boost::beast;
-
 using Error = HeadParser::Error;
 
 constexpr std::string_view kPrefix = "HTTP/";
-constexpr std::size_t kStatusLineSize = std::string_view("HTTP/1.1 200").size();
-
-std::string_view View(beast::string_view text) { return {text.data(), text.size()}; }
-
-/// Stores what Beast finds. It never sees a body: skip() ends the message after the head.
-class BeastHeadParser final : public beast::http::basic_parser<false> {
- public:
-  BeastHeadParser(ResponseHead& head, std::size_t head_size) : head_(head) {
-    header_limit(static_cast<std::uint32_t>(head_size + 1));
-    eager(false);
-    skip(true);
-  }
-
- private:
-  using ErrorCode = beast::error_code;
-  using Text = beast::string_view;
-
-  void on_request_impl(beast::http::verb, Text, Text, int, ErrorCode&) override {}
-  void on_response_impl(int code, Text, int version, ErrorCode&) override {
-    head_.status = code;
-    head_.minor_version = version - 10;
-  }
-  void on_field_impl(beast::http::field field, Text name, Text value, ErrorCode&) override {
-    // An empty Connection value is one that was not understood: then the connection is not trusted
-    // further.
-    const bool unclear = field == beast::http::field::connection && value.empty();
-    head_.headers.Add(View(name), unclear ? std::string_view("close") : View(value));
-  }
-  void on_header_impl(ErrorCode&) override {}
-  void on_body_init_impl(const boost::optional<std::uint64_t>&, ErrorCode&) override {}
-  std::size_t on_body_impl(Text body, ErrorCode&) override { return body.size(); }
-  void on_chunk_header_impl(std::uint64_t, Text, ErrorCode&) override {}
-  std::size_t on_chunk_body_impl(std::uint64_t, Text body, ErrorCode&) override {
-    return body.size();
-  }
-  void on_finish_impl(ErrorCode&) override {}
-
-  ResponseHead& head_;
-};
-
-Error Describe(const beast::error_code& error) {
-  if (error == beast::http::error::bad_content_length) return "bad Content-Length";
-  if (error == beast::http::error::multiple_content_length) return "differing Content-Length";
-  if (error == beast::http::error::bad_transfer_encoding) return "bad Transfer-Encoding";
-  return "a head that does not parse";
-}
-
-std::expected<void, Error> ParseWithBeast(std::string_view text, bool missing_space,
-                                          ResponseHead& head) {
-  BeastHeadParser parser(head, text.size() + 1);
-  beast::error_code error;
-  if (missing_space) {
-    const std::array<asio::const_buffer, 3> pieces = {asio::buffer(text.substr(0, kStatusLineSize)),
-                                                      asio::buffer(" ", 1),
-                                                      asio::buffer(text.substr(kStatusLineSize))};
-    parser.put(pieces, error);
-  } else {
-    parser.put(asio::buffer(text), error);
-  }
-  if (error) return std::unexpected(Describe(error));
-  if (!parser.is_header_done()) return std::unexpected("a head that does not parse");
-  return {};
-}
+constexpr std::size_t kStatusAt = std::string_view("HTTP/1.1 ").size();
+constexpr std::size_t kUsualFields = 16;
 
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 
@@ -88,6 +21,16 @@ bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 bool MayNotFold(std::string_view name) {
   return EqualsIgnoreCase(name, "content-length") || EqualsIgnoreCase(name, "transfer-encoding") ||
          EqualsIgnoreCase(name, "location") || EqualsIgnoreCase(name, "content-range");
+}
+
+/// The field whose name begins at `name_at`, and whose value ends before `end`.
+Headers::Field FieldOf(std::string_view head, std::size_t name_at, std::size_t name_size,
+                       std::size_t end) {
+  std::size_t value_at = name_at + name_size + 1;
+  const std::string_view value = TrimWhitespace(head.substr(value_at, end - value_at));
+  if (!value.empty()) value_at = static_cast<std::size_t>(value.data() - head.data());
+  return {static_cast<std::uint32_t>(name_at), static_cast<std::uint32_t>(name_size),
+          static_cast<std::uint32_t>(value_at), static_cast<std::uint32_t>(value.size())};
 }
 
 }  // namespace
@@ -110,9 +53,9 @@ std::expected<std::size_t, Error> HeadParser::Feed(std::span<char> received, Res
     if (!last) return std::unexpected(last.error());
     line_at_ = searched_ = line_end + 1;
     if (!*last) continue;
-    head.headers.Reserve(line_at_, lines_);
-    const auto parsed = ParseWithBeast({received.data(), line_at_}, missing_space_, head);
-    if (!parsed) return std::unexpected(parsed.error());
+    head.status = status_;
+    head.minor_version = minor_version_;
+    head.headers = Headers({received.data(), line_at_}, std::move(fields_));
     return line_at_;
   }
   searched_ = received.size();
@@ -123,66 +66,64 @@ std::expected<std::size_t, Error> HeadParser::Feed(std::span<char> received, Res
 /// True when the line is the empty one that ends the head.
 std::expected<bool, Error> HeadParser::TakeLine(std::span<char> received, std::size_t line_end) {
   if (line_end == line_at_ || received[line_end - 1] != '\r') return std::unexpected("a bare LF");
-  const std::string_view line(received.data() + line_at_, line_end - 1 - line_at_);
+  const std::span<char> head = received.first(line_end - 1);
+  const std::string_view text(head.data(), head.size());
+  const std::string_view line = text.substr(line_at_);
   if (!IsFieldValue(line)) return std::unexpected("a control byte in the head");
+  std::expected<void, Error> taken;
   if (line_at_ == 0) {
-    const auto checked = CheckStatusLine(line);
-    if (!checked) return std::unexpected(checked.error());
-    return false;
+    taken = TakeStatusLine(line);
+  } else if (line.empty()) {
+    return true;
+  } else if (++lines_ > limits_.max_fields) {
+    return std::unexpected("too many header fields");
+  } else if (line.starts_with(' ') || line.starts_with('\t')) {
+    taken = Unfold(head);
+  } else {
+    taken = TakeFieldLine(text);
   }
-  const bool fold = line.starts_with(' ') || line.starts_with('\t');
-  if (!fold && field_at_ != 0) SanitizeConnection(received);
-  if (line.empty()) return true;
-  if (++lines_ > limits_.max_fields) return std::unexpected("too many header fields");
-  const auto checked = fold ? Unfold(received) : CheckFieldLine(line);
-  if (!checked) return std::unexpected(checked.error());
+  if (!taken) return std::unexpected(taken.error());
   return false;
 }
 
-std::expected<void, Error> HeadParser::CheckStatusLine(std::string_view line) {
+std::expected<void, Error> HeadParser::TakeStatusLine(std::string_view line) {
   if (!line.starts_with("HTTP/1.0 ") && !line.starts_with("HTTP/1.1 ")) {
     return std::unexpected("no HTTP/1.x status line");
   }
-  const std::string_view status = line.substr(kStatusLineSize - 3);
+  minor_version_ = line[kStatusAt - 2] - '0';
+  const std::string_view status = line.substr(kStatusAt);
   const bool three_digits = status.size() >= 3 && IsDigit(status[0]) && IsDigit(status[1]) &&
                             IsDigit(status[2]) && (status.size() == 3 || status[3] == ' ');
   if (!three_digits || status[0] < '1' || status[0] > '5') {
     return std::unexpected("a status outside 100..599");
   }
-  missing_space_ = status.size() == 3;
+  status_ = (status[0] - '0') * 100 + (status[1] - '0') * 10 + (status[2] - '0');
+  fields_.reserve(kUsualFields);
   return {};
 }
 
-std::expected<void, Error> HeadParser::CheckFieldLine(std::string_view line) {
+std::expected<void, Error> HeadParser::TakeFieldLine(std::string_view head) {
+  const std::string_view line = head.substr(line_at_);
   const std::size_t colon = line.find(':');
   if (colon == std::string_view::npos || !IsToken(line.substr(0, colon))) {
     return std::unexpected("a field name that is no token");
   }
-  field_at_ = line_at_;
-  field_name_size_ = colon;
+  fields_.push_back(FieldOf(head, line_at_, colon, head.size()));
   return {};
 }
 
-std::expected<void, Error> HeadParser::Unfold(std::span<char> received) {
-  if (field_at_ == 0) return std::unexpected("a fold on the first line");
-  if (MayNotFold({received.data() + field_at_, field_name_size_})) {
+/// Makes the last line of `head` part of the last field's value.
+std::expected<void, Error> HeadParser::Unfold(std::span<char> head) {
+  if (fields_.empty()) return std::unexpected("a fold on the first line");
+  Headers::Field& field = fields_.back();
+  const std::string_view text(head.data(), head.size());
+  if (MayNotFold(text.substr(field.name_at, field.name_size))) {
     return std::unexpected("a folded framing field");
   }
-  received[line_at_ - 2] = ' ';
-  received[line_at_ - 1] = ' ';
+  head[line_at_ - 2] = ' ';
+  head[line_at_ - 1] = ' ';
+  field = FieldOf(text, field.name_at, field.name_size, text.size());
   return {};
-}
-
-/// Called when the last field's lines are complete: at line_at_ the next one begins.
-void HeadParser::SanitizeConnection(std::span<char> received) {
-  const std::string_view name(received.data() + field_at_, field_name_size_);
-  if (!EqualsIgnoreCase(name, "connection") && !EqualsIgnoreCase(name, "proxy-connection")) return;
-  char* const value = received.data() + field_at_ + field_name_size_ + 1;
-  char* const value_end = received.data() + line_at_ - 2;
-  const std::string_view text =
-      TrimWhitespace({value, static_cast<std::size_t>(value_end - value)});
-  const beast::http::opt_token_list tokens(beast::string_view(text.data(), text.size()));
-  if (!beast::http::validate_list(tokens)) std::fill(value, value_end, ' ');
 }
 
 }  // namespace fetchd::http

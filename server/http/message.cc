@@ -57,11 +57,6 @@ void Headers::Add(std::string_view name, std::string_view value) {
       {name_at, name_size, name_at + name_size, static_cast<std::uint32_t>(value.size())});
 }
 
-void Headers::Reserve(std::size_t bytes, std::size_t fields) {
-  text_.reserve(bytes);
-  fields_.reserve(fields);
-}
-
 std::pair<std::string_view, std::string_view> Headers::at(std::size_t index) const {
   const Field& field = fields_.at(index);
   const std::string_view text = text_;

@@ -20,9 +20,16 @@ struct Header {
 /// case.
 class Headers {
  public:
+  /// Where one field is in the block.
+  struct Field {
+    std::uint32_t name_at, name_size, value_at, value_size;
+  };
+
+  Headers() = default;
+  Headers(std::string_view text, std::vector<Field> fields)
+      : text_(text), fields_(std::move(fields)) {}
+
   void Add(std::string_view name, std::string_view value);
-  /// Makes room for `bytes` of names and values in `fields` fields.
-  void Reserve(std::size_t bytes, std::size_t fields);
   std::size_t size() const { return fields_.size(); }
   std::pair<std::string_view, std::string_view> at(std::size_t index) const;
   /// The first value; empty when absent.
@@ -31,9 +38,6 @@ class Headers {
   std::size_t Count(std::string_view name) const;
 
  private:
-  struct Field {
-    std::uint32_t name_at, name_size, value_at, value_size;
-  };
   std::string text_;
   std::vector<Field> fields_;
 };

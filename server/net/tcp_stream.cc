@@ -19,9 +19,15 @@ Task<IoResult> TcpStream::ReadSome(std::span<std::byte> out) {
 }
 
 Task<IoResult> TcpStream::WriteAll(std::span<const std::byte> bytes) {
+  // Most requests fit what the socket takes at once: then there is nothing to wait for.
+  const ssize_t sent =
+      send(socket_.native_handle(), bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  const std::size_t begun = sent > 0 ? static_cast<std::size_t>(sent) : 0;
+  if (begun == bytes.size()) co_return IoResult{{}, begun};
+  const std::span<const std::byte> rest = bytes.subspan(begun);
   const auto [error, written] =
-      co_await asio::async_write(socket_, asio::buffer(bytes.data(), bytes.size()), kTuple);
-  co_return IoResult{error, written};
+      co_await asio::async_write(socket_, asio::buffer(rest.data(), rest.size()), kTuple);
+  co_return IoResult{error, begun + written};
 }
 
 void TcpStream::Close() noexcept {

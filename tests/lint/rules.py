@@ -27,7 +27,7 @@ INCLUDE_ONLY_IN = [
     (r"google/(protobuf|rpc)/|.*\.pb\.h$", ["server/rpc", "client_cli", "tests", "bench"], "protobuf"),
     (r"sqlite3\.h$", ["server/store", "tests"], "SQLite"),
     (r"libpq|pqxx", ["server/store", "tests"], "PostgreSQL"),
-    (r"boost/beast", ["server/net", "server/http", "server/admin"], "Beast"),
+    (r"boost/beast", ["server/admin"], "Beast"),
     (r"boost/asio/ssl", ["server/net", "server/http", "tests"], "TLS stream"),
     (r"openssl/", ["server/net", "server/base/digest", "server/base/ids", "server/base/secret",
                                   "server/base/crc32c", "server/store/sealer", "tests"], "OpenSSL"),

@@ -58,6 +58,13 @@ TEST(FramingTest, ReuseFollowsVersionAndConnection) {
   EXPECT_FALSE(JudgeFraming(Head(200, 0, {{"Connection", "keep-alive"}}), false)->reusable);
 }
 
+TEST(FramingTest, ConnectionThatIsNoTokenListMeansClose) {
+  for (const char* value : {"\"close\"", "a b", "=", "keep-alive; x", "keep-alive, \"x\"", ""}) {
+    EXPECT_FALSE(JudgeFraming(Head(204, 1, {{"Connection", value}}), false)->reusable) << value;
+  }
+  EXPECT_TRUE(JudgeFraming(Head(204, 1, {{"Connection", "keep-alive,, x"}}), false)->reusable);
+}
+
 TEST(FramingTest, RefusesFieldsThatMayOccurOnceAndDiffer) {
   for (const char* name : {"Location", "Content-Range", "ETag"}) {
     EXPECT_TRUE(JudgeFraming(Head(204, 1, {{name, "a"}, {name, "a"}}), false)) << name;
