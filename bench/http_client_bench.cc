@@ -100,7 +100,7 @@ int Main(int argc, char** argv) {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   std::printf("done %lu failed %lu bytes %lu opened %lu reused %lu user %.3f sys %.3f\n",
-              totals.done, totals.failed, totals.bytes, stats.connections_opened, stats.reused,
+              totals.done, totals.failed, totals.bytes, stats.dials.opened, stats.dials.reused,
               Seconds(usage.ru_utime), Seconds(usage.ru_stime));
   return totals.failed == 0 ? 0 : 1;
 }

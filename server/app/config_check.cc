@@ -50,8 +50,32 @@ void CheckListeners(const Config& config, std::vector<std::string>& errors) {
   if (!admin.ok()) errors.push_back(MessageOf(admin));
 }
 
+void CheckPrewarm(const std::string& pattern, const http::OriginRule& rule, const Config& config,
+                  std::vector<std::string>& errors) {
+  const std::string key = Concat("origins.", pattern, ".prewarm");
+  if (rule.prewarm_scheme && !rule.prewarm) {
+    errors.push_back(Concat(key, "_scheme: there is no prewarm with it"));
+  }
+  if (!rule.prewarm) return;
+  const absl::StatusOr<http::HostPattern> host = http::HostPattern::Parse(pattern);
+  const auto url = host.ok() ? host->ToUrl(rule.prewarm_scheme.value_or("https")) : std::nullopt;
+  if (!url) {
+    errors.push_back(Concat(key, ": needs one host, such as example.org or [::1]:8443"));
+    return;
+  }
+  const absl::StatusOr<http::OriginRules> rules = http::OriginRules::Create(config.origins);
+  if (!rules.ok()) return;  // For another pattern, which has its own error.
+  const std::size_t most =
+      rules->For(url->origin()).max_connections.value_or(config.client.max_per_host);
+  if (*rule.prewarm > most) {
+    errors.push_back(Concat(key, ": ", *rule.prewarm, " is more than the host may have (", most,
+                            "): raise origins.", pattern, ".connections or lower this one"));
+  }
+}
+
 void CheckOrigins(const Config& config, std::vector<std::string>& errors) {
   for (const auto& [pattern, rule] : config.origins) {
+    CheckPrewarm(pattern, rule, config, errors);
     if (rule.tls_profile && !config.tls_profiles.contains(*rule.tls_profile)) {
       errors.push_back(Concat("origins.", pattern, ".tls_profile: there is no tls.profiles.",
                               *rule.tls_profile));

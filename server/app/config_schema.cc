@@ -270,6 +270,12 @@ std::vector<ConfigKey> EdgeKeys() {
   };
 }
 
+absl::StatusOr<std::string> ReadScheme(const YAML::Node& node) {
+  ASSIGN_OR_RETURN(std::string scheme, ReadText(node));
+  if (scheme == "https" || scheme == "http") return scheme;
+  return absl::InvalidArgumentError("expects https or http");
+}
+
 std::vector<ConfigKey> OriginKeys() {
   return {
       OriginKey(
@@ -278,6 +284,16 @@ std::vector<ConfigKey> OriginKeys() {
           [](std::size_t number) { return Concat(number); },
           "Open connections to a host that matches <name> (example.org, \"*.example.org:8443\", "
           "\"*\"), instead of limits.per_host; of several patterns the most specific decides."),
+      OriginKey(
+          "prewarm", "number", false, [](auto& rule) -> auto& { return rule.prewarm; },
+          [](const YAML::Node& node) { return ReadNumber(node, 1, kMany); },
+          [](std::size_t number) { return Concat(number); },
+          "Connections kept open from the start, used or not (one, over HTTP/2); <name> must be a "
+          "host, not a pattern."),
+      OriginKey(
+          "prewarm_scheme", "https | http", true,
+          [](auto& rule) -> auto& { return rule.prewarm_scheme; }, ReadScheme, WriteText,
+          "How these connections speak; the default is https."),
       OriginKey(
           "tls_profile", "name", true, [](auto& rule) -> auto& { return rule.tls_profile; },
           ReadText, WriteText, "The trust profile for jobs that name none."),

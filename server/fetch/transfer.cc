@@ -7,7 +7,6 @@
 #include "base/strings.h"
 #include "fetch/http_date.h"
 #include "fetch/request.h"
-#include "http/drain.h"
 #include "http/error.h"
 
 namespace fetchd::fetch {
@@ -112,7 +111,7 @@ Task<absl::StatusOr<http::Response>> Transfer::SendUntilUsable(Asked& asked, Jud
       case Answer::kComplete:
         co_return response;
       case Answer::kFailed:
-        co_await http::DrainWhatIsHere(response);
+        co_await response.body->Discard();
         co_return Fail(Phase::kFirstByte, judged.retryable, judged.error);
       case Answer::kFromZero:
         CO_RETURN_IF_ERROR(co_await StartOver());

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -44,10 +45,15 @@ class Http1Connection final : public Channel, private Abortable {
   std::size_t Available() const override {
     return at_end_ ? 0 : end_ - begin_ + stream_->Available();
   }
-  /// At a clean end, with nothing left over, and neither side said close.
+  /// At a clean end, with nothing left over, and neither side said close; or not used yet.
   bool reusable() const { return at_end_ && framing_.reusable && begin_ == end_; }
 
   bool IsStale() noexcept { return stream_->IsStale(); }
+  /// While idle: see net::Stream.
+  void WatchForInput(std::function<void()> notify) { stream_->WatchForInput(std::move(notify)); }
+  void StopWatching() noexcept { stream_->StopWatching(); }
+  /// How long the peer says that it keeps the connection while it is idle; max() = it does not say.
+  Duration peer_keeps() const { return framing_.peer_keeps; }
   /// Gives up memory beyond what an idle connection may hold.
   void Relax();
 
@@ -81,7 +87,7 @@ class Http1Connection final : public Channel, private Abortable {
   SpeedFloor speed_floor_;
   Deadline total_;
   ResponseHead head_;
-  Framing framing_;
+  Framing framing_{.reusable = true};  ///< Nothing stands against the first use.
   ChunkedDecoder chunks_;
   std::uint64_t remaining_ = 0;  ///< Of a body of known length.
   int informational_heads_ = 0;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <boost/intrusive/list.hpp>
 #include <list>
 #include <memory>
 #include <optional>
@@ -9,11 +10,15 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 #include "http/client.h"
-#include "http/connection.h"
 #include "http/host_budget.h"
 #include "http/http2_session.h"
+#include "http/idle_connections.h"
+#include "http/lease.h"
+#include "http/origin_book.h"
+#include "http/signal.h"
 #include "http/watchdog.h"
 #include "net/dialer.h"
 #include "runtime/task_group.h"
@@ -40,49 +45,34 @@ struct PoolConfig {
   std::uint64_t seed = 0;  ///< For the lifetimes.
 };
 
-/// Edges of the pool's states; written by its shard, read by anybody.
+/// How connections ended, and waits; written by the pool's shard, read by anybody. What is counted
+/// by origin is in the OriginBook.
 struct PoolCounters {
-  std::atomic<std::uint64_t> opened{0}, reused{0}, expired{0}, discarded{0}, waited{0}, rejected{0};
-  std::atomic<std::uint64_t> wait_total_ns{0}, wait_max_ns{0};
+  std::atomic<std::uint64_t> expired{0};    ///< Idle for too long, or too old.
+  std::atomic<std::uint64_t> lost{0};       ///< Closed by the peer while idle.
+  std::atomic<std::uint64_t> evicted{0};    ///< Idle, and another needed the place.
+  std::atomic<std::uint64_t> discarded{0};  ///< Could not be used again after a response.
+  std::atomic<std::uint64_t> read_out{0};   ///< Saved by reading the rest of a response.
+  std::atomic<std::uint64_t> rejected{0};   ///< Requests: too many were waiting.
+  std::atomic<std::uint64_t> wait_max_ns{0};
 };
 
-class ConnectionPool;
-class Http2Stream;
-struct PooledConnection;
-struct MultiplexedConnection;
+/// Links the idle connections of a group.
+struct GroupLink : boost::intrusive::list_base_hook<> {};
 
-/// An HTTP/1.1 connection in use, or a stream of an HTTP/2 one. Dropped = closed, and its place is
-/// free; reuse is asked for by the code that saw a clean end.
-class Lease {
- public:
-  Lease(Lease&&) noexcept;
-  Lease& operator=(Lease&&) noexcept;
-  ~Lease();
-  Channel& channel() const;
-  bool reused() const { return reused_; }  ///< May be stale: one silent re-dial is allowed.
-  /// Only after a clean end of response; a connection that is not reusable() is closed all the
-  /// same. For a stream: as good as dropping it.
-  void Recycle() &&;
-
- private:
-  friend class ConnectionPool;
-  Lease(ConnectionPool& pool, std::unique_ptr<PooledConnection> connection, bool reused);
-  Lease(ConnectionPool& pool, std::shared_ptr<MultiplexedConnection> shared, bool reused);
-  void Drop();
-  ConnectionPool* pool_;
-  std::unique_ptr<PooledConnection> connection_;   ///< Either this...
-  std::shared_ptr<MultiplexedConnection> shared_;  ///< ... or these two.
-  std::unique_ptr<Http2Stream> stream_;
-  bool reused_;
-};
-
-/// Lives on one shard; every lease must be gone before it dies. The budget is common to all shards.
-/// `tasks` runs the expiry of idle connections; join it before the pool dies.
+/// Lives on one shard; every lease must be gone before it dies. The budget and the book are common
+/// to all shards. `tasks` runs the upkeep of idle connections; join it before the pool dies.
 class ConnectionPool {
  public:
-  ConnectionPool(asio::any_io_executor executor, std::size_t shard, PoolConfig config,
-                 HostBudget& budget, net::Dialer& dialer, Watchdog& watchdog,
-                 runtime::TaskGroup& tasks);
+  /// References outlive the pool.
+  struct Deps {
+    HostBudget& budget;
+    OriginBook& book;
+    net::Dialer& dialer;
+    Watchdog& watchdog;
+    runtime::TaskGroup& tasks;
+  };
+  ConnectionPool(asio::any_io_executor executor, std::size_t shard, PoolConfig config, Deps deps);
   ~ConnectionPool();
   ConnectionPool(const ConnectionPool&) = delete;
   ConnectionPool& operator=(const ConnectionPool&) = delete;
@@ -99,13 +89,17 @@ class ConnectionPool {
   };
   /// An open connection, or a stream of one: first come, first served. While it is not known which
   /// protocol an https origin speaks, one connect is in flight and the others wait for what it
-  /// finds. Errors: RESOURCE_EXHAUSTED (too many wait),
-  /// DEADLINE_EXCEEDED ("pool wait" or "total"), CANCELLED (closed), and those of Dialer::Dial.
-  /// Fills in what it learns of `record`, also when it fails.
+  /// finds. Errors: RESOURCE_EXHAUSTED (too many wait), DEADLINE_EXCEEDED ("pool wait" or "total"),
+  /// CANCELLED (closed), and those of Dialer::Dial. Fills in what it learns of `record`, also when
+  /// it fails.
   Task<absl::StatusOr<Lease>> Acquire(Want want, ExchangeRecord* record);
   /// Drops `stale` and gets another: a new connection in its place, without queueing again, or a
   /// stream elsewhere.
   Task<absl::StatusOr<Lease>> Redial(Lease stale, Want want, ExchangeRecord* record);
+
+  /// Opens an idle connection. False when `enough` are open already, in use or not (one, over
+  /// HTTP/2), when one is being opened, or when no place is free. Errors: those of Dialer::Dial.
+  Task<absl::StatusOr<bool>> Warm(Want want, std::size_t enough);
 
   /// Closes idle connections; from now on nothing is kept.
   void Close();
@@ -122,6 +116,7 @@ class ConnectionPool {
     std::string_view tls_profile;
     const net::Proxy* proxy;
   };
+  /// All keys of one host and port have one hash: they are found together.
   struct KeyHash {
     using is_transparent = void;
     std::size_t operator()(const KeyView& key) const;
@@ -135,15 +130,15 @@ class ConnectionPool {
   };
   /// The connections of one key. Exists while one is open or wanted.
   struct Group {
-    Group();
-    ~Group();
-    std::vector<std::unique_ptr<PooledConnection>> idle;  ///< Used last at the back.
-    std::shared_ptr<MultiplexedConnection> shared;        ///< HTTP/2; null, or usable a moment ago.
-    bool http1 = false;                                   ///< The origin has chosen HTTP/1.1.
+    boost::intrusive::list<GroupLink> idle;         ///< Owned; used last at the back.
+    std::shared_ptr<MultiplexedConnection> shared;  ///< HTTP/2; null, or usable a moment ago.
+    bool http1 = false;                             ///< The origin has chosen HTTP/1.1.
     bool unreachable = false;  ///< The last connect failed: nobody waits for another's.
     bool connecting = false;   ///< A connect that may bring `shared` is in flight.
     std::list<Signal*> line;   ///< Who waits for that, or for room in `shared`.
+    std::size_t open = 0;      ///< HTTP/1.1 connections.
     std::size_t users = 0;     ///< Connections and acquires that refer to it.
+    std::shared_ptr<DialCounters> dials;
   };
   using Groups = std::unordered_map<PoolKey, Group, KeyHash, KeyEqual>;
   /// A wait for a place or a stream: how long it may take.
@@ -157,15 +152,27 @@ class ConnectionPool {
   class InLine;
   class Connecting;
 
+  // connection_pool.cc: to a connection.
   GroupRef Refer(const PoolKey& key);
+  Task<absl::StatusOr<Lease>> Obtain(Want want, GroupRef ref, ExchangeRecord* record);
   Task<absl::StatusOr<Place>> WaitForPlace(Want want, const Group* group, ExchangeRecord* record);
   Task<absl::StatusOr<Lease>> Connect(Want want, GroupRef group, ExchangeRecord* record);
   Task<absl::StatusOr<Lease>> Dial(Want want, GroupRef group, ConnectionPermit permit,
                                    ExchangeRecord* record);
-  Lease Multiplex(GroupRef ref, ConnectionPermit permit, std::unique_ptr<net::Stream> stream);
+  bool IsForwarded(const PoolKey& key) const;
+  PoolWait BeginWait(const Want& want) const;
+  absl::Status EndWait(const PoolWait& wait, const Want& want, const absl::Status& outcome,
+                       ExchangeRecord* record);
+  Duration RandomLifetime();
+  std::optional<Lease> TryIdle(Groups::value_type& entry);
+  Lease LeaseOut(std::unique_ptr<PooledConnection> connection, bool reused);
+  void Enter(DialCounters& dials, bool reused);
+  void Leave(DialCounters& dials);
+
+  // pool_http2.cc: connections that are shared.
   bool MayMultiplex(const PoolKey& key) const;
   bool KnowsHttp2(const Origin& origin) const;
-  bool IsForwarded(const PoolKey& key) const;
+  Lease Multiplex(GroupRef ref, ConnectionPermit permit, std::unique_ptr<net::Stream> stream);
   /// A stream of the shared connection, after the others in line; or empty, when there is none.
   Task<absl::StatusOr<std::optional<Lease>>> JoinShared(Want want, Group& group,
                                                         ExchangeRecord* record);
@@ -177,37 +184,36 @@ class ConnectionPool {
   void OnStreamDropped(const std::shared_ptr<MultiplexedConnection>& shared);
   void Park(MultiplexedConnection& shared);
   void Unpark(MultiplexedConnection& shared);
-  void OfferShared(Group& group);
-  PoolWait BeginWait(const Want& want);
-  absl::Status EndWait(const PoolWait& wait, const Want& want, const absl::Status& outcome,
-                       ExchangeRecord* record);
-  void StartExpiry();
-  SteadyTime IdleUntil(SteadyTime retire_at) const;
-  static SteadyTime FirstExpiry(const Group& group);
-  Lease LeaseOut(std::unique_ptr<PooledConnection> connection, bool reused);
+  void OfferShared(MultiplexedConnection& shared);
+  void ExpireShared(MultiplexedConnection& shared);
+
+  // pool_upkeep.cc: what becomes of a connection that was used.
   void Recycle(std::unique_ptr<PooledConnection> connection);
   void Discard(std::unique_ptr<PooledConnection> connection) noexcept;
-  void PushIdle(std::unique_ptr<PooledConnection> connection);
-  std::unique_ptr<PooledConnection> TakeIdle(Group& group, std::size_t index);
-  void Offer(Group& group, std::size_t index);
-  void OfferIdle(const std::optional<Origin>& origin);
-  std::optional<SteadyTime> ExpireIdle(SteadyTime now);
-  Task<absl::Status> ExpireTask();
-  Duration RandomLifetime();
-  void CountWait(Duration waited);
+  Task<void> ReadOut(Lease lease);
+  Task<absl::Status> ReadOutLater(Lease lease, std::uint64_t left);
+  SteadyTime IdleUntil(SteadyTime retire_at, Duration peer_keeps) const;
+  void PushIdle(std::unique_ptr<PooledConnection> connection, SteadyTime until);
+  std::unique_ptr<PooledConnection> TakeIdle(PooledConnection& connection);
+  void OfferIdle(PooledConnection& connection);
+  void OfferOldest(const std::optional<Origin>& origin);
+  IdleConnection* OldestOf(const Origin& origin);
+  void ExpireIdle(PooledConnection& connection);
+  void WatchIdle(PooledConnection& connection);
+  void OnIdleInput(PooledConnection& connection);
 
   asio::any_io_executor executor_;
   const std::size_t shard_;
   const PoolConfig config_;
   HostBudget& budget_;
+  OriginBook& book_;
   net::Dialer& dialer_;
   Watchdog& watchdog_;
   runtime::TaskGroup& tasks_;
   std::mt19937_64 random_;
   Groups groups_;
-  std::size_t idle_ = 0;
+  IdleConnections idle_;
   std::size_t leased_ = 0;
-  bool expiring_ = false;  ///< The expiry task runs.
   bool closed_ = false;
   PoolCounters counters_;
   std::shared_ptr<ConnectionPool*> alive_;  ///< For eviction requests that arrive late.

@@ -17,6 +17,7 @@ struct Fields {
   bool chunked = false;
   bool close = false;
   bool keep_alive = false;
+  Duration peer_keeps = Duration::max();
   std::optional<std::string_view> location, content_range, etag;
 };
 
@@ -59,6 +60,16 @@ void TakeConnection(std::string_view value, Fields& fields) {
   });
 }
 
+/// "timeout=5, max=100" (RFC 2068 19.7.1.1).
+void TakeKeepAlive(std::string_view value, Fields& fields) {
+  constexpr std::string_view kTimeout = "timeout=";
+  ForEachMember(value, [&](std::string_view parameter) {
+    if (!EqualsIgnoreCase(parameter.substr(0, kTimeout.size()), kTimeout)) return;
+    const auto seconds = ParseDecimal<std::uint32_t>(parameter.substr(kTimeout.size()));
+    if (seconds) fields.peer_keeps = std::chrono::seconds(*seconds);
+  });
+}
+
 std::expected<void, Error> TakeField(std::string_view name, std::string_view value,
                                      Fields& fields) {
   switch (name.size()) {  // Most fields end here: cheaper than seven comparisons.
@@ -70,6 +81,7 @@ std::expected<void, Error> TakeField(std::string_view name, std::string_view val
       return TakeSingle(value, fields.location, "differing Location");
     case 10:
       if (EqualsIgnoreCase(name, "connection")) TakeConnection(value, fields);
+      if (EqualsIgnoreCase(name, "keep-alive")) TakeKeepAlive(value, fields);
       return {};
     case 13:
       if (!EqualsIgnoreCase(name, "content-range")) return {};
@@ -98,6 +110,7 @@ std::expected<Framing, Error> JudgeFraming(const ResponseHead& head, bool head_r
   }
 
   Framing framing;
+  framing.peer_keeps = fields.peer_keeps;
   framing.reusable = !fields.close && (head.minor_version >= 1 || fields.keep_alive);
   const bool no_body = head_request || head.status == 204 || head.status == 304;
   if (no_body) return framing;

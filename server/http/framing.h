@@ -5,6 +5,7 @@
 #include <expected>
 #include <string_view>
 
+#include "base/time.h"
 #include "http/message.h"
 
 namespace fetchd::http {
@@ -15,6 +16,8 @@ struct Framing {
   BodyMode mode = BodyMode::kNone;
   std::uint64_t length = 0;  ///< Meaningful for kFixed.
   bool reusable = false;     ///< As far as the head says.
+  /// Keep-Alive: timeout=N; max() when absent or malformed.
+  Duration peer_keeps = Duration::max();
 };
 
 /// Judges a final head (not 1xx). Whatever could be read in two ways is an error, a text with

@@ -71,11 +71,13 @@ void HostBudget::SetEvictIdle(std::size_t shard, EvictIdle evict) {
 HostShare& HostBudget::HostFor(const Origin& origin) {
   auto& host = hosts_[HostKey(origin.host, origin.port)];
   if (host == nullptr) {
-    const std::size_t most =
-        limits_.rules.For(origin).max_connections.value_or(limits_.max_per_host);
-    host = std::make_unique<HostShare>(origin, most, shards_);
+    host = std::make_unique<HostShare>(origin, LimitOf(origin), shards_);
   }
   return *host;
+}
+
+std::size_t HostBudget::LimitOf(const Origin& origin) const {
+  return limits_.rules.For(origin).max_connections.value_or(limits_.max_per_host);
 }
 
 void HostBudget::EraseIfUnused(HostShare& host) {

@@ -126,6 +126,9 @@ class HostBudget {
   };
   std::vector<HostCounts> Hosts() const;
   std::uint64_t open() const;
+  std::size_t limit() const { return limits_.max_connections; }
+  /// Of connections to the host of `origin`.
+  std::size_t LimitOf(const Origin& origin) const;
   std::uint64_t waiting() const { return waiting_.load(std::memory_order_relaxed); }
 
  private:

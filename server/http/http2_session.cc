@@ -212,7 +212,18 @@ void Http2Session::Changed() {
   if (notify) notify();
 }
 
-void Http2Session::Close() { Fail(absl::CancelledError("the connection is closed")); }
+void Http2Session::Close() {
+  if (!closed_) SayGoodbye();
+  Fail(absl::CancelledError("the connection is closed"));
+}
+
+/// GOAWAY, if the socket takes it at once.
+void Http2Session::SayGoodbye() {
+  if (taking_ || writing_ || going_away_) return;
+  nghttp2_session_terminate_session(session_.get(), NGHTTP2_NO_ERROR);
+  Collect();
+  stream_->SendNow(std::as_bytes(std::span<const char>(outgoing_)));
+}
 
 void Http2Session::Fail(const absl::Status& why) {
   if (std::exchange(closed_, true)) return;
@@ -225,8 +236,10 @@ void Http2Session::Fail(const absl::Status& why) {
 
 void Http2Session::Take(std::span<const std::byte> received) {
   last_received_ = watchdog_.clock().Now();
+  taking_ = true;
   const auto taken = nghttp2_session_mem_recv(
       session_.get(), reinterpret_cast<const std::uint8_t*>(received.data()), received.size());
+  taking_ = false;
   if (taken < 0) return Fail(MalformedError(peer_, nghttp2_strerror(static_cast<int>(taken))));
   if (nghttp2_session_want_write(session_.get()) != 0) to_write_.Notify();
   EndWhenOver();
@@ -275,8 +288,10 @@ Task<absl::Status> Http2Session::WriteTask(std::shared_ptr<Http2Session> self) {
     }
     bytes.clear();
     std::swap(bytes, self->outgoing_);
+    self->writing_ = true;
     const net::IoResult written =
         co_await self->stream_->WriteAll(std::as_bytes(std::span<const char>(bytes)));
+    self->writing_ = false;
     if (written.error) {
       self->Fail(LostError(self->peer_, Phase::kSend, written.error));
     } else if (self->outgoing_.empty()) {

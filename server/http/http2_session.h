@@ -54,7 +54,7 @@ class Http2Session : public std::enable_shared_from_this<Http2Session> {
   std::size_t streams() const { return streams_.size(); }
   bool closed() const { return closed_; }
 
-  /// Closes the connection; open streams fail with CANCELLED. Idempotent.
+  /// Says GOAWAY and closes the connection; open streams fail with CANCELLED. Idempotent.
   void Close();
 
  private:
@@ -78,6 +78,7 @@ class Http2Session : public std::enable_shared_from_this<Http2Session> {
 
   void Configure();
   void Fail(const absl::Status& why);
+  void SayGoodbye();
   void Changed();
   /// Feeds what was received.
   void Take(std::span<const std::byte> received);
@@ -102,7 +103,9 @@ class Http2Session : public std::enable_shared_from_this<Http2Session> {
   SteadyTime last_received_;
   runtime::TaskHandle ping_task_;
   bool ping_sent_ = false;
-  bool going_away_ = false;
+  bool going_away_ = false;  ///< The peer says so.
+  bool taking_ = false;      ///< nghttp2 is at work, and must not be called.
+  bool writing_ = false;     ///< A write is in progress.
   bool closed_ = false;
 };
 

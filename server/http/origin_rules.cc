@@ -58,11 +58,24 @@ bool HostPattern::MoreSpecificThan(const HostPattern& other) const {
   return rank(*this) > rank(other);
 }
 
+std::optional<Url> HostPattern::ToUrl(std::string_view scheme) const {
+  if (!exact_) return std::nullopt;
+  const bool ipv6 = host_.find(':') != std::string::npos;
+  std::string text = ipv6 ? Concat(scheme, "://[", host_, ']') : Concat(scheme, "://", host_);
+  if (port_) text += Concat(':', *port_);
+  const absl::StatusOr<Url> url = Url::Parse(text);
+  return url.ok() ? std::optional(*url) : std::nullopt;
+}
+
 absl::StatusOr<OriginRules> OriginRules::Create(const std::map<std::string, OriginRule>& rules) {
   OriginRules made;
   for (const auto& [text, rule] : rules) {
     const absl::StatusOr<HostPattern> pattern = HostPattern::Parse(text);
     if (!pattern.ok()) return WithPrefix(pattern.status(), Concat('"', text, '"'));
+    if (rule.prewarm && !pattern->ToUrl(rule.prewarm_scheme.value_or("https"))) {
+      return absl::InvalidArgumentError(
+          Concat('"', text, "\": prewarm needs one host (not a pattern), and http or https"));
+    }
     made.entries_.push_back({*pattern, rule});
   }
   std::ranges::sort(made.entries_, [](const Entry& a, const Entry& b) {
@@ -78,6 +91,15 @@ OriginRule OriginRules::For(const Origin& origin) const {
     FillIn(result.max_connections, entry.rule.max_connections);
     FillIn(result.tls_profile, entry.rule.tls_profile);
     FillIn(result.proxy, entry.rule.proxy);
+  }
+  return result;
+}
+
+std::vector<OriginRules::Prewarmed> OriginRules::prewarmed() const {
+  std::vector<Prewarmed> result;
+  for (const auto& [pattern, rule] : entries_) {
+    if (!rule.prewarm) continue;
+    result.push_back({*pattern.ToUrl(rule.prewarm_scheme.value_or("https")), *rule.prewarm});
   }
   return result;
 }

@@ -24,6 +24,8 @@ class HostPattern {
   /// The more specific of two that match one origin: an exact host before a suffix, a longer suffix
   /// before a shorter one; among equals, one with a port.
   bool MoreSpecificThan(const HostPattern& other) const;
+  /// The origin that `scheme` makes of a pattern that is one host; absent for others.
+  std::optional<Url> ToUrl(std::string_view scheme) const;
 
  private:
   std::string host_;  ///< Canonical, without "*."; empty for "*".
@@ -36,6 +38,9 @@ struct OriginRule {
   std::optional<std::size_t> max_connections;  ///< Instead of limits.per_host.
   std::optional<std::string> tls_profile;      ///< For requests that name none.
   std::optional<std::string> proxy;            ///< Likewise; "direct" = none.
+  /// Connections kept open from the start; only where the pattern is one host.
+  std::optional<std::size_t> prewarm;
+  std::optional<std::string> prewarm_scheme;  ///< How these speak: "https" (default) or "http".
 };
 
 /// Immutable; shared by all shards.
@@ -48,6 +53,12 @@ class OriginRules {
   bool empty() const { return entries_.empty(); }
   /// Field by field what the most specific pattern with that field says.
   OriginRule For(const Origin& origin) const;
+
+  struct Prewarmed {
+    Url url;
+    std::size_t connections = 0;
+  };
+  std::vector<Prewarmed> prewarmed() const;
 
  private:
   struct Entry {

@@ -10,20 +10,6 @@ namespace {
 /// A stale connection is met once; a server that refuses streams gets another chance or two.
 constexpr int kMaxRedials = 3;
 
-/// Counts one request while it exists.
-class InFlight {
- public:
-  explicit InFlight(InFlightGauge& gauge) : gauge_(&gauge) { gauge.Enter(); }
-  InFlight(InFlight&& other) noexcept : gauge_(std::exchange(other.gauge_, nullptr)) {}
-  InFlight& operator=(InFlight&&) = delete;
-  ~InFlight() {
-    if (gauge_ != nullptr) gauge_->Leave();
-  }
-
- private:
-  InFlightGauge* gauge_;
-};
-
 class EmptyBody final : public Body {
  public:
   Task<absl::StatusOr<std::size_t>> Read(std::span<std::byte>) override { co_return 0; }
@@ -33,42 +19,42 @@ class EmptyBody final : public Body {
 /// Holds the connection until the body has ended.
 class LeasedBody final : public Body {
  public:
-  struct Use {
-    InFlight in_flight;
-    Lease lease;
-  };
-  explicit LeasedBody(Use use) : use_(std::move(use)) {}
+  explicit LeasedBody(Lease lease) : lease_(std::move(lease)) {}
 
   Task<absl::StatusOr<std::size_t>> Read(std::span<std::byte> out) override {
-    if (!use_) co_return failed_.ok() ? absl::StatusOr<std::size_t>(0) : failed_;
-    Channel& channel = use_->lease.channel();
+    if (!lease_) co_return failed_.ok() ? absl::StatusOr<std::size_t>(0) : failed_;
+    Channel& channel = lease_->channel();
     absl::StatusOr<std::size_t> read = channel.TakeBuffered(out);
     if (read.ok() && *read == 0 && !channel.at_end()) read = co_await channel.ReadBody(out);
     if (!read.ok()) {
       failed_ = read.status();
-      use_.reset();
+      lease_.reset();
     } else if (channel.at_end()) {
       // Whoever takes the last bytes frees the connection: nobody has to read once more for the
       // end.
-      std::move(use_->lease).Recycle();
-      use_.reset();
+      std::move(*lease_).Recycle();
+      lease_.reset();
     }
     co_return read;
   }
 
-  std::size_t Buffered() const override { return use_ ? use_->lease.channel().Available() : 0; }
+  std::size_t Buffered() const override { return lease_ ? lease_->channel().Available() : 0; }
+
+  Task<void> Discard() override {
+    if (!lease_) co_return;
+    Lease lease = *std::exchange(lease_, std::nullopt);
+    co_await std::move(lease).ReadOut();
+  }
 
  private:
-  std::optional<Use> use_;  ///< Empty once the body has ended or failed.
+  std::optional<Lease> lease_;  ///< Empty once the body has ended or failed.
   absl::Status failed_;
 };
 
-std::unique_ptr<Body> MakeBody(Lease lease, InFlight in_flight) {
-  if (lease.channel().at_end()) {
-    std::move(lease).Recycle();
-    return std::make_unique<EmptyBody>();
-  }
-  return std::make_unique<LeasedBody>(LeasedBody::Use{std::move(in_flight), std::move(lease)});
+std::unique_ptr<Body> MakeBody(Lease lease) {
+  if (!lease.channel().at_end()) return std::make_unique<LeasedBody>(std::move(lease));
+  std::move(lease).Recycle();
+  return std::make_unique<EmptyBody>();
 }
 
 ConnectionPool::Want WantFor(const Request& request, const net::ProxyPtr& proxy, const Call& call) {
@@ -151,13 +137,6 @@ class PooledClient::Recording {
   bool finished_ = false;
 };
 
-void InFlightGauge::Enter() {
-  const std::uint64_t now = now_.fetch_add(1, std::memory_order_relaxed) + 1;
-  std::uint64_t peak = peak_.load(std::memory_order_relaxed);
-  while (peak < now && !peak_.compare_exchange_weak(peak, now, std::memory_order_relaxed)) {
-  }
-}
-
 /// What the request leaves open is what the rules say of its origin. Returns the way to it.
 absl::StatusOr<net::ProxyPtr> PooledClient::ApplyRules(Request& request) const {
   if (rules_.empty() && routes_.empty() && request.proxy.empty()) return nullptr;
@@ -167,7 +146,6 @@ absl::StatusOr<net::ProxyPtr> PooledClient::ApplyRules(Request& request) const {
 }
 
 Task<absl::StatusOr<Response>> PooledClient::Send(Request request, Call call) {
-  requests_.fetch_add(1, std::memory_order_relaxed);
   ExchangeRecord unwanted;
   ExchangeRecord& record = call.records != nullptr ? call.records->emplace_back() : unwanted;
   if (call.records != nullptr) record.url = request.url.Redacted();
@@ -175,6 +153,14 @@ Task<absl::StatusOr<Response>> PooledClient::Send(Request request, Call call) {
   absl::StatusOr<Response> response = co_await SendRecorded(std::move(request), call, recording);
   recording.Finish();
   co_return response;
+}
+
+Task<absl::StatusOr<bool>> PooledClient::Warm(Url url, std::size_t enough, Timeouts timeouts) {
+  Request request(std::move(url));
+  CO_ASSIGN_OR_RETURN(const net::ProxyPtr proxy, ApplyRules(request));
+  Call call;
+  call.timeouts = timeouts;
+  co_return co_await pool_.Warm(WantFor(request, proxy, call), enough);
 }
 
 Task<absl::StatusOr<Response>> PooledClient::SendRecorded(Request request, const Call& call,
@@ -191,7 +177,6 @@ Task<absl::StatusOr<Response>> PooledClient::SendRecorded(Request request, const
   if (!lease) {
     CO_ASSIGN_OR_RETURN(lease, co_await pool_.Acquire(WantFor(request, *proxy, call), &record));
   }
-  InFlight in_flight(in_flight_);
   for (int redials = 0;; ++redials) {
     Channel& channel = lease->channel();
     record.reused = lease->reused();
@@ -207,13 +192,12 @@ Task<absl::StatusOr<Response>> PooledClient::SendRecorded(Request request, const
     recording.Dialling();
     CO_ASSIGN_OR_RETURN(
         lease, co_await pool_.Redial(*std::move(lease), WantFor(request, *proxy, call), &record));
-    redialled_.fetch_add(1, std::memory_order_relaxed);
   }
   Channel& channel = lease->channel();
   Response response{.head = channel.TakeHead(), .url = request.url};
   record.status = response.head.status;
   response.content_length = LengthOf(request, response.head, channel.framing());
-  response.body = MakeBody(*std::move(lease), std::move(in_flight));
+  response.body = MakeBody(*std::move(lease));
   co_return response;
 }
 

@@ -1,7 +1,6 @@
 // A Client over one shard's pool.
 #pragma once
 
-#include <atomic>
 #include <string>
 
 #include "http/client.h"
@@ -11,37 +10,18 @@
 
 namespace fetchd::http {
 
-/// Requests in flight over all shards: from a connection in hand to the end of the body.
-/// Thread-safe.
-class InFlightGauge {
- public:
-  void Enter();
-  void Leave() { now_.fetch_sub(1, std::memory_order_relaxed); }
-  std::uint64_t now() const { return now_.load(std::memory_order_relaxed); }
-  std::uint64_t peak() const { return peak_.load(std::memory_order_relaxed); }
-
- private:
-  std::atomic<std::uint64_t> now_{0};
-  std::atomic<std::uint64_t> peak_{0};
-};
-
 /// Lives on the pool's shard; what it is made of outlives it, and bodies must be gone before the
 /// pool is.
 class PooledClient final : public Client {
  public:
   PooledClient(ConnectionPool& pool, const OriginRules& rules, const ProxyRoutes& routes,
-               std::string user_agent, InFlightGauge& in_flight)
-      : pool_(pool),
-        rules_(rules),
-        routes_(routes),
-        user_agent_(std::move(user_agent)),
-        in_flight_(in_flight) {}
+               std::string user_agent)
+      : pool_(pool), rules_(rules), routes_(routes), user_agent_(std::move(user_agent)) {}
 
   Task<absl::StatusOr<Response>> Send(Request request, Call call) override;
-
-  /// Thread-safe.
-  std::uint64_t requests() const { return requests_.load(std::memory_order_relaxed); }
-  std::uint64_t redialled() const { return redialled_.load(std::memory_order_relaxed); }
+  /// Opens a connection that a request for `url` could use, unless `enough` are open: see
+  /// ConnectionPool::Warm. Errors: its, and those of ProxyRoutes::Choose.
+  Task<absl::StatusOr<bool>> Warm(Url url, std::size_t enough, Timeouts timeouts);
 
  private:
   class Recording;
@@ -54,9 +34,6 @@ class PooledClient final : public Client {
   const OriginRules& rules_;
   const ProxyRoutes& routes_;
   const std::string user_agent_;
-  InFlightGauge& in_flight_;
-  std::atomic<std::uint64_t> requests_{0};
-  std::atomic<std::uint64_t> redialled_{0};
 };
 
 }  // namespace fetchd::http

@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "base/strings.h"
-#include "http/drain.h"
 
 namespace fetchd::http {
 namespace {
@@ -92,7 +91,7 @@ Task<absl::StatusOr<Response>> RedirectingClient::Send(Request request, Call cal
     CO_ASSIGN_OR_RETURN(Response response, co_await inner_.Send(std::move(hop), call));
     if (config.max_redirects == 0 || !IsRedirect(response.head)) co_return response;
     CO_RETURN_IF_ERROR(chain.Follow(response.head.headers.Get("location"), request));
-    co_await DrainWhatIsHere(response);
+    co_await response.body->Discard();
   }
 }
 

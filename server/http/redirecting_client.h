@@ -18,8 +18,7 @@ struct RedirectConfig {
 ///  again.
 ///  * Crossing an origin drops Authorization, Cookie, Proxy-Authorization and secret_headers, for
 ///  the rest of the chain.
-///  * A 3xx body that has come with its head is drained so that its connection is reused, else
-///  closed.
+///  * A 3xx body is discarded: see Body.
 /// Errors besides inner's: FAILED_PRECONDITION with reason REDIRECT_LIMIT, REDIRECT_LOOP,
 /// REDIRECT_DOWNGRADE or REDIRECT_INVALID.
 class RedirectingClient {

@@ -2,12 +2,15 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
 #include <random>
 
 #include "base/check.h"
 #include "http/connection_pool.h"
 #include "http/host_budget.h"
+#include "http/origin_book.h"
 #include "http/pooled_client.h"
+#include "http/prewarmer.h"
 #include "http/watchdog.h"
 #include "net/dialer.h"
 #include "net/resolver.h"
@@ -19,7 +22,7 @@ namespace {
 /// What one shard has of the client. Made and destroyed on its shard. Members die in reverse.
 struct ShardClient {
   ShardClient(runtime::Shard& shard, Clock& clock, const ClientConfig& config, HostBudget& budget,
-              const OriginRules& rules, const ProxyRoutes& routes, InFlightGauge& in_flight,
+              const OriginRules& rules, const ProxyRoutes& routes, OriginBook& book,
               std::shared_ptr<const egress::Policy> policy, std::shared_ptr<net::TlsContexts> tls)
       : tasks(shard.executor()),
         resolver(net::MakeCachingResolver(
@@ -35,8 +38,9 @@ struct ShardClient {
               .http2_origins = config.http2_origins,
               .http2 = config.http2_connection,
               .seed = std::random_device()()},
-             budget, *dialer, watchdog, tasks),
-        client(pool, rules, routes, config.user_agent, in_flight) {}
+             {budget, book, *dialer, watchdog, tasks}),
+        client(pool, rules, routes, config.user_agent),
+        prewarmer(clock, client, tasks) {}
 
   runtime::TaskGroup tasks;
   std::unique_ptr<net::Resolver> resolver;
@@ -44,12 +48,13 @@ struct ShardClient {
   Watchdog watchdog;
   ConnectionPool pool;
   PooledClient client;
+  Prewarmer prewarmer;
 };
 
 }  // namespace
 
 struct SharedClient::Core {
-  Core(runtime::Runtime& common_runtime, const ClientConfig& config,
+  Core(runtime::Runtime& common_runtime, const Clock& clock, const ClientConfig& config,
        std::shared_ptr<const egress::Policy> common_policy)
       : runtime(common_runtime),
         policy(std::move(common_policy)),
@@ -57,13 +62,22 @@ struct SharedClient::Core {
         routes(config.proxy_routes),
         budget({config.max_connections, config.max_per_host, config.max_waiters, rules},
                common_runtime.size()),
+        book(clock),
         shards(common_runtime.size()) {}
+
+  std::size_t HomeOf(const Origin& origin) const {
+    const std::size_t hash = std::hash<std::string>()(origin.host) + origin.port;
+    return hash % shards.size();
+  }
 
   /// On shard `index`.
   Task<absl::Status> Open(std::size_t index, Clock& clock, ClientConfig config,
                           std::shared_ptr<net::TlsContexts> tls) {
     shards[index] = std::make_unique<ShardClient>(runtime.shard(index), clock, config, budget,
-                                                  rules, routes, in_flight, policy, std::move(tls));
+                                                  rules, routes, book, policy, std::move(tls));
+    for (const auto& [url, connections] : rules.prewarmed()) {
+      if (HomeOf(url.origin()) == index) shards[index]->prewarmer.Keep({url, connections});
+    }
     co_return absl::OkStatus();
   }
 
@@ -85,12 +99,42 @@ struct SharedClient::Core {
     co_return policy->JudgeAddresses(resolution.addresses, url.port(), url.host(), admitted);
   }
 
+  /// Connections are limited, and therefore counted, by host and port.
+  void AddConnections(ClientStats& stats) const {
+    std::map<std::pair<std::string, std::uint16_t>, ClientStats::PerOrigin*> by_host;
+    for (auto& entry : stats.origins) by_host[{entry.origin.host, entry.origin.port}] = &entry;
+    for (const HostBudget::HostCounts& host : budget.Hosts()) {
+      const auto found = by_host.find({host.origin.host, host.origin.port});
+      auto& entry = found == by_host.end() ? stats.others : *found->second;
+      entry.open += host.open;
+      entry.idle += host.idle;
+      entry.waiting += host.waiting;
+      stats.open += host.open;
+      stats.idle += host.idle;
+      stats.waiting += host.waiting;
+    }
+  }
+
+  void AddPools(ClientStats& stats) const {
+    const auto read = [](const auto& counter) { return counter.load(std::memory_order_relaxed); };
+    for (const auto& shard : shards) {
+      const PoolCounters& pool = shard->pool.counters();
+      stats.expired += read(pool.expired);
+      stats.lost += read(pool.lost);
+      stats.evicted += read(pool.evicted);
+      stats.discarded += read(pool.discarded);
+      stats.read_out += read(pool.read_out);
+      stats.rejected += read(pool.rejected);
+      stats.pool_wait_max = std::max(stats.pool_wait_max, Duration(read(pool.wait_max_ns)));
+    }
+  }
+
   runtime::Runtime& runtime;
   const std::shared_ptr<const egress::Policy> policy;
   const OriginRules rules;
   const ProxyRoutes routes;
   HostBudget budget;
-  InFlightGauge in_flight;
+  OriginBook book;
   std::vector<std::unique_ptr<ShardClient>> shards;
   bool closed = false;
 };
@@ -98,7 +142,7 @@ struct SharedClient::Core {
 SharedClient::SharedClient(runtime::Runtime& runtime, Clock& clock, ClientConfig config,
                            std::shared_ptr<const egress::Policy> policy,
                            std::shared_ptr<net::TlsContexts> tls)
-    : core_(std::make_unique<Core>(runtime, config, std::move(policy))) {
+    : core_(std::make_unique<Core>(runtime, clock, config, std::move(policy))) {
   for (std::size_t i = 0; i < runtime.size(); ++i) {
     const absl::Status opened =
         runtime::RunBlocking(runtime.shard(i).executor(), core_->Open(i, clock, config, tls));
@@ -110,10 +154,7 @@ SharedClient::~SharedClient() { Close(); }
 
 Client& SharedClient::ForShard(std::size_t shard) { return core_->shards[shard]->client; }
 
-std::size_t SharedClient::ShardFor(const Origin& origin) const {
-  const std::size_t hash = std::hash<std::string>()(origin.host) + origin.port;
-  return hash % core_->shards.size();
-}
+std::size_t SharedClient::ShardFor(const Origin& origin) const { return core_->HomeOf(origin); }
 
 absl::Status SharedClient::CheckProxy(std::string_view proxy, const Origin& origin) const {
   return core_->routes.Choose(origin, proxy, core_->rules.For(origin)).status();
@@ -142,30 +183,22 @@ void SharedClient::Close() {
   }
 }
 
+void SharedClient::CountRetry(const Origin& origin) {
+  core_->book.Open(origin)->retries.fetch_add(1, std::memory_order_relaxed);
+}
+
 ClientStats SharedClient::Stats() const {
   ClientStats stats;
-  if (core_->closed) return stats;
-  for (const auto& shard : core_->shards) {
-    const PoolCounters& counters = shard->pool.counters();
-    stats.connections_opened += counters.opened.load(std::memory_order_relaxed);
-    stats.reused += counters.reused.load(std::memory_order_relaxed);
-    stats.requests += shard->client.requests();
-    stats.redialled += shard->client.redialled();
-    stats.pool_wait_total += Duration(counters.wait_total_ns.load(std::memory_order_relaxed));
-    const Duration longest(counters.wait_max_ns.load(std::memory_order_relaxed));
-    stats.pool_wait_max = std::max(stats.pool_wait_max, longest);
+  OriginBook::Snapshot book = core_->book.Read();
+  stats.dials = std::move(book.all);
+  stats.dials.limit = core_->budget.limit();
+  stats.others.dials = std::move(book.others);
+  for (auto& [origin, dials] : book.named) {
+    dials.limit = core_->budget.LimitOf(origin);
+    stats.origins.push_back({std::move(origin), std::move(dials)});
   }
-  stats.in_flight = core_->in_flight.now();
-  stats.peak_in_flight = core_->in_flight.peak();
-  for (HostBudget::HostCounts& host : core_->budget.Hosts()) {
-    stats.open += host.open;
-    stats.idle += host.idle;
-    stats.waiting += host.waiting;
-    // Open and idle are read one after the other, so their difference may be off for a moment.
-    const std::uint64_t in_flight = host.open - std::min(host.open, host.idle);
-    stats.origins.push_back(
-        {std::move(host.origin), host.open, host.idle, in_flight, host.waiting});
-  }
+  core_->AddConnections(stats);
+  if (!core_->closed) core_->AddPools(stats);
   return stats;
 }
 

@@ -8,6 +8,7 @@
 
 #include "egress/policy.h"
 #include "http/client.h"
+#include "http/dials.h"
 #include "http/http2_session.h"
 #include "http/origin_rules.h"
 #include "http/proxy_routes.h"
@@ -33,14 +34,19 @@ struct ClientConfig {
 };
 
 struct ClientStats {
-  std::uint64_t connections_opened = 0, requests = 0, reused = 0, redialled = 0;
-  std::uint64_t open = 0, idle = 0, in_flight = 0, peak_in_flight = 0, waiting = 0;
-  Duration pool_wait_total{}, pool_wait_max{};
+  Dials dials;  ///< Of all origins.
+  Duration pool_wait_max{};
+  std::uint64_t open = 0, idle = 0, waiting = 0;
+  /// How connections ended, and what was refused: see PoolCounters.
+  std::uint64_t expired = 0, lost = 0, evicted = 0, discarded = 0, read_out = 0, rejected = 0;
+
   struct PerOrigin {
     Origin origin;
-    std::uint64_t open = 0, idle = 0, in_flight = 0, waiting = 0;
+    Dials dials;
+    std::uint64_t open = 0, idle = 0, waiting = 0;  ///< Of its host and port.
   };
-  std::vector<PerOrigin> origins;
+  std::vector<PerOrigin> origins;  ///< The busiest (OriginBookConfig::max_named), busiest first.
+  PerOrigin others;                ///< All further ones together; without an origin and a limit.
 };
 
 /// Owner: app. Construct after the Runtime, Close() before it stops. ForShard(i) is used on shard i
@@ -63,6 +69,8 @@ class SharedClient {
   /// the target. From any shard. Errors: those of Resolver::Resolve, when the URL passes and there
   /// is no address to judge.
   Task<absl::StatusOr<egress::Judgement>> Judge(Url url, Deadline deadline);
+  /// A transfer begins a further attempt. Thread-safe.
+  void CountRetry(const Origin& origin);
   ClientStats Stats() const;  ///< Thread-safe.
   /// Closes idle connections, fails waiters with CANCELLED, joins; nothing but destruction may
   /// follow. Every Body must be gone. Not from a shard.

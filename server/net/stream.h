@@ -5,6 +5,7 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/system/error_code.hpp>
 #include <cstddef>
+#include <functional>
 #include <span>
 #include <string>
 #include <tuple>
@@ -34,6 +35,15 @@ class Stream {
   /// For an idle connection before reuse: true when the peer closed it or sent bytes that nobody
   /// asked for. Does not block.
   virtual bool IsStale() noexcept = 0;
+  /// For an idle connection: calls `notify` once, from the event loop, when the peer closes it or
+  /// sends something; IsStale() then tells what that was, and of what came before, which may not be
+  /// told. Ended by StopWatching(), Close() and destruction. Nobody reads or writes while it is
+  /// watched.
+  virtual void WatchForInput(std::function<void()> notify) = 0;
+  virtual void StopWatching() noexcept = 0;
+  /// Sends what the socket takes at once, as a last word; nobody may be writing. Does not block.
+  /// TLS inside TLS takes nothing at once.
+  virtual void SendNow(std::span<const std::byte> bytes) noexcept = 0;
   /// Bytes that have arrived and wait to be read; a hint (TLS: before decryption). Does not block.
   virtual std::size_t Available() noexcept = 0;
   virtual const boost::asio::ip::tcp::endpoint& peer() const = 0;

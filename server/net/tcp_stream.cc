@@ -20,9 +20,7 @@ Task<IoResult> TcpStream::ReadSome(std::span<std::byte> out) {
 
 Task<IoResult> TcpStream::WriteAll(std::span<const std::byte> bytes) {
   // Most requests fit what the socket takes at once: then there is nothing to wait for.
-  const ssize_t sent =
-      send(socket_.native_handle(), bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
-  const std::size_t begun = sent > 0 ? static_cast<std::size_t>(sent) : 0;
+  const std::size_t begun = Send(bytes);
   if (begun == bytes.size()) co_return IoResult{{}, begun};
   const std::span<const std::byte> rest = bytes.subspan(begun);
   const auto [error, written] =
@@ -39,6 +37,20 @@ bool TcpStream::IsStale() noexcept {
   std::byte next;
   const ssize_t got = recv(socket_.native_handle(), &next, sizeof next, MSG_PEEK | MSG_DONTWAIT);
   return got >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK);
+}
+
+void TcpStream::WatchForInput(std::function<void()> notify) {
+  watch_.Start(socket_, std::move(notify));
+}
+
+void TcpStream::SendNow(std::span<const std::byte> bytes) noexcept {
+  static_cast<void>(Send(bytes));
+}
+
+std::size_t TcpStream::Send(std::span<const std::byte> bytes) noexcept {
+  const ssize_t sent =
+      send(socket_.native_handle(), bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  return sent > 0 ? static_cast<std::size_t>(sent) : 0;
 }
 
 std::size_t TcpStream::Available() noexcept {

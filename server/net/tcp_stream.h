@@ -4,6 +4,7 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <utility>
 
+#include "net/input_watch.h"
 #include "net/stream.h"
 
 namespace fetchd::net {
@@ -17,6 +18,9 @@ class TcpStream final : public Stream {
   Task<IoResult> WriteAll(std::span<const std::byte> bytes) override;
   void Close() noexcept override;
   bool IsStale() noexcept override;
+  void WatchForInput(std::function<void()> notify) override;
+  void StopWatching() noexcept override { watch_.Stop(socket_); }
+  void SendNow(std::span<const std::byte> bytes) noexcept override;
   std::size_t Available() noexcept override;
   const asio::ip::tcp::endpoint& peer() const override { return peer_; }
   std::string tls_description() const override { return {}; }
@@ -26,8 +30,12 @@ class TcpStream final : public Stream {
   asio::ip::tcp::socket Release() { return std::move(socket_); }
 
  private:
+  /// What the socket takes without waiting.
+  std::size_t Send(std::span<const std::byte> bytes) noexcept;
+
   asio::ip::tcp::socket socket_;
   const asio::ip::tcp::endpoint peer_;
+  InputWatch watch_;
 };
 
 }  // namespace fetchd::net

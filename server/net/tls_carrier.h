@@ -11,6 +11,7 @@
 #include <boost/asio/error.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <cerrno>
+#include <functional>
 #include <memory>
 #include <string>
 #include <tuple>
@@ -18,6 +19,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "net/input_watch.h"
 #include "net/stream.h"
 
 namespace fetchd::net {
@@ -44,6 +46,9 @@ class SocketCarrier {
     boost::system::error_code ignored;  // close(2) frees the descriptor in any case.
     socket_.close(ignored);
   }
+  /// As Stream does.
+  void WatchForInput(std::function<void()> notify) { watch_.Start(socket_, std::move(notify)); }
+  void StopWatching() noexcept { watch_.Stop(socket_); }
   /// What OpenSSL has not been able to see so far: nothing, it reads the socket itself.
   bool HidesBytes() noexcept { return false; }
   std::size_t Available() noexcept {
@@ -55,6 +60,7 @@ class SocketCarrier {
  private:
   asio::ip::tcp::socket socket_;
   const asio::ip::tcp::endpoint peer_;
+  InputWatch watch_;
 };
 
 class StreamCarrier {
@@ -73,6 +79,9 @@ class StreamCarrier {
 
   bool is_open() const { return open_; }
   void Close() noexcept;
+  /// As Stream does.
+  void WatchForInput(std::function<void()> notify) { inner_->WatchForInput(std::move(notify)); }
+  void StopWatching() noexcept { inner_->StopWatching(); }
   /// Something has come, or the end has, that a non-blocking look at OpenSSL does not show.
   bool HidesBytes() noexcept { return inner_->IsStale(); }
   std::size_t Available() noexcept { return end_ - begin_ + inner_->Available(); }

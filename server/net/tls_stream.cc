@@ -91,6 +91,19 @@ class TlsStream final : public Stream {
            carrier_.HidesBytes();
   }
 
+  void WatchForInput(std::function<void()> notify) override {
+    carrier_.WatchForInput(std::move(notify));
+  }
+  void StopWatching() noexcept override { carrier_.StopWatching(); }
+
+  void SendNow(std::span<const std::byte> bytes) noexcept override {
+    // What stays in the carrier until it is flushed does not leave at once.
+    if (Carrier::kBuffers || broken_ || !carrier_.is_open()) return;
+    std::size_t written = 0;
+    ERR_clear_error();
+    broken_ = SSL_write_ex(ssl_.get(), bytes.data(), bytes.size(), &written) != 1;
+  }
+
   std::size_t Available() noexcept override {
     return static_cast<std::size_t>(SSL_pending(ssl_.get())) + carrier_.Available();
   }

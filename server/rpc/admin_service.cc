@@ -23,7 +23,7 @@ v1::Status::Origin ToProto(const http::ClientStats::PerOrigin& origin) {
   out.set_origin(origin.origin.ToString());
   out.set_open(origin.open);
   out.set_idle(origin.idle);
-  out.set_in_flight(origin.in_flight);
+  out.set_in_flight(origin.dials.in_flight);
   out.set_waiting(origin.waiting);
   return out;
 }
@@ -79,15 +79,14 @@ void AdminServiceImpl::WriteClient(v1::Status& out) const {
   const http::ClientStats client = deps_.client.Stats();
   v1::Status::Limit& connections = *out.mutable_connections();
   connections.set_in_use(client.open);
-  connections.set_peak(client.peak_in_flight);
+  connections.set_peak(client.dials.peak_in_flight);
   connections.set_limit(config_.max_connections);
   connections.set_waiting(client.waiting);
   v1::Status::Dials& dials = *out.mutable_dials();
-  dials.set_connection_reuse_ratio(Ratio(client.reused, client.requests));
-  const auto requests = static_cast<Duration::rep>(std::max<std::uint64_t>(client.requests, 1));
-  *dials.mutable_pool_wait_mean() = ToProto(Duration(client.pool_wait_total / requests));
+  dials.set_connection_reuse_ratio(client.dials.reuse_ratio());
+  *dials.mutable_pool_wait_mean() = ToProto(client.dials.pool_wait.mean());
   *dials.mutable_pool_wait_max() = ToProto(client.pool_wait_max);
-  dials.set_peak_in_flight(client.peak_in_flight);
+  dials.set_peak_in_flight(client.dials.peak_in_flight);
   for (const auto& origin : client.origins) *out.add_origins() = ToProto(origin);
 }
 

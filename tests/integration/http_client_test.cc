@@ -49,7 +49,7 @@ TEST_F(HttpClientTest, OneConnectionServesManyRequests) {
   for (int i = 0; i < 10; ++i) EXPECT_EQ(stack_.Get(origin_.Url("/a")).body, "a");
 
   EXPECT_EQ(origin_.connections(), 1U);
-  EXPECT_EQ(stack_.client().Stats().reused, 9U);
+  EXPECT_EQ(stack_.client().Stats().dials.reused, 9U);
 }
 
 TEST_F(HttpClientTest, AnyHttpStatusIsAValue) {
@@ -97,7 +97,7 @@ TEST_P(MisbehaviourTest, IsAnErrorAndNeverAWholeBody) {
   EXPECT_THAT(GetParam().codes, ::testing::Contains(fetched.status.code())) << fetched.message();
   EXPECT_EQ(fetched.body, GetParam().body_prefix.substr(0, fetched.body.size()));
   EXPECT_EQ(stack_.Get(origin_.Url("/good")).body, "good");
-  EXPECT_EQ(stack_.client().Stats().in_flight, 0U);
+  EXPECT_EQ(stack_.client().Stats().dials.in_flight, 0U);
 }
 
 constexpr auto kNetwork = absl::StatusCode::kUnavailable;
@@ -266,7 +266,7 @@ TEST_F(HttpClientTest, TheLimitPerHostHoldsOverAllShardsAndEverybodyIsServed) {
   for (const Fetched& fetched : all)
     EXPECT_EQ(fetched.body, PatternBody(2000)) << fetched.message();
   EXPECT_LE(origin_.connections(), 3U);
-  EXPECT_LE(limited.client().Stats().peak_in_flight, 3U);
+  EXPECT_LE(limited.client().Stats().dials.peak_in_flight, 3U);
 }
 
 class TlsClientTest : public ::testing::Test {

@@ -54,6 +54,10 @@ HttpStack::~HttpStack() {
   runtime_.Stop();
 }
 
+void HttpStack::Pass(Duration duration) {
+  runtime::RunBlocking(runtime_.shard(0).executor(), clock_.SleepFor(duration));
+}
+
 Task<Fetched> HttpStack::Exchange(http::Request request, http::Call call,
                                   http::RedirectConfig redirects) {
   Fetched fetched;

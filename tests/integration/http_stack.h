@@ -42,6 +42,9 @@ class HttpStack {
   /// As many GETs at once as there are `urls`, in their order.
   std::vector<Fetched> GetAll(const std::vector<std::string>& urls);
 
+  /// Returns when `duration` has passed on a shard.
+  void Pass(Duration duration);
+
   runtime::Runtime& runtime() { return runtime_; }
   http::SharedClient& client() { return *client_; }
   Clock& clock() { return clock_; }

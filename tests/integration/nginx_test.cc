@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "http/idle_connections.h"
 #include "integration/http_stack.h"
 #include "support/origin_scripts.h"
 
@@ -53,7 +54,7 @@ TEST_P(NginxTest, BodiesOfAllSizesAreRightOverOneConnection) {
 
     EXPECT_EQ(fetched.body, body) << size << ' ' << fetched.message();
   }
-  EXPECT_EQ(stack_.client().Stats().connections_opened, 1U);
+  EXPECT_EQ(stack_.client().Stats().dials.opened, 1U);
   EXPECT_THAT(nginx_.AccessLog(), HasSubstr(multiplexes() ? "HTTP/2.0" : "HTTP/1.1"));
 }
 
@@ -75,7 +76,7 @@ TEST_P(NginxTest, ManyRequestsAtOnceShareTheAllowedConnections) {
       stack_.GetAll(std::vector<std::string>(300, NginxUrl("/shared")));
 
   for (const Fetched& fetched : all) EXPECT_EQ(fetched.body, body) << fetched.message();
-  EXPECT_LE(stack_.client().Stats().connections_opened, multiplexes() ? 1U : 8U);
+  EXPECT_LE(stack_.client().Stats().dials.opened, multiplexes() ? 1U : 8U);
 }
 
 TEST_P(NginxTest, AMissingFileIs404) {
@@ -106,7 +107,28 @@ TEST_P(NginxTest, AReaderThatRunsOutOfTimeLeavesThePoolWhole) {
 
   EXPECT_TRUE(absl::IsDeadlineExceeded(fetched.status)) << fetched.message();
   EXPECT_EQ(stack_.Get(NginxUrl("/large")).body.size(), 1'000'000U);
-  EXPECT_EQ(stack_.client().Stats().in_flight, 0U);
+  EXPECT_EQ(stack_.client().Stats().dials.in_flight, 0U);
+}
+
+TEST_P(NginxTest, IdleConnectionOutlivesTheSessionTicketsThatComeLate) {
+  AddBody("body", 1);
+  stack_.Get(NginxUrl("/body"));
+  stack_.Pass(4 * http::IdleConnections::kTick);
+
+  EXPECT_EQ(stack_.client().Stats().idle, 1U);
+  EXPECT_EQ(stack_.Get(NginxUrl("/body")).body.size(), 1U);
+  EXPECT_EQ(stack_.client().Stats().dials.opened, 1U);
+}
+
+TEST_P(NginxTest, PlacesOfIdleConnectionsAreFreeOnceTheServerHasGone) {
+  AddBody("body", 1);
+  stack_.Get(NginxUrl("/body"));
+  EXPECT_EQ(stack_.client().Stats().open, 1U);
+  nginx_.Stop();
+  for (int i = 0; i < 1000 && stack_.client().Stats().open > 0; ++i) stack_.Pass(milliseconds(10));
+
+  EXPECT_EQ(stack_.client().Stats().open, 0U);
+  EXPECT_EQ(stack_.client().Stats().lost, 1U);
 }
 
 INSTANTIATE_TEST_SUITE_P(Protocols, NginxTest,

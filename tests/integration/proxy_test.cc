@@ -141,7 +141,7 @@ TEST_P(ProxyTest, BodiesAreRightInEveryVersionOfHttp) {
       EXPECT_EQ(fetched.records[0].reused, round == 1) << url;
     }
   }
-  EXPECT_EQ(stack_->client().Stats().connections_opened, 3U);
+  EXPECT_EQ(stack_->client().Stats().dials.opened, 3U);
   EXPECT_THAT(nginx_.AccessLog(), AllOf(HasSubstr("HTTP/1.1"), HasSubstr("HTTP/2.0")));
 }
 
@@ -153,7 +153,7 @@ TEST_P(ProxyTest, ManyStreamsShareOneTunnel) {
       stack_->GetAll(std::vector<std::string>(200, nginx_.HttpsUrl("/shared")));
 
   for (const Fetched& fetched : all) EXPECT_TRUE(fetched.body == body) << fetched.message();
-  EXPECT_EQ(stack_->client().Stats().connections_opened, 1U);
+  EXPECT_EQ(stack_->client().Stats().dials.opened, 1U);
 }
 
 TEST_P(ProxyTest, IsAskedForTheAddressAndTheOriginForTheName) {
@@ -269,7 +269,7 @@ TEST_P(ProxyTest, PolicyHoldsAndTheProxyHearsOfNothing) {
       EXPECT_EQ(fetched.reason(), "TARGET_NOT_ALLOWED") << url;
       for (const auto& record : fetched.records) EXPECT_THAT(record.dial.tries, IsEmpty()) << url;
     }
-    EXPECT_EQ(stack_->client().Stats().connections_opened, 0U);
+    EXPECT_EQ(stack_->client().Stats().dials.opened, 0U);
     stack_.reset();
     EXPECT_THAT(proxy_->Log(), Not(HasSubstr("10.0.0.1")));
     EXPECT_THAT(proxy_->Log(), Not(HasSubstr("169.254")));
@@ -300,7 +300,7 @@ TEST_P(ProxyTest, RoutesShareNoConnection) {
       EXPECT_EQ(fetched.records.at(0).reused, round == 1);
     }
   }
-  EXPECT_EQ(stack_->client().Stats().connections_opened, 2U);
+  EXPECT_EQ(stack_->client().Stats().dials.opened, 2U);
 }
 
 TEST_P(ProxyTest, DirectDoesNotEscapeTheDefault) {

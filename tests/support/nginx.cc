@@ -1,5 +1,7 @@
 #include "support/nginx.h"
 
+#include <csignal>
+
 #include "base/check.h"
 
 namespace fetchd::testing {
@@ -29,6 +31,11 @@ Nginx::Nginx()
   FETCHD_CHECK(WaitForListener(http_port_, std::chrono::seconds(10)));
   FETCHD_CHECK(WaitForListener(https_port_, std::chrono::seconds(10)));
   FETCHD_CHECK(WaitForListener(h2c_port_, std::chrono::seconds(10)));
+}
+
+void Nginx::Stop() {
+  process_->Signal(SIGTERM);
+  FETCHD_CHECK(process_->Wait(std::chrono::seconds(10)).has_value());
 }
 
 std::string Nginx::HttpUrl(std::string_view target) const {

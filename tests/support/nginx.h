@@ -19,6 +19,9 @@ class Nginx {
   /// CHECKs that it came up.
   Nginx();
 
+  /// Ends it, and with it its connections.
+  void Stop();
+
   /// Where the files that it serves go.
   const std::filesystem::path& root() const { return root_; }
   const std::filesystem::path& ca_file() const { return authority_.ca_file(); }

@@ -146,6 +146,8 @@ INSTANTIATE_TEST_SUITE_P(
         BadInput{"BadPort", "egress: {ports: [0]}\n", "egress.ports: expects a whole number"},
         BadInput{"ZeroTimeout", "timeouts: {dns: 0}\n", "timeouts.dns: must be more than 0"},
         BadInput{"BadPattern", "origins: {\"a b\": {connections: 1}}\n", "write a host"},
+        BadInput{"BadScheme", "origins: {a.test: {prewarm: 1, prewarm_scheme: ftp}}\n",
+                 "expects https or http"},
         BadInput{"Far", "nothing_like_it: 1\n", "fetchd --print-config lists all keys"}),
     [](const auto& info) { return info.param.name; });
 
@@ -208,12 +210,13 @@ TEST_F(ConfigLoaderTest, MissingFileIsAnError) {
 
 TEST_F(ConfigLoaderTest, PrintedConfigReadsToTheSameEffect) {
   const LoadedConfig first = LoadConfig(
-      {.settings = {"limits.connections=77", "egress.allow=[127.0.0.1/32, \"*.corp.example\"]",
-                    "tls.profiles.corp.ca_file=/etc/corp.pem", "log.format=json",
-                    "shutdown.grace=90s", "http.user_agent=a \"b\" # c",
-                    "http.h2c_origins=[\"http://internal:8080\"]",
-                    "origins.*.corp.example:8443.connections=2",
-                    "origins.*.corp.example:8443.tls_profile=corp", "origins.*.connections=9"}});
+      {.settings = {
+           "limits.connections=77", "egress.allow=[127.0.0.1/32, \"*.corp.example\"]",
+           "tls.profiles.corp.ca_file=/etc/corp.pem", "log.format=json", "shutdown.grace=90s",
+           "http.user_agent=a \"b\" # c", "http.h2c_origins=[\"http://internal:8080\"]",
+           "origins.*.corp.example:8443.connections=2",
+           "origins.*.corp.example:8443.tls_profile=corp", "origins.*.connections=9",
+           "origins.internal:8080.prewarm=3", "origins.internal:8080.prewarm_scheme=http"}});
   ASSERT_THAT(first.errors, IsEmpty());
 
   const std::string printed = PrintConfig(first.config);
@@ -224,6 +227,8 @@ TEST_F(ConfigLoaderTest, PrintedConfigReadsToTheSameEffect) {
   EXPECT_EQ(second.config.client.max_connections, 77u);
   EXPECT_EQ(second.config.client.user_agent, "a \"b\" # c");
   EXPECT_EQ(second.config.origins.at("*").max_connections, 9u);
+  EXPECT_EQ(second.config.origins.at("internal:8080").prewarm, 3u);
+  EXPECT_EQ(second.config.origins.at("internal:8080").prewarm_scheme, "http");
   EXPECT_EQ(second.config.origins.at("*.corp.example:8443").tls_profile, "corp");
 }
 
@@ -263,6 +268,15 @@ INSTANTIATE_TEST_SUITE_P(
         BadCombination{"NoSuchProfile",
                        {"origins.example.org.tls_profile=corp"},
                        "there is no tls.profiles.corp"},
+        BadCombination{"PrewarmOfAPattern",
+                       {"origins.*.example.org.prewarm=1"},
+                       "origins.*.example.org.prewarm: needs one host"},
+        BadCombination{"PrewarmBeyondTheLimit",
+                       {"limits.per_host=4", "origins.example.org.prewarm=5"},
+                       "5 is more than the host may have (4)"},
+        BadCombination{"PrewarmSchemeAlone",
+                       {"origins.example.org.prewarm_scheme=http"},
+                       "there is no prewarm with it"},
         BadCombination{"Delays", {"retry.base_delay=1m"}, "retry.base_delay"},
         BadCombination{"FilesRootAboveTheData",
                        {"data_dir=/srv/fetchd/state", "files.root=/srv/fetchd/"},

@@ -57,6 +57,9 @@ PoolKey Host(const std::string& host, const std::string& tls_profile = "") {
   return {{"http", host, 80}, tls_profile};
 }
 
+/// After so long an idle connection is watched.
+constexpr Duration kSettled = 2 * IdleConnections::kTick;
+
 class ConnectionPoolTest : public ShardTest {
  protected:
   ~ConnectionPoolTest() override {
@@ -65,16 +68,19 @@ class ConnectionPoolTest : public ShardTest {
     pools_.clear();
     EXPECT_EQ(budget_->open(), 0U);
     EXPECT_EQ(budget_->waiting(), 0U);
+    EXPECT_EQ(dials().in_flight, 0U);
     Poll();
   }
 
   void Open(BudgetLimits limits, std::size_t shards = 1, PoolConfig config = {}) {
     budget_ = std::make_unique<HostBudget>(limits, shards);
     for (std::size_t i = 0; i < shards; ++i) {
-      pools_.push_back(std::make_unique<ConnectionPool>(context_.get_executor(), i, config,
-                                                        *budget_, dialer_, watchdog_, tasks_));
+      pools_.push_back(
+          std::make_unique<ConnectionPool>(context_.get_executor(), i, config, Deps()));
     }
   }
+  ConnectionPool::Deps Deps() { return {*budget_, book_, dialer_, watchdog_, tasks_}; }
+  Dials dials() { return book_.Read().all; }
   runtime::TaskHandle Start(User user, std::size_t shard = 0) {
     const std::string name = user.name;
     auto handle = tasks_.Spawn(name, UseConnection(*pools_[shard], std::move(user), log_));
@@ -84,6 +90,7 @@ class ConnectionPoolTest : public ShardTest {
 
   Watchdog watchdog_{clock_, tasks_};
   FakeDialer dialer_{context_.get_executor()};
+  OriginBook book_{clock_};
   std::unique_ptr<HostBudget> budget_;
   std::vector<std::unique_ptr<ConnectionPool>> pools_;
   Log log_;
@@ -95,8 +102,9 @@ TEST_F(ConnectionPoolTest, RecycledConnectionIsReused) {
   Start({.name = "b", .key = Host("x")});
 
   EXPECT_THAT(log_.lines, ElementsAre("a dials", "b reuses"));
-  EXPECT_EQ(pools_[0]->counters().opened, 1U);
-  EXPECT_EQ(pools_[0]->counters().reused, 1U);
+  EXPECT_EQ(dials().requests, 2U);
+  EXPECT_EQ(dials().opened, 1U);
+  EXPECT_EQ(dials().reused, 1U);
 }
 
 TEST_F(ConnectionPoolTest, DroppedLeaseClosesItsConnection) {
@@ -297,6 +305,137 @@ TEST_F(ConnectionPoolTest, IdleConnectionExpiresWithoutBeingAskedFor) {
   Pass(seconds(2));
   EXPECT_TRUE(dialer_.peers[0]->destroyed);
   EXPECT_EQ(pools_[0]->counters().expired, 1U);
+}
+
+TEST_F(ConnectionPoolTest, PeerThatClosesAnIdleConnectionFreesItsPlaceAtOnce) {
+  Open({});
+  Start({.name = "a", .key = Host("x")});
+  Pass(kSettled);
+  dialer_.peers[0]->HangUp();
+  Poll();
+
+  EXPECT_TRUE(dialer_.peers[0]->destroyed);
+  EXPECT_EQ(budget_->open(), 0U);
+  EXPECT_EQ(pools_[0]->counters().lost, 1U);
+}
+
+TEST_F(ConnectionPoolTest, ConnectionThatIsUsedAgainAtOnceIsNotWatched) {
+  Open({});
+  for (int i = 0; i < 10; ++i) {
+    Start({.name = "a", .key = Host("x")});
+    Pass(IdleConnections::kTick / 2);
+    EXPECT_FALSE(dialer_.peers[0]->watcher) << i;
+  }
+}
+
+TEST_F(ConnectionPoolTest, ConnectionInUseIsNotWatched) {
+  Open({});
+  Start({.name = "a", .key = Host("x")});
+  Pass(kSettled);
+  EXPECT_TRUE(dialer_.peers[0]->watcher);
+  Start({.name = "b", .key = Host("x"), .hold = minutes(1)});
+  Pass(kSettled);
+
+  EXPECT_THAT(log_.lines, ElementsAre("a dials", "b reuses"));
+  EXPECT_FALSE(dialer_.peers[0]->watcher);
+}
+
+TEST_F(ConnectionPoolTest, InputThatIsNoneOfAResponseLeavesAConnectionIdle) {
+  Open({});
+  Start({.name = "a", .key = Host("x")});
+  Pass(kSettled);
+  dialer_.peers[0]->Stir();
+  EXPECT_TRUE(dialer_.peers[0]->watcher);
+
+  for (int i = 0; i < 20; ++i) dialer_.peers[0]->Stir();
+  EXPECT_TRUE(dialer_.peers[0]->destroyed);
+  EXPECT_EQ(pools_[0]->counters().lost, 1U);
+}
+
+TEST_F(ConnectionPoolTest, ConnectionIsNotKeptForLongerThanThePeerSays) {
+  Open({}, 1, {.idle_ttl = seconds(55)});
+  dialer_.answer = "HTTP/1.1 200 OK\r\nKeep-Alive: timeout=5, max=9\r\nContent-Length: 0\r\n\r\n";
+  Start({.name = "a", .key = Host("x")});
+  Pass(seconds(3));
+  EXPECT_FALSE(dialer_.peers[0]->destroyed);
+
+  Pass(kSettled + seconds(1));
+  EXPECT_TRUE(dialer_.peers[0]->destroyed);
+  EXPECT_EQ(pools_[0]->counters().expired, 1U);
+}
+
+TEST_F(ConnectionPoolTest, ConnectionThatThePeerHardlyKeepsIsNotKept) {
+  Open({});
+  dialer_.answer = "HTTP/1.1 200 OK\r\nKeep-Alive: timeout=1\r\nContent-Length: 0\r\n\r\n";
+  Start({.name = "a", .key = Host("x")});
+
+  EXPECT_TRUE(dialer_.peers[0]->destroyed);
+}
+
+TEST_F(ConnectionPoolTest, ConnectionsExpireEachAtItsOwnTime) {
+  Open({}, 1, {.idle_ttl = seconds(55)});
+  Start({.name = "long", .key = Host("x")});
+  dialer_.answer = "HTTP/1.1 200 OK\r\nKeep-Alive: timeout=5\r\nContent-Length: 0\r\n\r\n";
+  Start({.name = "short", .key = Host("y")});
+
+  Pass(seconds(5));
+  EXPECT_FALSE(dialer_.peers[0]->destroyed);
+  EXPECT_TRUE(dialer_.peers[1]->destroyed);
+  Pass(seconds(51));
+  EXPECT_TRUE(dialer_.peers[0]->destroyed);
+}
+
+TEST_F(ConnectionPoolTest, ConnectionThatWasIdleForLongestGivesItsPlaceUp) {
+  Open({.max_connections = 3});
+  for (const char* host : {"x", "y", "z"}) Start({.name = host, .key = Host(host)});
+  Start({.name = "x", .key = Host("x")});
+  Start({.name = "new", .key = Host("new")});
+
+  EXPECT_FALSE(dialer_.peers[0]->destroyed);
+  EXPECT_TRUE(dialer_.peers[1]->destroyed);
+  EXPECT_FALSE(dialer_.peers[2]->destroyed);
+  EXPECT_EQ(pools_[0]->counters().evicted, 1U);
+}
+
+TEST_F(ConnectionPoolTest, OtherKeyOfTheSameHostGivesItsPlaceUp) {
+  Open({.max_per_host = 2});
+  Start({.name = "other", .key = Host("y")});
+  Start({.name = "corp", .key = Host("x", "corp")});
+  Pass(seconds(1));
+  Start({.name = "lab", .key = Host("x", "lab")});
+  Start({.name = "plain", .key = Host("x")});
+
+  EXPECT_FALSE(dialer_.peers[0]->destroyed);
+  EXPECT_TRUE(dialer_.peers[1]->destroyed);
+  EXPECT_FALSE(dialer_.peers[2]->destroyed);
+}
+
+TEST_F(ConnectionPoolTest, WaitsAreObservedOnceARequest) {
+  Open({.max_per_host = 1});
+  Start({.name = "a", .key = Host("x"), .hold = seconds(2)});
+  Start({.name = "b", .key = Host("x")});
+  Pass(seconds(2));
+  Start({.name = "c", .key = Host("x")});
+
+  EXPECT_EQ(dials().pool_wait.count(), 3U);
+  EXPECT_EQ(dials().pool_wait.counts.front(), 2U);
+  EXPECT_EQ(dials().pool_wait.sum, seconds(2));
+}
+
+TEST_F(ConnectionPoolTest, DialsAreCountedByOrigin) {
+  Open({});
+  Start({.name = "a", .key = Host("x")});
+  Start({.name = "b", .key = Host("x"), .hold = minutes(1)});
+  Start({.name = "c", .key = Host("y")});
+
+  const auto named = book_.Read().named;
+  ASSERT_EQ(named.size(), 2U);
+  EXPECT_EQ(named[0].origin.host, "x");
+  EXPECT_EQ(named[0].dials.requests, 2U);
+  EXPECT_EQ(named[0].dials.opened, 1U);
+  EXPECT_EQ(named[0].dials.in_flight, 1U);
+  EXPECT_EQ(named[1].dials.in_flight, 0U);
+  EXPECT_EQ(named[1].dials.peak_in_flight, 1U);
 }
 
 TEST_F(ConnectionPoolTest, OldConnectionIsNotKept) {

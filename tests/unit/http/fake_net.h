@@ -43,11 +43,21 @@ struct FakePeer {
   bool closed = false;
   bool destroyed = false;
   asio::steady_timer* waiting = nullptr;
+  std::function<void()> watcher;  ///< Who looks out for input while the connection is idle.
 
   /// Wakes a reader that waits in silence.
   void Say(std::string bytes) {
     sends.push_back(std::move(bytes));
     if (waiting != nullptr) waiting->cancel();
+  }
+  /// Makes the socket readable: what is there to read says `stale`.
+  void Stir() {
+    if (const auto notify = std::exchange(watcher, nullptr)) notify();
+  }
+  /// Closes the idle connection.
+  void HangUp() {
+    stale = true;
+    Stir();
   }
 };
 
@@ -57,7 +67,10 @@ class FakeStream final : public net::Stream {
       : peer_(std::move(peer)), silence_(executor) {
     silence_.expires_at(std::chrono::steady_clock::time_point::max());
   }
-  ~FakeStream() override { peer_->destroyed = true; }
+  ~FakeStream() override {
+    peer_->destroyed = true;
+    peer_->watcher = nullptr;
+  }
 
   Task<net::IoResult> ReadSome(std::span<std::byte> out) override {
     ++peer_->reads;
@@ -100,7 +113,14 @@ class FakeStream final : public net::Stream {
 
   void Close() noexcept override {
     peer_->closed = true;
+    peer_->watcher = nullptr;
     silence_.cancel();
+  }
+  void WatchForInput(std::function<void()> notify) override { peer_->watcher = std::move(notify); }
+  void StopWatching() noexcept override { peer_->watcher = nullptr; }
+  void SendNow(std::span<const std::byte> bytes) noexcept override {
+    const std::string_view words(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    if (peer_->on_write) peer_->on_write(words);
   }
   std::size_t Available() noexcept override { return 0; }
   bool IsStale() noexcept override { return peer_->stale; }

@@ -86,6 +86,7 @@ class Http2Peer {
   std::map<std::int32_t, std::uint32_t> resets;           ///< Received: stream -> error code.
   std::map<std::int32_t, std::size_t> body_sent;          ///< As far as the windows went.
   bool silent = false;                                    ///< Sends nothing any more.
+  bool said_goodbye = false;                              ///< GOAWAY was received.
 
  private:
   static Http2Peer& Self(void* user_data) { return *static_cast<Http2Peer*>(user_data); }
@@ -112,6 +113,7 @@ class Http2Peer {
   static int OnFrame(nghttp2_session*, const nghttp2_frame* frame, void* user_data) {
     Http2Peer& self = Self(user_data);
     const std::int32_t id = frame->hd.stream_id;
+    if (frame->hd.type == NGHTTP2_GOAWAY) self.said_goodbye = true;
     if (frame->hd.type == NGHTTP2_RST_STREAM) self.resets[id] = frame->rst_stream.error_code;
     if (frame->hd.type == NGHTTP2_HEADERS) self.requests.emplace_back(id, self.fields_[id]);
     return 0;

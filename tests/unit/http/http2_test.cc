@@ -46,6 +46,11 @@ Task<absl::Status> Fetch(Client& client, Request request, Call call, Fetched& ou
   co_return co_await ReadToEnd(out);
 }
 
+Task<absl::Status> Discard(Body& body) {
+  co_await body.Discard();
+  co_return absl::OkStatus();
+}
+
 /// Why, for programs; empty without one.
 std::string ReasonOf(const absl::Status& status) {
   const std::optional<Reason> reason = GetReason(status);
@@ -62,7 +67,7 @@ class Http2Test : public ShardTest {
     tasks_.Cancel();
     Poll();
     EXPECT_EQ(budget_.open(), 0U);
-    EXPECT_EQ(in_flight_.now(), 0U);
+    EXPECT_EQ(book_.in_flight().now(), 0U);
   }
 
   static Request Get(const std::string& url = "https://example.org/a?b") {
@@ -93,18 +98,15 @@ class Http2Test : public ShardTest {
   Watchdog watchdog_{clock_, tasks_};
   FakeDialer dialer_{context_.get_executor()};
   HostBudget budget_{{.max_connections = 4, .max_per_host = 2}, 1};
+  OriginBook book_{clock_};
   ConnectionPool pool_{context_.get_executor(),
                        0,
                        {.http2_origins = {Url::Parse("http://cleartext.test/")->origin()},
                         .http2 = {.stream_window_bytes = kWindow}},
-                       budget_,
-                       dialer_,
-                       watchdog_,
-                       tasks_};
-  InFlightGauge in_flight_;
+                       {budget_, book_, dialer_, watchdog_, tasks_}};
   const OriginRules rules_;
   const ProxyRoutes routes_;
-  PooledClient client_{pool_, rules_, routes_, "tester", in_flight_};
+  PooledClient client_{pool_, rules_, routes_, "tester"};
   std::vector<std::unique_ptr<Fetched>> fetches_;
   runtime::TaskHandle handle_;  ///< Of the fetch started last.
 
@@ -141,7 +143,7 @@ TEST_F(Http2Test, OneConnectServesAllWhoWaitForIt) {
   for (const auto& fetched : fetches_) EXPECT_EQ(fetched->body, "hello");
   EXPECT_THAT(dialer_.dialled, SizeIs(1));
   EXPECT_EQ(budget_.open(), 1U);
-  EXPECT_EQ(pool_.counters().reused, 19U);
+  EXPECT_EQ(book_.Read().all.reused, 19U);
 }
 
 TEST_F(Http2Test, OriginThatChoosesHttp1GetsAConnectionForEach) {
@@ -248,6 +250,49 @@ TEST_F(Http2Test, PeerSendsNoMoreThanTheReaderHasRoomFor) {
   Read(slow);
   EXPECT_EQ(slow.status, absl::OkStatus());
   EXPECT_TRUE(slow.body == body);
+}
+
+TEST_F(Http2Test, ClosedConnectionSaysGoodbye) {
+  Do();
+  EXPECT_FALSE(peers_[0]->said_goodbye);
+  pool_.Close();
+
+  EXPECT_TRUE(peers_[0]->said_goodbye);
+  Poll();
+  EXPECT_TRUE(dialer_.peers[0]->destroyed);
+}
+
+TEST_F(Http2Test, ExpiredConnectionSaysGoodbye) {
+  Do();
+  Pass(minutes(1));
+
+  EXPECT_TRUE(peers_[0]->said_goodbye);
+  EXPECT_EQ(pool_.counters().expired, 1U);
+}
+
+TEST_F(Http2Test, IdleConnectionThatItsPeerEndsIsLost) {
+  Do();
+  peers_[0]->GoAway(1);
+  Poll();
+
+  EXPECT_EQ(budget_.open(), 0U);
+  EXPECT_EQ(pool_.counters().lost, 1U);
+}
+
+TEST_F(Http2Test, DiscardedBodyResetsItsStreamAndKeepsTheConnection) {
+  script_ = [](Http2Peer& peer, std::size_t) {
+    peer.respond = [](std::int32_t id, const Fields&) {
+      Http2Answer answer;
+      answer.ends = id != 1;
+      return answer;
+    };
+  };
+  Fetched& first = Do(Get(), {}, false);
+  tasks_.Spawn("discard", Discard(*first.response->body));
+  Poll();
+
+  EXPECT_EQ(peers_[0]->resets.count(1), 1U);
+  EXPECT_EQ(budget_.open(), 1U);
 }
 
 TEST_F(Http2Test, DroppedBodyResetsItsStreamAlone) {
@@ -566,7 +611,7 @@ TEST_F(Http2Test, CancelAtAnyMomentLeaksNothing) {
     Poll();
     fetched.response.reset();
     Poll();
-    EXPECT_EQ(in_flight_.now(), 0U) << steps;
+    EXPECT_EQ(book_.in_flight().now(), 0U) << steps;
     EXPECT_LE(budget_.open(), 1U) << steps;
     EXPECT_EQ(Do().body, "hello") << steps;
   }

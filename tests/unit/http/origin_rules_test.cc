@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/strings.h"
 #include "http/host_budget.h"
 
 namespace fetchd::http {
@@ -89,6 +90,28 @@ TEST(OriginRulesTest, PortBreaksATie) {
 
 TEST(OriginRulesTest, BadPatternIsNamed) {
   EXPECT_THAT(MessageOf(OriginRules::Create({{"a b", {}}}).status()), HasSubstr("\"a b\""));
+}
+
+TEST(OriginRulesTest, PrewarmedAreHostsWithTheSchemeThatTheySpeak) {
+  const auto rules =
+      OriginRules::Create({{"files.example.org", {.prewarm = 2}},
+                           {"[2001:db8::1]:8080", {.prewarm = 1, .prewarm_scheme = "http"}},
+                           {"*", {.max_connections = 9}}});
+  ASSERT_TRUE(rules.ok()) << rules.status();
+
+  std::vector<std::string> lines;
+  for (const auto& [url, connections] : rules->prewarmed()) {
+    lines.push_back(Concat(url.ToString(), " ", connections));
+  }
+  EXPECT_THAT(lines, ::testing::UnorderedElementsAre("https://files.example.org/ 2",
+                                                     "http://[2001:db8::1]:8080/ 1"));
+}
+
+TEST(OriginRulesTest, PrewarmNeedsOneHost) {
+  for (const char* pattern : {"*", "*.example.org", "*:443"}) {
+    EXPECT_THAT(MessageOf(OriginRules::Create({{pattern, {.prewarm = 1}}}).status()),
+                HasSubstr("prewarm needs one host"));
+  }
 }
 
 TEST(OriginRulesTest, BudgetKeepsTheLimitOfARule) {

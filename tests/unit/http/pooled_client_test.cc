@@ -30,6 +30,11 @@ Task<absl::Status> ReadOnce(Body& body, Outcome& outcome) {
   co_return absl::OkStatus();
 }
 
+Task<absl::Status> DiscardOnce(Body& body) {
+  co_await body.Discard();
+  co_return absl::OkStatus();
+}
+
 class PooledClientTest : public ShardTest {
  protected:
   ~PooledClientTest() override {
@@ -37,7 +42,7 @@ class PooledClientTest : public ShardTest {
     Poll();
     pool_.Close();
     EXPECT_EQ(budget_.open(), 0U);
-    EXPECT_EQ(in_flight_.now(), 0U);
+    EXPECT_EQ(book_.in_flight().now(), 0U);
   }
 
   Outcome Send(std::string method = "GET", Call call = {}) {
@@ -65,26 +70,43 @@ class PooledClientTest : public ShardTest {
     Poll();
   }
 
+  /// As a caller does that does not want the body.
+  void Discard(Outcome& outcome) {
+    tasks_.Spawn("discard", DiscardOnce(*outcome.response->body));
+    Poll();
+    outcome.response.reset();
+    Poll();
+  }
+  /// Every connection answers with this head, and later with these pieces of its body.
+  void AnswerInPieces(const std::string& head, std::vector<std::string> pieces) {
+    dialer_.script = [head, pieces](FakePeer& peer, std::size_t) {
+      peer.answers = {{head}};
+      peer.answers.front().insert(peer.answers.front().end(), pieces.begin(), pieces.end());
+    };
+  }
+
   Watchdog watchdog_{clock_, tasks_};
   FakeDialer dialer_{context_.get_executor()};
   HostBudget budget_{{}, 1};
-  ConnectionPool pool_{context_.get_executor(), 0, {}, budget_, dialer_, watchdog_, tasks_};
-  InFlightGauge in_flight_;
+  OriginBook book_{clock_};
+  ConnectionPool pool_{
+      context_.get_executor(), 0, {}, {budget_, book_, dialer_, watchdog_, tasks_}};
   const OriginRules rules_;
   const ProxyRoutes routes_;
-  PooledClient client_{pool_, rules_, routes_, "tester", in_flight_};
+  PooledClient client_{pool_, rules_, routes_, "tester"};
   std::vector<ExchangeRecord> records_;
+  Outcome next_;
 };
 
 TEST_F(PooledClientTest, TheReadThatEndsTheBodyFreesTheConnection) {
   Outcome first = Send();
   EXPECT_EQ(first.response->content_length, 5U);
   EXPECT_EQ(first.response->body->Buffered(), 5U);
-  EXPECT_EQ(in_flight_.now(), 1U);
+  EXPECT_EQ(book_.in_flight().now(), 1U);
 
   Read(first);
   EXPECT_EQ(first.body, "hello");
-  EXPECT_EQ(in_flight_.now(), 0U);
+  EXPECT_EQ(book_.in_flight().now(), 0U);
   const Outcome second = Send();
   EXPECT_EQ(dialer_.peers.size(), 1U);
   EXPECT_TRUE(records_[1].reused);
@@ -106,10 +128,77 @@ TEST_F(PooledClientTest, BodyDroppedBeforeItsEndClosesTheConnection) {
   EXPECT_EQ(budget_.open(), 0U);
 }
 
+TEST_F(PooledClientTest, DiscardedBodyThatIsHereFreesTheConnectionAtOnce) {
+  Outcome outcome = Send();
+  tasks_.Spawn("discard", DiscardOnce(*outcome.response->body));
+  tasks_.Spawn("next", SendOnce(client_, Request(*Url::Parse("http://example.org/")), {}, next_));
+  Poll();
+
+  EXPECT_TRUE(next_.status.ok());
+  next_.response.reset();
+  EXPECT_EQ(dialer_.peers.size(), 1U);
+  EXPECT_EQ(pool_.counters().read_out, 1U);
+}
+
+TEST_F(PooledClientTest, DiscardedBodyIsReadInTheBackground) {
+  AnswerInPieces("HTTP/1.1 404 No\r\nContent-Length: 131072\r\n\r\n",
+                 {std::string(65536, 'x'), std::string(65536, 'x')});
+  Outcome outcome = Send();
+  Discard(outcome);
+
+  EXPECT_EQ(pool_.counters().read_out, 1U);
+  EXPECT_EQ(book_.in_flight().now(), 0U);
+  EXPECT_FALSE(dialer_.peers[0]->destroyed);
+}
+
+TEST_F(PooledClientTest, DiscardedChunkedBodyIsReadInTheBackground) {
+  AnswerInPieces("HTTP/1.1 404 No\r\nTransfer-Encoding: chunked\r\n\r\n",
+                 {"5\r\nhello\r\n", "0\r\n\r\n"});
+  Outcome outcome = Send();
+  Discard(outcome);
+
+  EXPECT_FALSE(dialer_.peers[0]->destroyed);
+}
+
+TEST_F(PooledClientTest, LongBodyThatIsDiscardedClosesTheConnection) {
+  AnswerInPieces("HTTP/1.1 404 No\r\nContent-Length: 131073\r\n\r\n", {});
+  Outcome fixed = Send();
+  const std::size_t reads = dialer_.peers[0]->reads;
+  Discard(fixed);
+  EXPECT_TRUE(dialer_.peers[0]->destroyed);
+  EXPECT_EQ(dialer_.peers[0]->reads, reads);
+
+  AnswerInPieces("HTTP/1.1 404 No\r\nTransfer-Encoding: chunked\r\n\r\n",
+                 {"30000\r\n", std::string(0x30000, 'x'), "\r\n0\r\n\r\n"});
+  Outcome chunked = Send();
+  Discard(chunked);
+  EXPECT_TRUE(dialer_.peers[1]->destroyed);
+  EXPECT_EQ(pool_.counters().read_out, 0U);
+}
+
+TEST_F(PooledClientTest, DiscardedBodyThatDoesNotComeClosesTheConnection) {
+  AnswerInPieces("HTTP/1.1 404 No\r\nContent-Length: 9\r\n\r\n", {"hello"});
+  Outcome outcome = Send();
+  Discard(outcome);
+  EXPECT_FALSE(dialer_.peers[0]->destroyed);
+
+  Pass(std::chrono::milliseconds(5));
+  EXPECT_TRUE(dialer_.peers[0]->destroyed);
+  EXPECT_EQ(budget_.open(), 0U);
+}
+
+TEST_F(PooledClientTest, DiscardedBodyThatIsBrokenClosesTheConnection) {
+  AnswerInPieces("HTTP/1.1 404 No\r\nTransfer-Encoding: chunked\r\n\r\n", {"nonsense\r\n"});
+  Outcome outcome = Send();
+  Discard(outcome);
+
+  EXPECT_TRUE(dialer_.peers[0]->destroyed);
+}
+
 TEST_F(PooledClientTest, HeadFreesItsConnectionAtOnce) {
   dialer_.answer = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n";
   Outcome outcome = Send("HEAD");
-  EXPECT_EQ(in_flight_.now(), 0U);
+  EXPECT_EQ(book_.in_flight().now(), 0U);
   Read(outcome);
 
   EXPECT_EQ(outcome.body, "");
@@ -200,7 +289,7 @@ TEST_F(PooledClientTest, StaleConnectionIsReplacedOnce) {
   EXPECT_EQ(second.status, absl::OkStatus());
   EXPECT_EQ(dialer_.peers.size(), 2U);
   EXPECT_TRUE(records_[1].redialled);
-  EXPECT_EQ(client_.redialled(), 1U);
+  EXPECT_EQ(book_.Read().all.redialled, 1U);
   EXPECT_EQ(budget_.open(), 1U);
 }
 
@@ -260,7 +349,7 @@ TEST_F(PooledClientTest, CancelAtAnyMomentLeaksNothing) {
     handle.Cancel();
     Poll();
     outcome.response.reset();
-    EXPECT_EQ(in_flight_.now(), 0U) << steps;
+    EXPECT_EQ(book_.in_flight().now(), 0U) << steps;
     EXPECT_EQ(budget_.open(), 0U) << steps;
   }
 }

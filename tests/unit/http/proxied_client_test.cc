@@ -11,6 +11,7 @@
 namespace fetchd::http {
 namespace {
 
+using std::chrono::seconds;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -72,18 +73,15 @@ class ProxiedClientTest : public ShardTest {
 
   Watchdog watchdog_{clock_, tasks_};
   FakeDialer dialer_{context_.get_executor()};
-  HostBudget budget_{{}, 1};
+  HostBudget budget_{{.max_per_host = 4}, 1};
+  OriginBook book_{clock_};
   ConnectionPool pool_{context_.get_executor(),
                        0,
                        {.http2_origins = {Url::Parse("http://h2c.test/")->origin()}},
-                       budget_,
-                       dialer_,
-                       watchdog_,
-                       tasks_};
-  InFlightGauge in_flight_;
+                       {budget_, book_, dialer_, watchdog_, tasks_}};
   OriginRules rules_;
   ProxyRoutes routes_ = *ProxyRoutes::Create(Named());
-  PooledClient client_{pool_, rules_, routes_, "tester", in_flight_};
+  PooledClient client_{pool_, rules_, routes_, "tester"};
   std::vector<ExchangeRecord> records_;
   std::list<Fetched> fetches_;
 
@@ -266,6 +264,44 @@ TEST_F(ProxiedClientTest, StaleConnectionIsReplacedOnTheSameRoute) {
 
   EXPECT_TRUE(records_[1].redialled);
   EXPECT_EQ(Way(), "corp");
+}
+
+TEST_F(ProxiedClientTest, EveryWayIsInTheDialsOfItsOrigin) {
+  for (const std::string way : {"", "corp", "remote", "corp"}) Get("https://example.org/", way);
+  Get("http://example.org/", "remote");
+
+  const OriginBook::Snapshot book = book_.Read();
+  ASSERT_THAT(book.named, SizeIs(2));
+  EXPECT_EQ(book.named[0].origin.scheme, "https");
+  EXPECT_EQ(book.named[0].dials.requests, 4U);
+  EXPECT_EQ(book.named[0].dials.opened, 3U);
+  EXPECT_EQ(book.named[0].dials.reused, 1U);
+  EXPECT_EQ(book.named[1].dials.opened, 1U);
+  EXPECT_EQ(book.all.opened, 4U);
+  EXPECT_EQ(book.all.in_flight, 0U);
+}
+
+TEST_F(ProxiedClientTest, IdleConnectionThroughAProxyIsClosedWhenItsPeerIs) {
+  Get("https://example.org/", "corp");
+  Pass(seconds(1));
+  dialer_.peers[0]->HangUp();
+  Poll();
+
+  EXPECT_TRUE(dialer_.peers[0]->destroyed);
+  EXPECT_EQ(budget_.open(), 0U);
+}
+
+TEST_F(ProxiedClientTest, OldestIdleConnectionGivesItsPlaceToAnotherRoute) {
+  for (const std::string way : {"", "corp", "lab", "remote"}) {
+    Get("https://example.org/", way);
+    Pass(seconds(1));
+  }
+  routes_ = *ProxyRoutes::Create(Named());  // A fifth route, and four places.
+
+  EXPECT_EQ(Get("https://example.org/", "corp").http_status, 200);
+  EXPECT_TRUE(dialer_.peers[0]->destroyed);
+  EXPECT_EQ(pool_.counters().evicted, 1U);
+  EXPECT_EQ(budget_.open(), 4U);
 }
 
 TEST_F(ProxiedClientTest, ProxiedConnectionsHaveThePlacesOfTheirHost) {

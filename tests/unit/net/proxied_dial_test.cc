@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -153,6 +154,23 @@ TEST_P(EveryProxyTest, CarriesTlsThatNamesTheOrigin) {
   std::string text(300'000, 'x');
   for (std::size_t i = 0; i < text.size(); ++i) text[i] = static_cast<char>(i * 7 / 3);
   EXPECT_EQ(Echo(**stream, text), text);
+}
+
+TEST_P(EveryProxyTest, WatchedConnectionTellsOfItsEnd) {
+  StartProxyToTls(GetParam());
+  const Dialled stream = Dial(To("origin.test", "https"));
+  ASSERT_TRUE(stream.ok()) << stream.status();
+  EXPECT_EQ(Echo(**stream, "ping"), "ping");
+  bool ended = false;
+  const std::function<void()> look = [&] {
+    ended = (*stream)->IsStale();
+    if (!ended) (*stream)->WatchForInput(look);
+  };
+  look();
+  EXPECT_FALSE(ended);
+
+  echo_->CutAll();
+  loop_.RunUntil([&] { return ended; });
 }
 
 TEST_P(EveryProxyTest, RefusesACertificateOfAnotherName) {
