@@ -165,6 +165,43 @@ std::string LimitText(const v1::Status::Limit& limit, bool bytes) {
                 ", ", limit.waiting(), " waiting");
 }
 
+std::string PoolWaitText(const v1::Status::Dials& dials) {
+  std::string text = Concat("mean ", FormatDuration(dials.pool_wait_mean()), ", 99 % within ");
+  text += dials.has_pool_wait_p99() ? FormatDuration(dials.pool_wait_p99()) : "more than 1m";
+  if (dials.has_pool_wait_max()) text += Concat(", max ", FormatDuration(dials.pool_wait_max()));
+  return text;
+}
+
+void AddDials(Sheet& sheet, const v1::Status::Dials& dials) {
+  sheet.Add(1, "Connection reuse",
+            Concat(Percent(dials.connection_reuse_ratio()), ", ", dials.connections_opened(),
+                   " opened for ", dials.requests(), " requests"));
+  sheet.Add(1, "Pool wait", PoolWaitText(dials));
+  sheet.Add(1, "In flight",
+            Concat(dials.in_flight(), ", peak ", dials.peak_in_flight(), " of ", dials.limit()));
+  sheet.Add(1, "Retry rate",
+            Concat(Percent(dials.retry_ratio()), ", ", dials.retries(), " retries"));
+  sheet.Add(1, "Loop lag", FormatDuration(dials.loop_lag()));
+}
+
+void AddOrigin(Sheet& sheet, const std::string& name, const v1::Status::Origin& origin) {
+  const v1::Status::Dials& dials = origin.dials();
+  sheet.Title(1, name);
+  sheet.Add(2, "Connections",
+            Concat(origin.open(), " open, ", origin.idle(), " idle, ", origin.waiting(),
+                   " requests waiting"));
+  std::string in_flight = Concat(dials.in_flight());
+  if (dials.limit() > 0) {
+    in_flight += Concat(", peak ", dials.peak_in_flight(), " of ", dials.limit());
+  }
+  sheet.Add(2, "In flight", in_flight);
+  sheet.Add(2, "Reuse",
+            Concat(Percent(dials.connection_reuse_ratio()), ", ", dials.connections_opened(),
+                   " opened for ", dials.requests(), " requests"));
+  sheet.Add(2, "Pool wait", PoolWaitText(dials));
+  sheet.Add(2, "Retries", Concat(Percent(dials.retry_ratio()), ", ", dials.retries()));
+}
+
 }  // namespace
 
 std::string DescribeJob(const v1::Job& job) {
@@ -187,15 +224,7 @@ std::string DescribeStatus(const v1::Status& status, bool wide) {
   sheet.Add(0, "Started", Time(status.has_start_time(), status.start_time()));
   sheet.Add(0, "Draining", status.draining() ? "yes" : "no");
   sheet.Title(0, "Dials");
-  const v1::Status::Dials& dials = status.dials();
-  sheet.Add(1, "Connection reuse", Percent(dials.connection_reuse_ratio()));
-  sheet.Add(1, "Pool wait",
-            Concat("mean ", FormatDuration(dials.pool_wait_mean()), ", max ",
-                   FormatDuration(dials.pool_wait_max())));
-  sheet.Add(1, "Peak in flight",
-            Concat(dials.peak_in_flight(), " of ", status.connections().limit()));
-  sheet.Add(1, "Retry rate", Percent(dials.retry_ratio()));
-  sheet.Add(1, "Loop lag", FormatDuration(dials.loop_lag()));
+  AddDials(sheet, status.dials());
   sheet.Title(0, "Limits");
   sheet.Add(1, "Transfers", LimitText(status.transfers(), false));
   sheet.Add(1, "Connections", LimitText(status.connections(), false));
@@ -212,9 +241,10 @@ std::string DescribeStatus(const v1::Status& status, bool wide) {
   if (!wide) return std::move(sheet).Take();
   sheet.Title(0, "Origins");
   for (const v1::Status::Origin& origin : status.origins()) {
-    sheet.Add(1, origin.origin(),
-              Concat(origin.open(), " open, ", origin.idle(), " idle, ", origin.in_flight(),
-                     " in flight, ", origin.waiting(), " waiting"));
+    AddOrigin(sheet, origin.origin(), origin);
+  }
+  if (status.other_origins().dials().requests() > 0) {
+    AddOrigin(sheet, "others", status.other_origins());
   }
   sheet.Title(0, "Shards");
   for (const v1::Status::Shard& shard : status.shards()) {

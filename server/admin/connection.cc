@@ -39,17 +39,14 @@ std::optional<Answer> AnswerBadHead(error_code error) {
 
 }  // namespace
 
-Connection::Connection(asio::ip::tcp::socket socket, Clock& clock,
-                       const runtime::DrainSignal& drain_signal, Duration request_timeout)
-    : socket_(std::move(socket)),
-      clock_(clock),
-      drain_signal_(drain_signal),
-      request_timeout_(request_timeout) {}
+Connection::Connection(asio::ip::tcp::socket socket, Deps deps, Duration request_timeout)
+    : socket_(std::move(socket)), deps_(deps), request_timeout_(request_timeout) {}
 
 Task<absl::Status> Connection::Serve() {
   while (true) {
-    const Deadline deadline = Deadline::After(clock_, request_timeout_);
-    const auto go_on = co_await WithDeadline(clock_, deadline, "admin request", ServeRequest());
+    const Deadline deadline = Deadline::After(deps_.clock, request_timeout_);
+    const auto go_on =
+        co_await WithDeadline(deps_.clock, deadline, "admin request", ServeRequest());
     if (!go_on.ok() || !*go_on) co_return absl::OkStatus();
   }
 }
@@ -65,28 +62,41 @@ Task<absl::StatusOr<bool>> Connection::ServeRequest() {
     reply.answer = *answer;
   } else {
     const auto& request = parser.get();
-    reply.answer = AnswerHealth(View(request.method_string()), View(request.target()),
-                                drain_signal_.draining());
+    const std::string_view method = View(request.method_string());
     const bool has_body = !parser.is_done();
-    if (has_body && reply.answer.status != 405) reply.answer = {413, "no body is accepted"};
+    if (has_body && IsRead(method)) {
+      reply.answer = {413, "no body is accepted"};
+    } else {
+      reply.answer = co_await AnswerTo(method, View(request.target()));
+    }
     reply.version = request.version();
     reply.head_only = request.method() == http::verb::head;
     reply.keep_alive = request.keep_alive() && !has_body;
   }
-  const bool sent = co_await Send(reply);
-  if (sent && !reply.keep_alive) co_await Linger();
-  co_return sent&& reply.keep_alive;
+  const bool keep_alive = reply.keep_alive;
+  const bool sent = co_await Send(std::move(reply));
+  if (sent && !keep_alive) co_await Linger();
+  co_return sent&& keep_alive;
+}
+
+Task<Answer> Connection::AnswerTo(std::string_view method, std::string_view target) {
+  if (!IsRead(method) || PathOf(target) != "/metrics") {
+    co_return AnswerHealth(method, target, deps_.drain_signal.draining());
+  }
+  absl::StatusOr<std::string> scraped = co_await deps_.metrics.Scrape();
+  if (!scraped.ok()) co_return Answer{503, MessageOf(scraped.status())};
+  co_return Answer{200, *std::move(scraped), "text/plain; version=0.0.4; charset=utf-8"};
 }
 
 Task<bool> Connection::Send(Reply reply) {
   http::response<http::string_body> response(
       http::int_to_status(static_cast<unsigned>(reply.answer.status)), reply.version);
-  response.set(http::field::content_type, "text/plain");
+  response.set(http::field::content_type, reply.answer.content_type);
   response.set(http::field::cache_control, "no-store");
   if (reply.answer.status == 405) response.set(http::field::allow, "GET, HEAD");
   response.keep_alive(reply.keep_alive);
   response.content_length(reply.answer.body.size());
-  if (!reply.head_only) response.body() = reply.answer.body;
+  if (!reply.head_only) response.body() = std::move(reply.answer.body);
   const auto [error, bytes] = co_await http::async_write(socket_, response, kTuple);
   co_return !error;
 }

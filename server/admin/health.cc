@@ -2,9 +2,13 @@
 
 namespace fetchd::admin {
 
+std::string_view PathOf(std::string_view target) { return target.substr(0, target.find('?')); }
+
+bool IsRead(std::string_view method) { return method == "GET" || method == "HEAD"; }
+
 Answer AnswerHealth(std::string_view method, std::string_view target, bool draining) {
-  if (method != "GET" && method != "HEAD") return {405, "method not allowed"};
-  const std::string_view path = target.substr(0, target.find('?'));
+  if (!IsRead(method)) return {405, "method not allowed"};
+  const std::string_view path = PathOf(target);
   if (path == "/livez") return {200, "ok"};
   if (path != "/readyz") return {404, "not found"};
   return draining ? Answer{503, "draining"} : Answer{200, "ok"};

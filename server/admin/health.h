@@ -1,16 +1,23 @@
 // What is answered to which request.
 #pragma once
 
+#include <string>
 #include <string_view>
 
 namespace fetchd::admin {
 
 struct Answer {
   int status = 200;
-  std::string_view body;  ///< A literal: plain text.
+  std::string body;
+  const char* content_type = "text/plain";
 };
 
-/// `target` as the client wrote it; its query is ignored. HEAD gets the answer to GET, whose body
+/// Without its query, which nobody asks for.
+std::string_view PathOf(std::string_view target);
+/// GET or HEAD.
+bool IsRead(std::string_view method);
+
+/// `target` as the client wrote it. HEAD gets the answer to GET, whose body
 /// the caller leaves out.
 Answer AnswerHealth(std::string_view method, std::string_view target, bool draining);
 

@@ -85,8 +85,9 @@ Task<absl::Status> Server::Core::Accept(tcp::acceptor acceptor) {
       continue;
     }
     failing = false;
-    auto connection = std::make_unique<Connection>(std::move(socket), deps.clock, deps.drain_signal,
-                                                   config.request_timeout);
+    const Connection::Deps services{deps.clock, deps.drain_signal, deps.metrics};
+    auto connection =
+        std::make_unique<Connection>(std::move(socket), services, config.request_timeout);
     tasks.Spawn("admin connection", Serve(std::move(connection), std::move(slot)));
   }
 }

@@ -1,4 +1,4 @@
-// The admin listener: health over HTTP/1.1.
+// The admin listener: health and metrics over HTTP/1.1.
 #pragma once
 
 #include <cstddef>
@@ -10,6 +10,7 @@
 #include "runtime/drain.h"
 #include "runtime/runtime.h"
 #include "telemetry/log.h"
+#include "telemetry/metrics.h"
 
 namespace fetchd::admin {
 
@@ -19,6 +20,7 @@ struct ServerDeps {
   Clock& clock;
   const runtime::DrainSignal& drain_signal;
   telemetry::Logger& log;
+  telemetry::Metrics& metrics;
 };
 
 struct ServerConfig {

@@ -14,6 +14,8 @@
 #include "admin/server.h"
 #include "app/drain_controller.h"
 #include "app/fd_limits.h"
+#include "app/metrics.h"
+#include "base/check.h"
 #include "base/strings.h"
 #include "rpc/server.h"
 #include "runtime/loop_lag.h"
@@ -112,6 +114,7 @@ struct Application::Parts {
   std::shared_ptr<const egress::Policy> policy;
   std::shared_ptr<net::TlsContexts> tls;
   std::unique_ptr<http::SharedClient> client;
+  telemetry::Metrics metrics{clock};
   std::unique_ptr<runtime::LoopLagMonitor> loop_lag;
   std::unique_ptr<fetch::Engine> engine;
   std::unique_ptr<rpc::Server> server;
@@ -148,6 +151,7 @@ absl::Status Application::Parts::StartEngine() {
   engine = std::make_unique<fetch::Engine>(
       fetch::EngineDeps{runtime, clock, *store, *client, *destinations, *buffers, policy, log},
       config.engine);
+  AddMetricSources(metrics, {clock, version, *client, *engine, *store, *buffers, *loop_lag});
   RETURN_IF_ERROR(engine->Start());
   engine_started = true;
   return absl::OkStatus();
@@ -182,7 +186,7 @@ absl::Status Application::Parts::StartServer() {
 
 absl::Status Application::Parts::StartAdmin() {
   if (config.admin_listen == admin::kOff) return absl::OkStatus();
-  ASSIGN_OR_RETURN(admin, admin::Server::Start({runtime, clock, drain_signal, log},
+  ASSIGN_OR_RETURN(admin, admin::Server::Start({runtime, clock, drain_signal, log, metrics},
                                                {.listen = config.admin_listen}));
   return absl::OkStatus();
 }
@@ -219,6 +223,8 @@ void Application::Parts::Stop(SteadyTime deadline) {
     }
   }
   server.reset();
+  const absl::Status closed = runtime::RunBlocking(runtime.shard(0).executor(), metrics.Close());
+  FETCHD_CHECK(closed.ok());
   engine.reset();
   // These end their own tasks on the shards, which have to be there still.
   client.reset();

@@ -255,7 +255,8 @@ std::vector<ConfigKey> EdgeKeys() {
       BoolKey("grpc.insecure", FETCHD_AT(grpc_insecure),
               "Serve without authentication on an address that other machines reach."),
       TextKey("admin.listen", FETCHD_AT(admin_listen),
-              "Address of /livez and /readyz over HTTP; port 0 takes a free one, off is none."),
+              "Address of /livez, /readyz and /metrics over HTTP; port 0 takes a free one, off is "
+              "none."),
       AllowKey(),
       PortsKey(),
       ChoiceKey<Ipv4Forms>("egress.ipv4_literals", FETCHD_AT(engine.url.ipv4_forms),

@@ -1,6 +1,7 @@
 // The one HTTP client of the process: a pooled client a shard under common limits.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -37,6 +38,8 @@ struct ClientStats {
   Dials dials;  ///< Of all origins.
   Duration pool_wait_max{};
   std::uint64_t open = 0, idle = 0, waiting = 0;
+  /// Open and idle are read one after the other, so that they may disagree for a moment.
+  std::uint64_t busy() const { return open - std::min(open, idle); }
   /// How connections ended, and what was refused: see PoolCounters.
   std::uint64_t expired = 0, lost = 0, evicted = 0, discarded = 0, read_out = 0, rejected = 0;
 
@@ -44,6 +47,7 @@ struct ClientStats {
     Origin origin;
     Dials dials;
     std::uint64_t open = 0, idle = 0, waiting = 0;  ///< Of its host and port.
+    std::uint64_t busy() const { return open - std::min(open, idle); }
   };
   std::vector<PerOrigin> origins;  ///< The busiest (OriginBookConfig::max_named), busiest first.
   PerOrigin others;                ///< All further ones together; without an origin and a limit.

@@ -14,17 +14,28 @@ using rpc::ToProto;  // Beside the overload here. NOLINT(misc-unused-using-decls
 
 constexpr Duration kMaxGrace = std::chrono::hours(24);
 
-double Ratio(std::uint64_t part, std::uint64_t whole) {
-  return whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
+v1::Status::Dials ToProto(const http::Dials& dials) {
+  v1::Status::Dials out;
+  out.set_connection_reuse_ratio(dials.reuse_ratio());
+  *out.mutable_pool_wait_mean() = ToProto(dials.pool_wait.mean());
+  if (const auto p99 = dials.pool_wait.Quantile(0.99)) *out.mutable_pool_wait_p99() = ToProto(*p99);
+  out.set_retry_ratio(dials.retry_ratio());
+  out.set_requests(dials.requests);
+  out.set_connections_opened(dials.opened);
+  out.set_retries(dials.retries);
+  out.set_in_flight(dials.in_flight);
+  out.set_peak_in_flight(dials.peak_in_flight);
+  out.set_limit(dials.limit);
+  return out;
 }
 
 v1::Status::Origin ToProto(const http::ClientStats::PerOrigin& origin) {
   v1::Status::Origin out;
-  out.set_origin(origin.origin.ToString());
   out.set_open(origin.open);
   out.set_idle(origin.idle);
   out.set_in_flight(origin.dials.in_flight);
   out.set_waiting(origin.waiting);
+  *out.mutable_dials() = ToProto(origin.dials);
   return out;
 }
 
@@ -72,7 +83,6 @@ void AdminServiceImpl::WriteEngine(v1::Status& out) const {
   bytes.set_limit(budget.capacity());
   bytes.set_waiting(budget.waiting());
   out.set_received_bytes(engine.received_bytes);
-  out.mutable_dials()->set_retry_ratio(Ratio(engine.retries, engine.attempts));
 }
 
 void AdminServiceImpl::WriteClient(v1::Status& out) const {
@@ -82,12 +92,14 @@ void AdminServiceImpl::WriteClient(v1::Status& out) const {
   connections.set_peak(client.dials.peak_in_flight);
   connections.set_limit(config_.max_connections);
   connections.set_waiting(client.waiting);
-  v1::Status::Dials& dials = *out.mutable_dials();
-  dials.set_connection_reuse_ratio(client.dials.reuse_ratio());
-  *dials.mutable_pool_wait_mean() = ToProto(client.dials.pool_wait.mean());
-  *dials.mutable_pool_wait_max() = ToProto(client.pool_wait_max);
-  dials.set_peak_in_flight(client.dials.peak_in_flight);
-  for (const auto& origin : client.origins) *out.add_origins() = ToProto(origin);
+  *out.mutable_dials() = ToProto(client.dials);
+  *out.mutable_dials()->mutable_pool_wait_max() = ToProto(client.pool_wait_max);
+  for (const auto& origin : client.origins) {
+    v1::Status::Origin& entry = *out.add_origins();
+    entry = ToProto(origin);
+    entry.set_origin(origin.origin.ToString());
+  }
+  *out.mutable_other_origins() = ToProto(client.others);
 }
 
 void AdminServiceImpl::WriteShards(v1::Status& out) const {

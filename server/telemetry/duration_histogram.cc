@@ -15,6 +15,18 @@ Duration DurationHistogram::Snapshot::mean() const {
   return observed == 0 ? Duration::zero() : Duration(sum / observed);
 }
 
+std::optional<Duration> DurationHistogram::Snapshot::Quantile(double share) const {
+  const double wanted = share * static_cast<double>(count());
+  if (wanted == 0) return Duration::zero();
+  std::uint64_t seen = 0;
+  for (std::size_t i = 0; i < kBounds.size(); ++i) {
+    seen += counts[i];
+    if (static_cast<double>(seen) < wanted) continue;
+    return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(kBounds[i]));
+  }
+  return std::nullopt;
+}
+
 DurationHistogram::Snapshot& DurationHistogram::Snapshot::operator+=(const Snapshot& other) {
   for (std::size_t i = 0; i < counts.size(); ++i) counts[i] += other.counts[i];
   sum += other.sum;

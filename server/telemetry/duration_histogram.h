@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 #include "base/time.h"
 
@@ -25,6 +26,9 @@ class DurationHistogram {
 
     std::uint64_t count() const;
     Duration mean() const;  ///< 0 when there is nothing.
+    /// So much, or less, were `share` (0 to 1) of all: the bound of a bucket, 0 when there is
+    /// nothing. Empty when that is beyond the last bound.
+    std::optional<Duration> Quantile(double share) const;
     Snapshot& operator+=(const Snapshot& other);
     Snapshot& operator-=(const Snapshot& earlier);
   };

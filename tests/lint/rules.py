@@ -32,6 +32,7 @@ INCLUDE_ONLY_IN = [
     (r"openssl/", ["server/net", "server/base/digest", "server/base/ids", "server/base/secret",
                                   "server/base/crc32c", "server/store/sealer", "tests"], "OpenSSL"),
     (r"ares\.h$", ["server/net"], "c-ares"),
+    (r"prometheus/", ["server/telemetry/metrics"], "prometheus-cpp"),
     (r"CLI/", ["client_cli", "server/app", "bench"], "CLI11"),
     (r"yaml-cpp", ["server/app", "client_cli"], "yaml-cpp"),
 ]

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <memory>
@@ -76,7 +77,7 @@ class AdminServerTest : public ::testing::Test {
     runtime_.Stop();
   }
 
-  ServerDeps Deps() { return {runtime_, clock_, drain_signal_, log_}; }
+  ServerDeps Deps() { return {runtime_, clock_, drain_signal_, log_, metrics_}; }
   void Start(ServerConfig config = {}) {
     config.listen = "127.0.0.1:0";
     auto started = Server::Start(Deps(), config);
@@ -99,6 +100,7 @@ class AdminServerTest : public ::testing::Test {
   }
 
   RealClock clock_;
+  telemetry::Metrics metrics_{clock_};
   runtime::DrainSignal drain_signal_;
   std::atomic<int> log_lines_{0};
   telemetry::Logger log_{telemetry::LogConfig(), [this](std::string_view) { Count(); },
@@ -113,6 +115,33 @@ TEST_F(AdminServerTest, LivenessIsPlainTextAndNotCached) {
   EXPECT_EQ(Get("/livez"),
             "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nCache-Control: no-store\r\n"
             "Connection: close\r\nContent-Length: 2\r\n\r\nok");
+}
+
+constexpr telemetry::MetricFamily kApples{"fetchd_apples", telemetry::MetricType::kGauge, "A."};
+constexpr std::array kFamilies = {kApples};
+
+TEST_F(AdminServerTest, MetricsAreScraped) {
+  metrics_.Add(telemetry::MakeSource(
+      kFamilies, [](telemetry::MetricPage& page) { page.Add(kApples, std::uint64_t{3}); }));
+  Start();
+
+  const std::string answer = Get("/metrics?x=y");
+  EXPECT_THAT(answer, StartsWith("HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4; "
+                                 "charset=utf-8\r\n"));
+  EXPECT_THAT(answer, HasSubstr("\nfetchd_apples 3\n"));
+  EXPECT_THAT(Ask("HEAD /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"),
+              AllOf(StartsWith("HTTP/1.1 200 "), EndsWith("\r\n\r\n")));
+  EXPECT_THAT(Ask("POST /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"),
+              StartsWith("HTTP/1.1 405 "));
+}
+
+TEST_F(AdminServerTest, ClosedMetricsAreUnavailable) {
+  Start();
+  const absl::Status closed = runtime::RunBlocking(runtime_.shard(0).executor(), metrics_.Close());
+
+  EXPECT_TRUE(closed.ok());
+  EXPECT_THAT(Get("/metrics"), StartsWith("HTTP/1.1 503 "));
+  EXPECT_THAT(Get("/livez"), StartsWith("HTTP/1.1 200 "));
 }
 
 TEST_F(AdminServerTest, ReadinessEndsWhenTheDrainBegins) {

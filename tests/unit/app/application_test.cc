@@ -5,22 +5,30 @@
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/read.hpp>
+#include <boost/asio/write.hpp>
 #include <chrono>
 #include <ctime>
 #include <filesystem>
 #include <memory>
+#include <set>
+#include <sstream>
 #include <string>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #include "app/config_loader.h"
+#include "app/metrics.h"
 #include "base/strings.h"
 #include "fetchd/v1/admin_service.grpc.pb.h"
 #include "fetchd/v1/fetch_service.grpc.pb.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
 #include "support/origin.h"
+#include "support/process.h"
 
 namespace fetchd::app {
 namespace {
@@ -434,6 +442,70 @@ TEST_F(StalledCallerTest, OfFetchIsCutOffToo) {
   while (fetcher->Read(&response)) {
   }
   EXPECT_EQ(fetcher->Finish().error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
+}
+
+/// The body of GET `target` on the admin listener.
+std::string AdminGet(const std::string& address, const std::string& target) {
+  asio::io_context context;
+  asio::ip::tcp::socket socket(context);
+  const std::size_t colon = address.rfind(':');
+  socket.connect({asio::ip::make_address(address.substr(0, colon)),
+                  *ParseDecimal<std::uint16_t>(std::string_view(address).substr(colon + 1))});
+  asio::write(socket, asio::buffer(Concat("GET ", target, " HTTP/1.0\r\n\r\n")));
+  std::string answer;
+  boost::system::error_code end;
+  asio::read(socket, asio::dynamic_buffer(answer), end);
+  EXPECT_THAT(answer, ::testing::StartsWith("HTTP/1.0 200 "));
+  return answer.substr(answer.find("\r\n\r\n") + 4);
+}
+
+TEST_F(ApplicationTest, MetricsAreWhatTheDocumentSaysAndPromtoolAccepts) {
+  v1::Job job;
+  ASSERT_TRUE(Create(Request("/hello"), &job).ok());
+  WatchUntilDone(job.name());
+
+  const std::string text = AdminGet(application_->admin_address(), "/metrics");
+
+  std::set<std::string> documented;
+  for (const auto& family : AllMetricFamilies()) documented.insert(std::string(family.name));
+  std::set<std::string> scraped;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with("# TYPE ")) scraped.insert(line.substr(7, line.find(' ', 7) - 7));
+  }
+  EXPECT_EQ(scraped, documented);
+  const std::filesystem::path file = directory_ / "metrics";
+  testing::WriteFile(file, text);
+  testing::Process promtool({"sh", "-c", "promtool check metrics <" + file.string()},
+                            directory_ / "promtool");
+  EXPECT_EQ(promtool.Wait(30s), 0) << promtool.Output();
+  EXPECT_EQ(promtool.Output(), "");
+}
+
+TEST_F(ApplicationTest, MetricsAndStatusSayTheSameOfAnOrigin) {
+  v1::Job job;
+  ASSERT_TRUE(Create(Request("/hello"), &job).ok());
+  WatchUntilDone(job.name());
+
+  const std::string text = AdminGet(application_->admin_address(), "/metrics");
+  grpc::ClientContext context;
+  v1::Status status;
+  ASSERT_TRUE(admin_->GetStatus(&context, v1::GetStatusRequest(), &status).ok());
+
+  ASSERT_EQ(status.origins_size(), 1);
+  const v1::Status::Origin& origin = status.origins(0);
+  EXPECT_EQ(origin.origin() + "/", origin_.Url("/"));
+  EXPECT_EQ(origin.dials().requests(), 1U);
+  EXPECT_EQ(origin.dials().connections_opened(), 1U);
+  EXPECT_EQ(origin.dials().peak_in_flight(), 1U);
+  EXPECT_EQ(origin.dials().limit(), 8U);
+  EXPECT_EQ(status.dials().requests(), 1U);
+  EXPECT_EQ(status.dials().limit(), status.connections().limit());
+  EXPECT_EQ(status.other_origins().dials().requests(), 0U);
+  EXPECT_THAT(text, HasSubstr(Concat("fetchd_origin_requests_total{origin=\"", origin.origin(),
+                                     "\"} 1\n")));
+  EXPECT_THAT(text, HasSubstr("\nfetchd_http_pool_wait_seconds_count 1\n"));
+  EXPECT_THAT(text, HasSubstr("\nfetchd_jobs{state=\"SUCCEEDED\"} 1\n"));
 }
 
 TEST_F(ApplicationTest, BulkAnswersInOrderAndABadOneIsItsOwnError) {

@@ -238,6 +238,54 @@ TEST_F(OutputTest, StatesAreColouredOnATerminalThatAllowsIt) {
   EXPECT_THAT(out_.str(), HasSubstr("\x1b[32mSUCCEEDED\x1b[0m  "));
 }
 
+v1::Status ServiceStatus() {
+  v1::Status status;
+  v1::Status::Dials& all = *status.mutable_dials();
+  all.set_requests(400);
+  all.set_connections_opened(8);
+  all.set_connection_reuse_ratio(0.98);
+  all.mutable_pool_wait_mean()->set_nanos(2'000'000);
+  all.mutable_pool_wait_p99()->set_nanos(50'000'000);
+  all.mutable_pool_wait_max()->set_seconds(3);
+  all.set_in_flight(5);
+  all.set_peak_in_flight(7);
+  all.set_limit(256);
+  all.set_retries(4);
+  all.set_retry_ratio(0.01);
+  v1::Status::Origin& origin = *status.add_origins();
+  origin.set_origin("https://example.org");
+  origin.set_open(3);
+  origin.set_idle(1);
+  origin.mutable_dials()->set_requests(390);
+  origin.mutable_dials()->set_in_flight(2);
+  origin.mutable_dials()->set_peak_in_flight(3);
+  origin.mutable_dials()->set_limit(8);
+  return status;
+}
+
+TEST(DescribeStatusTest, ShowsTheDials) {
+  const std::string text = DescribeStatus(ServiceStatus(), false);
+
+  EXPECT_THAT(text, HasSubstr("98.0%, 8 opened for 400 requests\n"));
+  EXPECT_THAT(text, HasSubstr("mean 2ms, 99 % within 50ms, max 3.0s\n"));
+  EXPECT_THAT(text, HasSubstr("5, peak 7 of 256\n"));
+  EXPECT_THAT(text, HasSubstr("1.0%, 4 retries\n"));
+  EXPECT_THAT(text, Not(HasSubstr("example.org")));
+}
+
+TEST(DescribeStatusTest, WideShowsTheDialsOfEachOrigin) {
+  v1::Status status = ServiceStatus();
+  const std::string text = DescribeStatus(status, true);
+  EXPECT_THAT(text, HasSubstr("https://example.org:\n"));
+  EXPECT_THAT(text, HasSubstr("3 open, 1 idle, 0 requests waiting\n"));
+  EXPECT_THAT(text, HasSubstr("2, peak 3 of 8\n"));
+  EXPECT_THAT(text, HasSubstr("99 % within more than 1m\n"));
+  EXPECT_THAT(text, Not(HasSubstr("others:")));
+
+  status.mutable_other_origins()->mutable_dials()->set_requests(10);
+  EXPECT_THAT(DescribeStatus(status, true), HasSubstr("others:\n"));
+}
+
 TEST(RenderBarTest, ShowsGaugeRateAndTimeLeft) {
   const BarState bar{.label = "a.iso",
                      .received_bytes = 512 << 10,

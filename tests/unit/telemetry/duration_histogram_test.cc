@@ -46,6 +46,16 @@ TEST(DurationHistogramTest, MeanIsOfWhatWasObserved) {
   EXPECT_EQ(histogram.Read().mean(), seconds(2));
 }
 
+TEST(DurationHistogramTest, QuantileIsTheBoundThatSoManyKeep) {
+  DurationHistogram histogram;
+  EXPECT_EQ(histogram.Read().Quantile(0.5), Duration::zero());
+  for (int i = 0; i < 99; ++i) histogram.Observe(milliseconds(2));
+  histogram.Observe(hours(1));
+
+  EXPECT_EQ(histogram.Read().Quantile(0.99), std::chrono::microseconds(2500));
+  EXPECT_EQ(histogram.Read().Quantile(0.999), std::nullopt);
+}
+
 TEST(DurationHistogramTest, SnapshotsAddUpAndDiffer) {
   DurationHistogram histogram;
   histogram.Observe(seconds(1));
