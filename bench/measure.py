@@ -18,19 +18,24 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 GIB = 1 << 30
-WIDTH = 64
+SERVICE_WIDTH = 64
 TICK = os.sysconf("SC_CLK_TCK")
+PROTOCOLS = ("http", "https", "h2")
+BODIES = {"1k": "1 KiB", "64k": "64 KiB"}
+# Body -> concurrencies. Over HTTP/2 the origin allows 128 streams, so that 1,024 would measure a queue.
+WIDTHS = {"1k": (1, 64, 1024), "64k": (1, 64)}
 
 
 class Cost:
     """What a run took."""
 
-    def __init__(self, wall, cpu, memory):
-        self.wall, self.cpu, self.memory = wall, cpu, memory
+    def __init__(self, wall, cpu, memory, count):
+        self.wall, self.cpu, self.memory, self.count = wall, cpu, memory, count
 
 
-def run_child(command):
-    """Runs a program to its end and charges it with what the kernel says that it used."""
+def run_child(command, count):
+    """Runs a program to its end and charges it with what the kernel says that it used. `count`: what it did, or reads it from
+    its output."""
     with tempfile.TemporaryFile() as output:
         started = time.monotonic()
         child = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=output, stderr=output)
@@ -43,9 +48,10 @@ def run_child(command):
         _, status, usage = os.wait4(child.pid, 0)
         child.returncode = os.waitstatus_to_exitcode(status)
         output.seek(0)
+        said = output.read().decode(errors="replace")
         if child.returncode != 0:
-            raise RuntimeError(f"{' '.join(map(str, command))} ended with {child.returncode}: {output.read()[-1000:]}")
-    return Cost(wall, usage.ru_utime + usage.ru_stime, peak)
+            raise RuntimeError(f"{' '.join(map(str, command))} ended with {child.returncode}: {said[-1000:]}")
+    return Cost(wall, usage.ru_utime + usage.ru_stime, peak, count(said) if callable(count) else count)
 
 
 def cpu_of(pid):
@@ -58,29 +64,50 @@ def peak_memory_of(pid):
     return int(match[1]) * 1024 if match else 0
 
 
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+def free_ports(count):
+    with contextlib.ExitStack() as stack:
+        listeners = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for listener in listeners:
+            listener.bind(("127.0.0.1", 0))
+        return [listener.getsockname()[1] for listener in listeners]
 
 
 def find_binary(build, name):
     return next((path for path in build.rglob(name) if path.is_file() and os.access(path, os.X_OK)), None)
 
 
+class Origin:
+    """nginx on the last core."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.ports = dict(zip(PROTOCOLS, free_ports(3)))
+        self.ca_file = folder / "ca.pem"
+
+    def __enter__(self):
+        cpu = os.cpu_count() - 1
+        subprocess.run([HERE / "origin.sh", "start", self.folder, *map(str, self.ports.values()), str(cpu)], check=True)
+        return self
+
+    def __exit__(self, *_):
+        subprocess.run([HERE / "origin.sh", "stop", self.folder], check=True)
+
+    def url(self, protocol, body, host="127.0.0.1"):
+        scheme = "http" if protocol == "http" else "https"
+        return f"{scheme}://{host}:{self.ports[protocol]}/{body}"
+
+
 class Service:
     """A fetchd of its own; what it used is read from /proc before and after a piece of work."""
 
-    def __init__(self, build, folder):
+    def __init__(self, build, folder, *settings):
         self.fetchctl = find_binary(build, "fetchctl")
-        self.address = f"127.0.0.1:{free_port()}"
+        self.address = f"127.0.0.1:{free_ports(1)[0]}"
         self.folder = folder
-        settings = [f"data_dir={folder}/data", f"grpc.listen={self.address}", "admin.listen=off",
-                    'egress.allow=["127.0.0.1/32"]', f"limits.per_host={WIDTH}"]
-        words = [word for setting in settings for word in ("--set", setting)]
+        words = [f"data_dir={folder}/data", f"grpc.listen={self.address}", "admin.listen=off", 'egress.allow=["127.0.0.0/8"]', *settings]
         self.log = open(folder / "fetchd.log", "wb")
-        self.process = subprocess.Popen([find_binary(build, "fetchd"), *words], stdin=subprocess.DEVNULL,
-                                        stdout=self.log, stderr=self.log)
+        self.process = subprocess.Popen([find_binary(build, "fetchd"), *(w for word in words for w in ("--set", word))],
+                                        stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
         deadline = time.monotonic() + 30
         while subprocess.run(self.ctl("status"), capture_output=True, check=False).returncode != 0:
             if self.process.poll() is not None or time.monotonic() > deadline:
@@ -90,27 +117,33 @@ class Service:
     def ctl(self, *words):
         return [str(word) for word in (self.fetchctl, "--server", self.address, *words)]
 
+    def status(self):
+        return json.loads(subprocess.run(self.ctl("status", "-o", "json"), capture_output=True, check=True).stdout)
+
     def ended(self):
-        status = json.loads(subprocess.run(self.ctl("status", "-o", "json"), capture_output=True, check=True).stdout)
-        counts = {state: int(count) for state, count in status.get("jobs_by_state", {}).items()}
+        counts = {state: int(count) for state, count in self.status().get("jobs_by_state", {}).items()}
         if counts.get("FAILED"):
             raise RuntimeError(f"jobs failed: {counts}")
         return counts.get("SUCCEEDED", 0)
 
-    def measure(self, work):
+    def measure(self, work, count=1):
         started, before = time.monotonic(), cpu_of(self.process.pid)
         work()
-        return Cost(time.monotonic() - started, cpu_of(self.process.pid) - before, peak_memory_of(self.process.pid))
+        return Cost(time.monotonic() - started, cpu_of(self.process.pid) - before, peak_memory_of(self.process.pid), count)
 
-    def submit(self, url, count, destination):
+    def submit(self, urls, destination):
+        already = self.ended()
+        manifest = self.folder / "manifest"
+        manifest.write_text("".join(f"{url}\t{destination.format(i=already + i)}\n" for i, url in enumerate(urls)))
+        subprocess.run(self.ctl("submit", "-q", "-i", manifest), stdout=subprocess.DEVNULL, check=True)
+        return already + len(urls)
+
+    def fetch(self, url, count, destination):
         def work():
-            already = self.ended()
-            manifest = self.folder / "manifest"
-            manifest.write_text("".join(f"{url}\t{destination.format(i=already + i)}\n" for i in range(count)))
-            subprocess.run(self.ctl("submit", "-q", "-i", manifest), stdout=subprocess.DEVNULL, check=True)
-            while self.ended() < already + count:
+            wanted = self.submit([url] * count, destination)
+            while self.ended() < wanted:
                 time.sleep(0.05)
-        return self.measure(work)
+        return self.measure(work, count)
 
     def get(self, url):
         return self.measure(lambda: subprocess.run(self.ctl("get", "-q", url, "-o", "/dev/null"), check=True))
@@ -118,25 +151,6 @@ class Service:
     def stop(self):
         self.process.terminate()
         self.process.wait(60)
-
-
-@contextlib.contextmanager
-def origin(folder):
-    port, tls_port = free_port(), free_port()
-    cpu = os.cpu_count() - 1
-    subprocess.run([HERE / "origin.sh", "start", folder, str(port), str(tls_port), str(cpu)], check=True)
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        subprocess.run([HERE / "origin.sh", "stop", folder], check=True)
-
-
-def python_peer(script):
-    return lambda url, count, width: run_child(["/usr/bin/python3", HERE / "peers" / script, url, count, width])
-
-
-def has_python_module(name):
-    return subprocess.run(["/usr/bin/python3", "-c", f"import {name}"], capture_output=True, check=False).returncode == 0
 
 
 def curl_multi(folder):
@@ -147,69 +161,123 @@ def curl_multi(folder):
     return binary if built.returncode == 0 else None
 
 
-def aria2(url, count, width):
-    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
-        listing = pathlib.Path(folder) / "list"
-        listing.write_text("".join(f"{url}\n  out={i}\n" for i in range(count)))
-        return run_child(["aria2c", "-q", "--no-conf", "--file-allocation=none", "--allow-overwrite=true", "-x1",
-                          f"-j{width}", "-d", folder, "-i", listing])
+class Peer:
+    """A client to be measured. `share`: of the requests that the fastest get; slow ones get fewer, for what counts is the cost
+    of one. `command`: of (url, count, concurrency, protocol, CA file)."""
+
+    def __init__(self, name, here, command, share=1.0, protocols=PROTOCOLS, large=True, count=None):
+        self.name, self.here, self.command, self.share = name, here, command, share
+        self.protocols, self.large, self.count = protocols, large, count
+
+    def run(self, origin, protocol, body, count, width):
+        command = self.command(origin.url(protocol, body), count, width, protocol, origin.ca_file)
+        return run_child(command, self.count or count)
 
 
-def curl_cli(url, count, width):
-    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
-        listing = pathlib.Path(folder) / "list"
+def curl_command(folder):
+    def command(url, count, width, protocol, ca_file):
+        listing = folder / "curl-list"
         listing.write_text("".join(f'url="{url}"\noutput=/dev/null\n' for _ in range(count)))
-        return run_child(["curl", "-sSf", "--parallel", "--parallel-max", width, "-K", listing])
+        version = "--http2" if protocol == "h2" else "--http1.1"
+        return ["curl", "-sSf", version, "--cacert", ca_file, "--parallel", "--parallel-max", min(width, 300), "-K", listing]
+    return command
 
 
-def clients(build, folder):
-    """(name, function of (url, count, concurrency) or None when it is not here)."""
-    ours = find_binary(build, "http_client_bench")
-    multi = curl_multi(folder)
+def python_command(script):
+    return lambda url, count, width, protocol, ca: ["/usr/bin/python3", HERE / "peers" / script, url, count, width, ca]
+
+
+def has_python_module(name):
+    return subprocess.run(["/usr/bin/python3", "-c", f"import {name}"], capture_output=True, check=False).returncode == 0
+
+
+def peers(build, folder, seconds):
+    """The first is ours; the last two do nothing but HTTP: they are the limit."""
+    ours, multi = find_binary(build, "http_client_bench"), curl_multi(folder)
+
+    def h2load(url, count, width, protocol, ca_file):
+        # As our pool does: one connection with many streams over HTTP/2, one for each request at work before that.
+        streams = ["-c", 1, "-m", width] if protocol == "h2" else ["--h1", "-c", width, "-m", 1]
+        return ["h2load", *streams, "-n", count, url]
+
+    def wrk(url, count, width, protocol, ca_file):
+        return ["wrk", "-t1", f"-c{width}", f"-d{seconds}", url]
+
     return [
-        ("fetchd's HTTP client", ours and (lambda u, n, w: run_child([ours, u, n, w]))),
-        ("libcurl multi", multi and (lambda u, n, w: run_child([multi, u, n, w]))),
-        ("curl --parallel", shutil.which("curl") and curl_cli),
-        ("aria2c", shutil.which("aria2c") and aria2),
-        ("aiohttp", has_python_module("aiohttp") and python_peer("aiohttp_fetch.py")),
-        ("httpx", has_python_module("httpx") and python_peer("httpx_fetch.py")),
+        Peer("fetchd's HTTP client", ours, lambda u, n, w, p, ca: [ours, u, n, w, ca]),
+        Peer("libcurl multi", multi, lambda u, n, w, p, ca: [multi, u, n, w, ca], 0.5),
+        Peer("curl --parallel", shutil.which("curl"), curl_command(folder), 0.1),
+        Peer("aiohttp", has_python_module("aiohttp"), python_command("aiohttp_fetch.py"), 0.04, ("http", "https")),
+        Peer("httpx", has_python_module("httpx"), python_command("httpx_fetch.py"), 0.015, ("http", "https")),
+        Peer("h2load", shutil.which("h2load"), h2load),
+        Peer("wrk", shutil.which("wrk"), wrk, 1, ("http", "https"), False,
+             lambda said: int(re.search(r"(\d+) requests in", said)[1])),
     ]
 
 
 def best(rounds, work):
-    return min((work() for _ in range(rounds)), key=lambda cost: cost.cpu)
+    return min((work() for _ in range(rounds)), key=lambda cost: cost.cpu / cost.count)
 
 
-def small_row(name, cost, count):
-    return (f"| {name} | {count} x 1 KiB | {count / cost.wall:,.0f}/s | {cost.cpu / count * 1e6:.1f} us/request "
-            f"| {cost.memory / 2**20:.0f} MiB |")
+def print_table(head, rows):
+    print("| " + " | ".join(head) + " |\n|" + " --- |" + " ---: |" * (len(head) - 1), flush=True)
+    for row in rows:
+        print("| " + " | ".join(row) + " |", flush=True)
+    print(flush=True)
 
 
-def large_row(name, cost):
-    return f"| {name} | 1 GiB | {1024 / cost.wall:,.0f} MiB/s | {cost.cpu:.2f} s/GiB | {cost.memory / 2**20:.0f} MiB |"
+def small_cells(options, origin, peer, body):
+    for protocol in PROTOCOLS:
+        for width in WIDTHS[body]:
+            if protocol == "h2" and width > 128:
+                continue
+            if not peer.here or protocol not in peer.protocols:
+                yield "-"
+                continue
+            # One at a time is slower than many; so are larger bodies, and TLS.
+            scale = peer.share * (0.3 if width == 1 else 1) * (1 if body == "1k" else 0.3) * (1 if protocol == "http" else 0.7)
+            count = max(int(options.requests * scale), 50, 2 * width)
+            cost = best(options.rounds, lambda: peer.run(origin, protocol, body, count, width))
+            yield f"{cost.cpu / cost.count * 1e6:.1f} ({cost.count / cost.wall:,.0f}/s)"
 
 
-def measure_clients(options, folder, base):
-    # Slow peers get fewer requests: what counts is the cost of one.
-    share = {"fetchd's HTTP client": 1, "libcurl multi": 1, "curl --parallel": 0.2, "aria2c": 0.02}
-    for name, run in clients(options.build, folder):
-        if not run:
-            print(f"| {name} | skipped: not installed | | | |", flush=True)
+def small_table(options, origin, all_peers, body):
+    print(f"### {BODIES[body]} bodies: CPU us per request (requests/s), by protocol and concurrency\n")
+    head = ["client"] + [f"{protocol}, {width:,}" for protocol in PROTOCOLS for width in WIDTHS[body]
+                         if protocol != "h2" or width <= 128]
+    print_table(head, ([peer.name, *small_cells(options, origin, peer, body)] for peer in all_peers))
+
+
+def large_cells(options, origin, peer):
+    for protocol in PROTOCOLS:
+        if not peer.here or protocol not in peer.protocols:
+            yield "-"
             continue
-        count = int(options.requests * share.get(name, 0.1))
-        print(small_row(name, best(options.rounds, lambda: run(f"{base}/1k", count, WIDTH)), count), flush=True)
-        print(large_row(name, best(options.rounds, lambda: run(f"{base}/1g", 1, 1))), flush=True)
+        cost = best(options.rounds, lambda: peer.run(origin, protocol, "1g", 1, 1))
+        yield f"{cost.cpu:.2f} ({1024 / cost.wall:,.0f} MiB/s, {cost.memory / 2**20:.0f} MiB)"
 
 
-def measure_service(options, folder, base):
-    count = options.requests // 10
-    service = Service(options.build, folder)
+def large_table(options, origin, all_peers):
+    print("### One body of 1 GiB: CPU s (throughput, peak memory), by protocol\n")
+    print_table(["client", *PROTOCOLS], ([peer.name, *large_cells(options, origin, peer)] for peer in all_peers if peer.large))
+
+
+def service_row(name, cost, body):
+    if body == "1g":
+        return [name, "1 GiB", f"{1024 / cost.wall:,.0f} MiB/s", f"{cost.cpu:.2f} s/GiB", f"{cost.memory / 2**20:.0f} MiB"]
+    return [name, f"{cost.count} x 1 KiB", f"{cost.count / cost.wall:,.0f}/s", f"{cost.cpu / cost.count * 1e6:.1f} us/request",
+            f"{cost.memory / 2**20:.0f} MiB"]
+
+
+def service_rows(options, folder, origin):
+    count = options.requests // 20
+    service = Service(options.build, folder, f"limits.per_host={SERVICE_WIDTH}")
+    small, large = origin.url("http", "1k"), origin.url("http", "1g")
     try:
         for name, destination in (("fetchd, submit to discard:", "discard:"), ("fetchd, submit to file:", "file:b/{i}")):
-            cost = best(options.rounds, lambda: service.submit(f"{base}/1k", count, destination))
-            print(small_row(name, cost, count), flush=True)
-            print(large_row(name, best(options.rounds, lambda: service.submit(f"{base}/1g", 1, destination))), flush=True)
-        print(large_row("fetchd, get (server's share)", best(options.rounds, lambda: service.get(f"{base}/1g"))), flush=True)
+            yield service_row(name, best(options.rounds, lambda: service.fetch(small, count, destination)), "1k")
+            yield service_row(name, best(options.rounds, lambda: service.fetch(large, 1, destination)), "1g")
+        yield service_row("fetchd, get (server's share)", best(options.rounds, lambda: service.get(large)), "1g")
     finally:
         service.stop()
 
@@ -217,22 +285,27 @@ def measure_service(options, folder, base):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--build", type=pathlib.Path, required=True)
-    parser.add_argument("--rounds", type=int, default=3, help="the cheapest of so many runs is shown")
-    parser.add_argument("--requests", type=int, default=100_000)
+    parser.add_argument("--rounds", type=int, default=2, help="the cheapest of so many runs is shown")
+    parser.add_argument("--requests", type=int, default=60_000)
     parser.add_argument("--quick", action="store_true")
     options = parser.parse_args()
     if options.quick:
-        options.rounds, options.requests = 1, 10_000
+        options.rounds, options.requests = 1, 15_000
     model = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text())
-    print(f"{model[1] if model else 'unknown CPU'}, {os.cpu_count()} cores; loopback; origin nginx on core "
-          f"{os.cpu_count() - 1}; best of {options.rounds}; concurrency {WIDTH} for 1 KiB, 1 for 1 GiB\n")
-    print("| what | work | throughput | CPU | peak memory |\n| --- | --- | ---: | ---: | ---: |", flush=True)
+    print(f"{model[1] if model else 'unknown CPU'}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; loopback; origin nginx on "
+          f"core {os.cpu_count() - 1}; best of {options.rounds}\n")
+    started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="fetchd-bench-") as name:
         folder = pathlib.Path(name)
         folder.chmod(0o755)
-        with origin(folder / "origin") as base:
-            measure_clients(options, folder, base)
-            measure_service(options, folder, base)
+        with Origin(folder / "origin") as origin:
+            all_peers = peers(options.build, folder, "1s" if options.quick else "2s")
+            for body in BODIES:
+                small_table(options, origin, all_peers, body)
+            large_table(options, origin, all_peers)
+            print("### The service\n")
+            print_table(["what", "work", "throughput", "CPU", "peak memory"], service_rows(options, folder, origin))
+    print(f"Took {time.monotonic() - started:.0f} s.")
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ class ObligingStream final : public net::Stream {
   bool IsStale() noexcept override { return false; }
   void WatchForInput(std::function<void()>) override {}
   void StopWatching() noexcept override {}
-  void SendNow(std::span<const std::byte>) noexcept override {}
+  std::size_t SendNow(std::span<const std::byte> bytes) noexcept override { return bytes.size(); }
   std::size_t Available() noexcept override { return 0; }
   const asio::ip::tcp::endpoint& peer() const override { return peer_; }
   std::string tls_description() const override { return {}; }
@@ -109,7 +109,7 @@ void ReuseAmongIdle(benchmark::State& state) {
   Fixture fixture(idle, 2 * idle);
   const PoolKey key = Fixture::Key(idle / 2);
   for (auto _ : state) {
-    std::optional<Lease> lease = fixture.pool().TryReuse(key.origin, key.tls_profile);
+    std::optional<Lease> lease = fixture.pool().TryReuse(key.origin, key.tls_profile, nullptr);
     FETCHD_CHECK(lease.has_value());
     std::move(*lease).Recycle();
   }

@@ -29,7 +29,9 @@ std::string AsciiLower(std::string_view text) {
 }
 
 bool EqualsIgnoreCase(std::string_view a, std::string_view b) {
-  return std::ranges::equal(a, b, [](char x, char y) { return AsciiLower(x) == AsciiLower(y); });
+  return std::ranges::equal(a, b, [](char x, char y) {
+    return x == y || AsciiLower(x) == AsciiLower(y);  // Names mostly come as they are known.
+  });
 }
 
 bool HasControl(std::string_view text) {

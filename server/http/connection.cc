@@ -14,7 +14,7 @@
 namespace fetchd::http {
 namespace {
 
-constexpr std::size_t kIdleBufferBytes = 16 * 1024;
+constexpr std::size_t kFirstBufferBytes = 16 * 1024;
 constexpr std::size_t kMaxBufferBytes = 128 * 1024;  ///< A whole head, and what came with it.
 /// Shorter runs of chunk data go through the buffer, so that what follows them comes with the same
 /// read.
@@ -59,40 +59,37 @@ Task<absl::Status> Http1Connection::Exchange() {
   const Deadline phase = Deadline::After(begun, first_byte_timeout_);
   const ArmedWatch armed(watchdog_, watch_,
                          {.target = *this, .now = begun, .phase = phase, .total = total_});
-  const net::IoResult written =
-      co_await stream_->WriteAll(std::as_bytes(std::span<const char>(request_text_)));
+  const std::span<const std::byte> request = std::as_bytes(std::span<const char>(request_text_));
+  net::IoResult written{.bytes = stream_->SendNow(request)};
+  if (written.bytes < request.size()) {
+    written = co_await stream_->WriteAll(request.subspan(written.bytes));
+  }
   // A server may answer and close without reading the request: its answer counts.
   if (written.error && watch_.expiry() != Expiry::kNone) {
     co_return FailedWait(Phase::kSend, written.error);
   }
-  absl::Status read = co_await ReadHead();
-  first_byte_ = watchdog_.clock().Now() - begun;
-  if (!read.ok() && silent_ && written.error) co_return FailedWait(Phase::kSend, written.error);
-  co_return read;
-}
-
-Task<absl::Status> Http1Connection::ReadHead() {
   HeadParser parser;
-  while (true) {
-    MakeRoom();
-    const std::span<char> room(buffer_.get() + end_, capacity_ - end_);
-    const net::IoResult received = co_await stream_->ReadSome(std::as_writable_bytes(room));
-    if (received.error) {
-      if (!silent_ && received.error == asio::error::eof) {
-        failed_phase_ = Phase::kFirstByte;
-        co_return MalformedError(peer_, "a head that ends early");
-      }
-      co_return FailedWait(Phase::kFirstByte, received.error);
-    }
-    silent_ = false;
-    end_ += received.bytes;
-    failed_phase_ = Phase::kFirstByte;
-    CO_ASSIGN_OR_RETURN(const bool complete, TakeHeadFromBuffer(parser));
-    if (complete) co_return TakeFinalHead();
+  absl::StatusOr<bool> complete = false;
+  while (complete.ok() && !*complete) {
+    const net::IoResult received = co_await stream_->ReadSome(MakeRoom());
+    complete = TakeHeadBytes(received, parser);
   }
+  first_byte_ = watchdog_.clock().Now() - begun;
+  if (complete.ok()) co_return TakeFinalHead();
+  if (silent_ && written.error) co_return FailedWait(Phase::kSend, written.error);
+  co_return complete.status();
 }
 
-absl::StatusOr<bool> Http1Connection::TakeHeadFromBuffer(HeadParser& parser) {
+absl::StatusOr<bool> Http1Connection::TakeHeadBytes(const net::IoResult& received,
+                                                    HeadParser& parser) {
+  failed_phase_ = Phase::kFirstByte;
+  if (received.error) {
+    const bool cut = !silent_ && received.error == asio::error::eof;
+    return cut ? MalformedError(peer_, "a head that ends early")
+               : FailedWait(Phase::kFirstByte, received.error);
+  }
+  silent_ = false;
+  end_ += received.bytes;
   while (begin_ < end_) {
     const auto head_bytes = parser.Feed({buffer_.get() + begin_, end_ - begin_}, head_);
     if (!head_bytes) return MalformedError(peer_, head_bytes.error());
@@ -130,17 +127,21 @@ absl::Status Http1Connection::TakeFinalHead() {
   return absl::OkStatus();
 }
 
-/// Room for at least one byte, at the end of the buffer.
-void Http1Connection::MakeRoom() {
-  if (begin_ == end_) begin_ = end_ = 0;
-  if (end_ < capacity_) return;
-  if (begin_ > 0) {
+/// Where to read to: at least one byte, at the end of the buffer.
+std::span<std::byte> Http1Connection::MakeRoom() {
+  if (begin_ == end_) {
+    begin_ = end_ = 0;
+  } else if (end_ == capacity_ && begin_ > 0) {
     std::memmove(buffer_.get(), buffer_.get() + begin_, end_ - begin_);
     end_ -= begin_;
     begin_ = 0;
-    if (end_ < capacity_) return;
   }
-  const std::size_t capacity = capacity_ == 0 ? kIdleBufferBytes : 2 * capacity_;
+  if (end_ == capacity_) Grow();
+  return std::as_writable_bytes(std::span(buffer_.get() + end_, capacity_ - end_));
+}
+
+void Http1Connection::Grow() {
+  const std::size_t capacity = capacity_ == 0 ? kFirstBufferBytes : 2 * capacity_;
   FETCHD_CHECK(capacity <= kMaxBufferBytes);
   auto buffer = std::make_unique_for_overwrite<char[]>(capacity);
   if (end_ > 0) std::memcpy(buffer.get(), buffer_.get(), end_);
@@ -148,8 +149,8 @@ void Http1Connection::MakeRoom() {
   capacity_ = capacity;
 }
 
-void Http1Connection::Relax() {
-  if (capacity_ <= kIdleBufferBytes || begin_ != end_) return;
+void Http1Connection::Relax(std::size_t keep_bytes) {
+  if (capacity_ <= keep_bytes || begin_ != end_) return;
   buffer_.reset();
   capacity_ = begin_ = end_ = 0;
 }
@@ -180,10 +181,7 @@ Task<absl::StatusOr<std::size_t>> Http1Connection::ReadBody(std::span<std::byte>
     CO_ASSIGN_OR_RETURN(const std::size_t taken, TakeBuffered(out));
     if (taken > 0 || at_end_) co_return taken;
     const std::size_t direct = DirectBytes(out.size());
-    if (direct == 0) MakeRoom();
-    const std::span<std::byte> room =
-        direct > 0 ? out.first(direct)
-                   : std::as_writable_bytes(std::span(buffer_.get() + end_, capacity_ - end_));
+    const std::span<std::byte> room = direct > 0 ? out.first(direct) : MakeRoom();
     const net::IoResult received = co_await Receive(room);
     if (received.error) {
       CO_RETURN_IF_ERROR(EndOfStream(received.error));

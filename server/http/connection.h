@@ -54,18 +54,19 @@ class Http1Connection final : public Channel, private Abortable {
   void StopWatching() noexcept { stream_->StopWatching(); }
   /// How long the peer says that it keeps the connection while it is idle; max() = it does not say.
   Duration peer_keeps() const { return framing_.peer_keeps; }
-  /// Gives up memory beyond what an idle connection may hold.
-  void Relax();
+  /// Gives up the memory of its buffer, if that is more than `keep_bytes`.
+  void Relax(std::size_t keep_bytes);
+  std::size_t buffer_bytes() const { return capacity_; }
 
  private:
   void Abort() noexcept override { stream_->Close(); }
-  Task<absl::Status> ReadHead();
-  /// Takes one head from the buffer: true when it was the final one, false when more bytes are
+  /// Takes in what was read: true when the final head is complete, false when more bytes are
   /// needed.
-  absl::StatusOr<bool> TakeHeadFromBuffer(HeadParser& parser);
+  absl::StatusOr<bool> TakeHeadBytes(const net::IoResult& received, HeadParser& parser);
   absl::Status TakeFinalHead();
   absl::Status TakeInformationalHead(std::size_t head_bytes);
-  void MakeRoom();
+  std::span<std::byte> MakeRoom();
+  void Grow();
   std::size_t DirectBytes(std::size_t room) const;
   void CountBody(std::size_t bytes);
   Task<net::IoResult> Receive(std::span<std::byte> out);

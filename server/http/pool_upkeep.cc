@@ -17,6 +17,8 @@ constexpr Duration kMinReadOut = std::chrono::milliseconds(5);
 constexpr Duration kMaxReadOut = std::chrono::milliseconds(500);
 /// Session tickets and key updates while idle; who sends more of them is up to something.
 constexpr int kMaxFalseAlarms = 16;
+/// What a connection keeps that may be used again at once.
+constexpr std::size_t kHotBufferBytes = 16 * 1024;
 /// A request that leaves now must arrive before the peer closes.
 constexpr Duration kKeepAliveMargin = std::chrono::seconds(1);
 
@@ -86,7 +88,7 @@ SteadyTime ConnectionPool::IdleUntil(SteadyTime retire_at, Duration peer_keeps) 
 
 void ConnectionPool::PushIdle(std::unique_ptr<PooledConnection> connection, SteadyTime until) {
   PooledConnection& idle = *connection.release();
-  idle.http.Relax();
+  idle.http.Relax(kHotBufferBytes);
   idle.false_alarms = 0;
   budget_.MarkIdle(idle.permit, shard_);
   idle_.Add(idle, until);
@@ -155,6 +157,7 @@ void ConnectionPool::ExpireIdle(PooledConnection& connection) {
 }
 
 void ConnectionPool::WatchIdle(PooledConnection& connection) {
+  connection.http.Relax(0);
   connection.http.WatchForInput([this, &connection] { OnIdleInput(connection); });
 }
 

@@ -41,9 +41,10 @@ class Stream {
   /// watched.
   virtual void WatchForInput(std::function<void()> notify) = 0;
   virtual void StopWatching() noexcept = 0;
-  /// Sends what the socket takes at once, as a last word; nobody may be writing. Does not block.
-  /// TLS inside TLS takes nothing at once.
-  virtual void SendNow(std::span<const std::byte> bytes) noexcept = 0;
+  /// Sends what the socket takes at once, and returns how much that was: most requests need no
+  /// more (TLS inside TLS takes nothing at once). WriteAll() of the rest, in the same place, goes
+  /// on and says what is wrong. Nobody may be writing. Does not block.
+  virtual std::size_t SendNow(std::span<const std::byte> bytes) noexcept = 0;
   /// Bytes that have arrived and wait to be read; a hint (TLS: before decryption). Does not block.
   virtual std::size_t Available() noexcept = 0;
   virtual const boost::asio::ip::tcp::endpoint& peer() const = 0;

@@ -19,13 +19,9 @@ Task<IoResult> TcpStream::ReadSome(std::span<std::byte> out) {
 }
 
 Task<IoResult> TcpStream::WriteAll(std::span<const std::byte> bytes) {
-  // Most requests fit what the socket takes at once: then there is nothing to wait for.
-  const std::size_t begun = Send(bytes);
-  if (begun == bytes.size()) co_return IoResult{{}, begun};
-  const std::span<const std::byte> rest = bytes.subspan(begun);
   const auto [error, written] =
-      co_await asio::async_write(socket_, asio::buffer(rest.data(), rest.size()), kTuple);
-  co_return IoResult{error, begun + written};
+      co_await asio::async_write(socket_, asio::buffer(bytes.data(), bytes.size()), kTuple);
+  co_return IoResult{error, written};
 }
 
 void TcpStream::Close() noexcept {
@@ -43,11 +39,7 @@ void TcpStream::WatchForInput(std::function<void()> notify) {
   watch_.Start(socket_, std::move(notify));
 }
 
-void TcpStream::SendNow(std::span<const std::byte> bytes) noexcept {
-  static_cast<void>(Send(bytes));
-}
-
-std::size_t TcpStream::Send(std::span<const std::byte> bytes) noexcept {
+std::size_t TcpStream::SendNow(std::span<const std::byte> bytes) noexcept {
   const ssize_t sent =
       send(socket_.native_handle(), bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
   return sent > 0 ? static_cast<std::size_t>(sent) : 0;

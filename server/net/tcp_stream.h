@@ -20,7 +20,7 @@ class TcpStream final : public Stream {
   bool IsStale() noexcept override;
   void WatchForInput(std::function<void()> notify) override;
   void StopWatching() noexcept override { watch_.Stop(socket_); }
-  void SendNow(std::span<const std::byte> bytes) noexcept override;
+  std::size_t SendNow(std::span<const std::byte> bytes) noexcept override;
   std::size_t Available() noexcept override;
   const asio::ip::tcp::endpoint& peer() const override { return peer_; }
   std::string tls_description() const override { return {}; }
@@ -30,9 +30,6 @@ class TcpStream final : public Stream {
   asio::ip::tcp::socket Release() { return std::move(socket_); }
 
  private:
-  /// What the socket takes without waiting.
-  std::size_t Send(std::span<const std::byte> bytes) noexcept;
-
   asio::ip::tcp::socket socket_;
   const asio::ip::tcp::endpoint peer_;
   InputWatch watch_;

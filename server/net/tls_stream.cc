@@ -96,12 +96,16 @@ class TlsStream final : public Stream {
   }
   void StopWatching() noexcept override { carrier_.StopWatching(); }
 
-  void SendNow(std::span<const std::byte> bytes) noexcept override {
+  std::size_t SendNow(std::span<const std::byte> bytes) noexcept override {
     // What stays in the carrier until it is flushed does not leave at once.
-    if (Carrier::kBuffers || broken_ || !carrier_.is_open()) return;
+    if (Carrier::kBuffers || broken_ || !carrier_.is_open()) return 0;
     std::size_t written = 0;
     ERR_clear_error();
-    broken_ = SSL_write_ex(ssl_.get(), bytes.data(), bytes.size(), &written) != 1;
+    const int result = SSL_write_ex(ssl_.get(), bytes.data(), bytes.size(), &written);
+    if (result == 1) return written;
+    std::optional<WaitType> retry;
+    Classify(SSL_get_error(ssl_.get(), result), &retry);
+    return 0;
   }
 
   std::size_t Available() noexcept override {

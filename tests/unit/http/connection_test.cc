@@ -84,6 +84,31 @@ TEST_F(ConnectionTest, WritesTheHeadAtOnceHostFirst) {
             "Accept-Encoding: identity\r\n\r\n");
 }
 
+TEST_F(ConnectionTest, RequestThatTheSocketDoesNotTakeAtOnceIsWrittenAllTheSame) {
+  peer_->takes_at_once = false;
+  const Outcome outcome = Exchange({Answer("x")});
+
+  EXPECT_EQ(outcome.body, "x");
+  EXPECT_TRUE(peer_->received.starts_with("GET /a?b HTTP/1.1\r\n"));
+  EXPECT_TRUE(peer_->received.ends_with("\r\n\r\n"));
+}
+
+TEST_F(ConnectionTest, BufferIsGivenUpAndMadeAgain) {
+  EXPECT_EQ(Connect()->buffer_bytes(), 0U);
+  Exchange({Answer("hello")});
+  const std::size_t used = connection_->buffer_bytes();
+  connection_->Relax(used);
+  EXPECT_EQ(connection_->buffer_bytes(), used);
+  connection_->Relax(0);
+  EXPECT_EQ(connection_->buffer_bytes(), 0U);
+
+  peer_->sends = {Answer("again")};
+  Outcome second;
+  tasks_.Spawn("second", RunExchange(*connection_, false, 7, {}, Deadline::Never(), second));
+  Poll();
+  EXPECT_EQ(second.body, "again");
+}
+
 TEST_F(ConnectionTest, SmallResponseTakesOneRead) {
   const Outcome outcome = Exchange({Answer("hello")}, false, 1024);
 

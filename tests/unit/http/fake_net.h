@@ -31,7 +31,8 @@ struct FakePeer {
   ErrorCode end = asio::error::eof;  ///< After all sends...
   bool ends = true;                  ///< ... or silence, when false.
   ErrorCode write_error;
-  bool yields = true;  ///< Operations suspend, as those of a socket do.
+  bool yields = true;         ///< Operations suspend, as those of a socket do.
+  bool takes_at_once = true;  ///< What is written; else only a write that waits is taken.
   bool stale = false;
   bool speaks_http2 = false;
   std::function<void(std::string_view bytes)> on_write;  ///< Instead of `answers`.
@@ -98,16 +99,9 @@ class FakeStream final : public net::Stream {
   }
 
   Task<net::IoResult> WriteAll(std::span<const std::byte> bytes) override {
-    ++peer_->writes;
     if (peer_->yields) co_await asio::post(asio::use_awaitable);
     if (peer_->write_error) co_return net::IoResult{peer_->write_error};
-    peer_->received.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-    if (peer_->on_write) {
-      peer_->on_write({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
-    } else if (!peer_->answers.empty()) {
-      for (std::string& piece : peer_->answers.front()) peer_->sends.push_back(std::move(piece));
-      peer_->answers.pop_front();
-    }
+    Deliver(bytes);
     co_return net::IoResult{{}, bytes.size()};
   }
 
@@ -118,9 +112,10 @@ class FakeStream final : public net::Stream {
   }
   void WatchForInput(std::function<void()> notify) override { peer_->watcher = std::move(notify); }
   void StopWatching() noexcept override { peer_->watcher = nullptr; }
-  void SendNow(std::span<const std::byte> bytes) noexcept override {
-    const std::string_view words(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-    if (peer_->on_write) peer_->on_write(words);
+  std::size_t SendNow(std::span<const std::byte> bytes) noexcept override {
+    if (peer_->closed || peer_->write_error || !peer_->takes_at_once) return 0;
+    Deliver(bytes);
+    return bytes.size();
   }
   std::size_t Available() noexcept override { return 0; }
   bool IsStale() noexcept override { return peer_->stale; }
@@ -129,6 +124,18 @@ class FakeStream final : public net::Stream {
   bool speaks_http2() const override { return peer_->speaks_http2; }
 
  private:
+  void Deliver(std::span<const std::byte> bytes) {
+    const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    ++peer_->writes;
+    peer_->received += text;
+    if (peer_->on_write) {
+      peer_->on_write(text);
+    } else if (!peer_->answers.empty()) {
+      for (std::string& piece : peer_->answers.front()) peer_->sends.push_back(std::move(piece));
+      peer_->answers.pop_front();
+    }
+  }
+
   std::shared_ptr<FakePeer> peer_;
   asio::steady_timer silence_;
   asio::ip::tcp::endpoint endpoint_;
