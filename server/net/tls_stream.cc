@@ -50,9 +50,9 @@ class TlsStream final : public Stream {
   }
 
   Task<IoResult> ReadSome(std::span<std::byte> out) override {
+    if (deferred_) co_return IoResult{deferred_};
     std::size_t bytes = 0;
-    IoResult result = co_await Drive<Output::kLeave>(
-        [&] { return SSL_read_ex(ssl_.get(), out.data(), out.size(), &bytes); });
+    IoResult result = co_await Drive<Output::kLeave>([&] { return ReadRecords(out, bytes); });
     if (!result.error) result.bytes = bytes;
     co_return result;
   }
@@ -81,7 +81,7 @@ class TlsStream final : public Stream {
   }
 
   bool IsStale() noexcept override {
-    if (broken_ || !carrier_.is_open()) return true;
+    if (broken_ || deferred_ || !carrier_.is_open()) return true;
     // Takes in what is not application data, such as a session ticket that came late.
     std::byte next;
     std::size_t bytes = 0;
@@ -126,6 +126,30 @@ class TlsStream final : public Stream {
   /// Who reads leaves what OpenSSL wants to say (a key update's answer) to the next write: another
   /// task may be writing.
   enum class Output { kLeave, kFlush };
+
+  /// As SSL_read_ex, which gives one record at a time, but takes all that has come and fits.
+  int ReadRecords(std::span<std::byte> out, std::size_t& bytes) {
+    while (bytes < out.size()) {
+      const std::span<std::byte> rest = out.subspan(bytes);
+      std::size_t record_bytes = 0;
+      const int result = SSL_read_ex(ssl_.get(), rest.data(), rest.size(), &record_bytes);
+      if (result != 1 && bytes == 0) return result;
+      if (result != 1) {
+        DeferError(SSL_get_error(ssl_.get(), result));
+        break;
+      }
+      bytes += record_bytes;
+    }
+    return 1;
+  }
+
+  /// The bytes before it go first. OpenSSL would not say it again: after a fatal alert it claims a
+  /// clean end.
+  void DeferError(int ssl_error) {
+    std::optional<WaitType> wait;
+    const error_code error = Classify(ssl_error, &wait);
+    if (!wait) deferred_ = error;
+  }
 
   /// Calls `step` until it is done or failed, waiting for the carrier as OpenSSL asks.
   template <Output kOutput, typename Step>
@@ -189,6 +213,7 @@ class TlsStream final : public Stream {
 
   Carrier carrier_;
   SslPtr ssl_;
+  error_code deferred_;  ///< What the next read ends with.
   bool broken_ = false;  ///< After a fatal error OpenSSL forbids any further call.
   int immediate_ = 0;
 };
