@@ -63,7 +63,7 @@ constexpr Duration kFarewell = std::chrono::seconds(1);
 
 std::map<std::string, net::TlsProfile> AllProfiles(const Config& config) {
   std::map<std::string, net::TlsProfile> profiles = config.tls_profiles;
-  profiles[""].ca_file = config.tls_ca_file;
+  profiles[""] = config.tls;
   return profiles;
 }
 
@@ -72,12 +72,23 @@ absl::Status CheckDescriptors(const Config& config) {
   return CheckFileLimit(limit, config.client.max_connections, config.engine.max_transfers);
 }
 
+fetch::EngineConfig EngineConfigOf(const Config& config) {
+  fetch::EngineConfig engine = config.engine;
+  for (const auto& [name, profile] : config.tls_profiles) {
+    if (!profile.certificate_file.empty()) engine.redirects.identifying_profiles.push_back(name);
+  }
+  return engine;
+}
+
 }  // namespace
 
 std::vector<std::string> CheckMachine(const Config& config) {
+  std::vector<absl::Status> checks = {CheckDescriptors(config)};
+  for (const auto& profile : AllProfiles(config)) {
+    checks.push_back(net::TlsContexts::Create({profile}).status());
+  }
   std::vector<std::string> errors;
-  const absl::Status trust = net::TlsContexts::Create(AllProfiles(config)).status();
-  for (const absl::Status& status : {CheckDescriptors(config), trust}) {
+  for (const absl::Status& status : checks) {
     if (!status.ok()) errors.push_back(MessageOf(status));
   }
   return errors;
@@ -150,7 +161,7 @@ absl::Status Application::Parts::StartEngine() {
   loop_lag = std::make_unique<runtime::LoopLagMonitor>(runtime, clock);
   engine = std::make_unique<fetch::Engine>(
       fetch::EngineDeps{runtime, clock, *store, *client, *destinations, *buffers, policy, log},
-      config.engine);
+      EngineConfigOf(config));
   AddMetricSources(metrics, {clock, version, *client, *engine, *store, *buffers, *loop_lag});
   RETURN_IF_ERROR(engine->Start());
   engine_started = true;

@@ -31,7 +31,7 @@ struct Config {
   /// Longer than any pause of a program that works, shorter than what others should wait for its
   /// buffer. Dead peers are found by keepalive, sooner.
   Duration caller_idle = std::chrono::minutes(5);
-  std::string tls_ca_file;
+  net::TlsProfile tls{.min_version = net::TlsVersion::k12};  ///< For jobs that name no profile.
   std::map<std::string, net::TlsProfile> tls_profiles;
   egress::PolicyConfig egress;
   ProxyConfig proxy;

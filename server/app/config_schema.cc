@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "app/config_proxy_keys.h"
+#include "app/config_tls_keys.h"
 #include "app/config_values.h"
 #include "base/strings.h"
 
@@ -189,25 +190,6 @@ ConfigKey H2cOriginsKey() {
           }};
 }
 
-ConfigKey TlsProfileKey() {
-  return {
-      "tls.profiles.<name>.ca_file",
-      "path",
-      "A trust profile that a job may name: certificate authorities (PEM) besides the system's.",
-      true,
-      [](const YAML::Node& node, const std::string& chosen, Config& config) -> absl::Status {
-        ASSIGN_OR_RETURN(config.tls_profiles[chosen].ca_file, ReadText(node));
-        return absl::OkStatus();
-      },
-      [](const Config& config) {
-        Written written;
-        for (const auto& [name, profile] : config.tls_profiles) {
-          written.emplace_back(name, WriteText(profile.ca_file));
-        }
-        return written;
-      }};
-}
-
 /// A key `origins.<pattern>.<name>`. `at` finds the optional field, `value` reads it from the node
 /// and `write` is the way back.
 template <typename At, typename Read, typename Write>
@@ -263,9 +245,6 @@ std::vector<ConfigKey> EdgeKeys() {
                            {{"canonical", Ipv4Forms::kCanonical}, {"whatwg", Ipv4Forms::kWhatwg}},
                            "How IPv4 literals in URLs may be written: dotted quads only, or as in "
                            "browsers."),
-      TextKey("tls.ca_file", FETCHD_AT(tls_ca_file),
-              "Certificate authorities (PEM) besides the system's, for jobs that name no profile."),
-      TlsProfileKey(),
       TextKey("dns.servers", FETCHD_AT(client.resolver.servers),
               "DNS servers, \"10.0.0.2:53,10.0.0.3\". Empty: the system's, after /etc/hosts."),
   };
@@ -386,8 +365,8 @@ std::vector<ConfigKey> ProcessKeys() {
 
 std::vector<ConfigKey> AllKeys() {
   std::vector<ConfigKey> keys;
-  for (auto* group :
-       {&StorageKeys, &EdgeKeys, &OriginKeys, &ProxyKeys, &LimitKeys, &TimeoutKeys, &ProcessKeys}) {
+  for (auto* group : {&StorageKeys, &EdgeKeys, &TlsKeys, &OriginKeys, &ProxyKeys, &LimitKeys,
+                      &TimeoutKeys, &ProcessKeys}) {
     for (ConfigKey& key : group()) keys.push_back(std::move(key));
   }
   return keys;

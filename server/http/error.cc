@@ -3,6 +3,7 @@
 #include <boost/asio/error.hpp>
 
 #include "base/strings.h"
+#include "net/error.h"
 
 namespace fetchd::http {
 namespace {
@@ -29,6 +30,7 @@ absl::Status LostError(std::string_view peer, Phase phase, boost::system::error_
   if (error == boost::asio::error::operation_aborted) {
     return absl::CancelledError(Concat(PhaseName(phase), ": ", peer));
   }
+  if (net::IsTlsFault(error)) return net::NetworkError(error, phase, std::string(peer));
   const bool closed = error == boost::asio::error::eof;
   const std::string what = closed ? "closed by the peer" : error.message();
   return WithReason(

@@ -16,7 +16,8 @@ namespace fetchd::http {
 absl::Status MalformedError(std::string_view peer, std::string_view what);
 /// DATA_LOSS, reason TRUNCATED_BODY.
 absl::Status TruncatedError(std::string_view peer);
-/// UNAVAILABLE, reason CONNECTION_LOST; CANCELLED for operation_aborted.
+/// UNAVAILABLE, reason CONNECTION_LOST; CANCELLED for operation_aborted; what net::NetworkError
+/// says when the peer complained about our TLS.
 absl::Status LostError(std::string_view peer, Phase phase, boost::system::error_code error);
 /// UNAVAILABLE, reason REQUEST_UNPROCESSED: the peer did not look at the request.
 absl::Status UnprocessedError(std::string_view peer, std::string_view why);

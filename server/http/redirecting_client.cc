@@ -37,7 +37,8 @@ bool IsSecret(const Request& request, std::string_view name) {
 /// One chain of hops.
 class Chain {
  public:
-  Chain(const egress::Policy& policy, RedirectConfig config) : policy_(policy), config_(config) {}
+  Chain(const egress::Policy& policy, RedirectConfig config)
+      : policy_(policy), config_(std::move(config)) {}
 
   absl::Status Judge(const Url& url) const {
     const egress::Judgement judgement = policy_.JudgeUrl(url);
@@ -64,15 +65,21 @@ class Chain {
     if (visited_.contains(target->ToString())) {
       return RedirectError("REDIRECT_LOOP", Concat("redirect back to ", target->Redacted()));
     }
-    if (target->origin() != request.url.origin()) {
-      std::erase_if(request.headers,
-                    [&](const Header& header) { return IsSecret(request, header.name); });
-    }
+    if (target->origin() != request.url.origin()) DropSecrets(request);
     request.url = *std::move(target);
     return absl::OkStatus();
   }
 
  private:
+  void DropSecrets(Request& request) const {
+    std::erase_if(request.headers,
+                  [&](const Header& header) { return IsSecret(request, header.name); });
+    const auto& identifying = config_.identifying_profiles;
+    if (std::ranges::find(identifying, request.tls_profile) != identifying.end()) {
+      request.tls_profile.clear();
+    }
+  }
+
   const egress::Policy& policy_;
   const RedirectConfig config_;
   int redirects_ = 0;

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "egress/policy.h"
 #include "http/client.h"
@@ -11,13 +13,17 @@ namespace fetchd::http {
 struct RedirectConfig {
   int max_redirects = 10;        ///< 0 = a 3xx is returned as it is.
   bool allow_downgrade = false;  ///< https -> http.
+  /// TLS profiles that say who we are, by a client certificate.
+  std::vector<std::string> identifying_profiles;
 };
 
 /// Decorates `inner`; stateless, so one serves a whole shard.
 ///  * 301, 302, 303, 307, 308 with a Location are followed; every hop's URL is parsed and judged
 ///  again.
 ///  * Crossing an origin drops Authorization, Cookie, Proxy-Authorization and secret_headers, for
-///  the rest of the chain.
+///  the rest of the chain; and with them the request's TLS profile, when it is an identifying one:
+///  what the rules say of the new origin holds instead. Any other profile stays: it is whom the
+///  caller trusts, wherever the redirects lead.
 ///  * A 3xx body is discarded: see Body.
 /// Errors besides inner's: FAILED_PRECONDITION with reason REDIRECT_LIMIT, REDIRECT_LOOP,
 /// REDIRECT_DOWNGRADE or REDIRECT_INVALID.

@@ -41,25 +41,26 @@ Task<ConnectResult> DialSteps::Connect(std::vector<address> addresses, std::uint
   co_return result;
 }
 
-absl::StatusOr<SslPtr> DialSteps::NewClient(const TlsPeer& peer) const {
-  return services_.tls->NewClient(peer.profile, peer.host, peer.port, peer.offer_http2, peer.route);
+absl::StatusOr<SslPtr> DialSteps::NewClient(const TlsTarget& target) const {
+  return services_.tls->NewClient(target, services_.clock.Now());
 }
 
 Task<absl::StatusOr<std::unique_ptr<Stream>>> DialSteps::Secure(tcp::socket socket,
                                                                 tcp::endpoint endpoint,
-                                                                TlsPeer peer) {
-  CO_ASSIGN_OR_RETURN(SslPtr ssl, NewClient(peer));
+                                                                TlsTarget target,
+                                                                std::string peer_name) {
+  CO_ASSIGN_OR_RETURN(SslPtr ssl, NewClient(target));
   co_return co_await Finish(ShakeHands(std::move(socket), std::move(endpoint), std::move(ssl),
-                                       peer.host, peer.name, peer.offer_http2),
-                            peer.name);
+                                       peer_name, target.offer_http2),
+                            peer_name);
 }
 
 Task<absl::StatusOr<std::unique_ptr<Stream>>> DialSteps::Secure(std::unique_ptr<Stream> inner,
-                                                                TlsPeer peer) {
-  CO_ASSIGN_OR_RETURN(SslPtr ssl, NewClient(peer));
+                                                                TlsTarget target,
+                                                                std::string peer_name) {
+  CO_ASSIGN_OR_RETURN(SslPtr ssl, NewClient(target));
   co_return co_await Finish(
-      ShakeHands(std::move(inner), std::move(ssl), peer.host, peer.name, peer.offer_http2),
-      peer.name);
+      ShakeHands(std::move(inner), std::move(ssl), peer_name, target.offer_http2), peer_name);
 }
 
 Task<absl::StatusOr<std::unique_ptr<Stream>>> DialSteps::Finish(

@@ -21,16 +21,6 @@ struct DialServices {
   std::shared_ptr<TlsContexts> tls;
 };
 
-/// Whom to shake hands with.
-struct TlsPeer {
-  std::string profile;
-  std::string host;
-  std::uint16_t port = 0;
-  std::string name;   ///< In messages.
-  std::string route;  ///< A session of one route is not resumed on another; empty = direct.
-  bool offer_http2 = false;
-};
-
 /// The steps of one dial. The services and the record outlive it.
 class DialSteps {
  public:
@@ -42,15 +32,16 @@ class DialSteps {
   Task<absl::StatusOr<std::vector<asio::ip::address>>> Resolve(std::string host);
   /// To the first of `addresses` that answers, families in turn. What was tried is in the result.
   Task<ConnectResult> Connect(std::vector<asio::ip::address> addresses, std::uint16_t port);
-  /// TLS over a connected socket ...
+  /// TLS over a connected socket; `peer_name` is for messages ...
   Task<absl::StatusOr<std::unique_ptr<Stream>>> Secure(asio::ip::tcp::socket socket,
                                                        asio::ip::tcp::endpoint endpoint,
-                                                       TlsPeer peer);
+                                                       TlsTarget target, std::string peer_name);
   /// ... or inside another stream.
-  Task<absl::StatusOr<std::unique_ptr<Stream>>> Secure(std::unique_ptr<Stream> inner, TlsPeer peer);
+  Task<absl::StatusOr<std::unique_ptr<Stream>>> Secure(std::unique_ptr<Stream> inner,
+                                                       TlsTarget target, std::string peer_name);
 
  private:
-  absl::StatusOr<SslPtr> NewClient(const TlsPeer& peer) const;
+  absl::StatusOr<SslPtr> NewClient(const TlsTarget& target) const;
   Task<absl::StatusOr<std::unique_ptr<Stream>>> Finish(Task<absl::StatusOr<TlsHandshake>> handshake,
                                                        std::string peer_name);
 

@@ -79,9 +79,10 @@ Task<absl::StatusOr<std::unique_ptr<Stream>>> HappyEyeballsDialer::DialDirectly(
     co_return std::make_unique<TcpStream>(std::move(connected.socket), connected.peer);
   }
   record.failed_phase = Phase::kTls;
-  TlsPeer peer{request.tls_profile, origin.host, origin.port,
-               PeerName(origin),    "",          request.offer_http2};
-  co_return co_await steps.Secure(std::move(connected.socket), connected.peer, std::move(peer));
+  TlsTarget target{request.tls_profile, origin.host, origin.port,
+                   connected.peer.address().to_string(), request.offer_http2};
+  co_return co_await steps.Secure(std::move(connected.socket), connected.peer, std::move(target),
+                                  PeerName(origin));
 }
 
 }  // namespace

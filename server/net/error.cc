@@ -5,6 +5,7 @@
 
 #include "base/strings.h"
 #include "base/task.h"
+#include "net/tls_error.h"
 
 namespace fetchd::net {
 
@@ -36,7 +37,10 @@ std::string PeerName(const Origin& origin) {
   return ipv6 ? Concat("[", origin.host, "]:", origin.port) : Concat(origin.host, ":", origin.port);
 }
 
+bool IsTlsFault(const error_code& error) { return error.category() == TlsFaultCategory(); }
+
 absl::Status NetworkError(const error_code& error, Phase phase, const std::string& peer) {
+  if (IsTlsFault(error)) return TlsFaultError(error, peer);
   const std::string what =
       Concat(std::string_view(PhaseName(phase)), " ", peer, ": ", error.message());
   if (error == asio::error::operation_aborted) return absl::CancelledError(what);

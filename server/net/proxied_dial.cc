@@ -22,6 +22,7 @@ using asio::ip::tcp;
 struct Link {
   std::unique_ptr<TcpStream> tcp;  ///< Either this ...
   std::unique_ptr<Stream> tls;     ///< ... or this.
+  std::string target;              ///< What the proxy has connected it to.
   Stream& stream() const { return tcp != nullptr ? *tcp : *tls; }
   std::unique_ptr<Stream> Take() && {
     return tcp != nullptr ? std::unique_ptr<Stream>(std::move(tcp)) : std::move(tls);
@@ -36,6 +37,7 @@ struct Candidate {
 
 absl::Status LostProxy(const Proxy& proxy, const IoResult& result, const std::string& peer) {
   if (result.error == asio::error::operation_aborted) return absl::CancelledError(proxy.Title());
+  if (IsTlsFault(result.error)) return NetworkError(result.error, Phase::kProxy, proxy.Title());
   const bool closed = result.error == asio::error::eof;
   return ProxyConnectError(
       proxy, closed ? "it closed the connection" : Concat("lost: ", result.error.message()), peer);
@@ -161,9 +163,10 @@ Task<absl::StatusOr<Link>> ProxiedDial::Reach() {
     link.tcp = std::make_unique<TcpStream>(std::move(connected.socket), connected.peer);
     co_return link;
   }
-  TlsPeer peer{proxy_.tls_profile, proxy_.host, proxy_.port, proxy_.Title(), "", false};
+  TlsTarget target{proxy_.tls_profile, proxy_.host, proxy_.port,
+                   connected.peer.address().to_string(), false};
   CO_ASSIGN_OR_RETURN(link.tls, co_await steps_.Secure(std::move(connected.socket), connected.peer,
-                                                       std::move(peer)));
+                                                       std::move(target), proxy_.Title()));
   // The record describes the TLS of the origin, if it has any.
   record_.tls_description.clear();
   record_.tls_resumed = false;
@@ -200,6 +203,7 @@ Task<absl::StatusOr<Link>> ProxiedDial::OpenTunnel(std::vector<Candidate> candid
     }
     const bool last = i + 1 == candidates.size() || until.IsNever();
     const Deadline own = last ? until : Deadline::At(now + (until.at() - now) / 2);
+    link.target = candidates[i].target.host;
     const TunnelOutcome outcome = co_await Ask(link, candidates[i].target, own);
     if (outcome.status.ok()) co_return link;
     failed = outcome.status;
@@ -228,13 +232,16 @@ Task<TunnelOutcome> ProxiedDial::Ask(Link& link, TunnelTarget target, Deadline u
 
 Task<absl::StatusOr<std::unique_ptr<Stream>>> ProxiedDial::Secure(Link tunnel) {
   const Origin& origin = request_.origin;
-  TlsPeer peer{request_.tls_profile,      origin.host, origin.port,
-               PeerName(origin, &proxy_), proxy_.name, request_.offer_http2};
+  TlsTarget target{request_.tls_profile, origin.host, origin.port,
+                   Concat(proxy_.Title(), " ", tunnel.target), request_.offer_http2};
+  std::string peer_name = PeerName(origin, &proxy_);
   if (tunnel.tls != nullptr) {
-    co_return co_await steps_.Secure(std::move(tunnel.tls), std::move(peer));
+    co_return co_await steps_.Secure(std::move(tunnel.tls), std::move(target),
+                                     std::move(peer_name));
   }
   tcp::endpoint endpoint = tunnel.tcp->peer();
-  co_return co_await steps_.Secure(tunnel.tcp->Release(), std::move(endpoint), std::move(peer));
+  co_return co_await steps_.Secure(tunnel.tcp->Release(), std::move(endpoint), std::move(target),
+                                   std::move(peer_name));
 }
 
 }  // namespace

@@ -1,6 +1,5 @@
 #include "net/tls.h"
 
-#include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
@@ -9,7 +8,8 @@
 
 #include "base/check.h"
 #include "base/strings.h"
-#include "net/tls_session_cache.h"
+#include "net/tls_client_state.h"
+#include "net/tls_context.h"
 
 namespace fetchd::net {
 
@@ -19,72 +19,6 @@ constexpr std::size_t kMaxSessionServers = 4096;
 /// ALPN protocol lists (RFC 7301): a size byte before each name.
 constexpr std::string_view kHttp11 = "\x08http/1.1";
 constexpr std::string_view kHttp2AndHttp11 = "\x02h2\x08http/1.1";
-/// Two records of full length (RFC 8446 5.2). OpenSSL moves all that it has read ahead with every
-/// record: a larger buffer saves fewer system calls than it costs in copies.
-constexpr std::size_t kReadBufferBytes = std::size_t{2} * (5 + 16384 + 256);
-
-/// Where the sessions of one SSL go.
-struct SessionHome {
-  std::shared_ptr<TlsSessionCache> cache;
-  std::string server;
-};
-
-void FreeSessionHome(void*, void* home, CRYPTO_EX_DATA*, int, long, void*) {
-  delete static_cast<SessionHome*>(home);
-}
-
-int SessionHomeIndex() {
-  static const int index = SSL_get_ex_new_index(0, nullptr, nullptr, nullptr, &FreeSessionHome);
-  return index;
-}
-
-/// OpenSSL calls this with every new session: at the end of a TLS 1.2 handshake, in a later read
-/// with TLS 1.3. Returning 1 keeps the reference.
-int OnNewSession(SSL* ssl, SSL_SESSION* session) {
-  const auto* home = static_cast<SessionHome*>(SSL_get_ex_data(ssl, SessionHomeIndex()));
-  if (home == nullptr || SSL_SESSION_is_resumable(session) == 0) return 0;
-  home->cache->Put(home->server, SessionPtr(session));
-  return 1;
-}
-
-std::string LastSslError() {
-  char text[256];
-  ERR_error_string_n(ERR_peek_last_error(), text, sizeof text);
-  ERR_clear_error();
-  return text;
-}
-
-struct ContextDeleter {
-  void operator()(SSL_CTX* context) const noexcept { SSL_CTX_free(context); }
-};
-using ContextPtr = std::unique_ptr<SSL_CTX, ContextDeleter>;
-
-absl::StatusOr<ContextPtr> MakeContext(const std::string& name, const TlsProfile& profile) {
-  ContextPtr context(SSL_CTX_new(TLS_client_method()));
-  FETCHD_CHECK(context != nullptr);
-  SSL_CTX* ctx = context.get();
-  SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
-  SSL_CTX_set_security_level(ctx, 2);
-  SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
-  SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
-                            SSL_MODE_RELEASE_BUFFERS);
-  SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, nullptr);
-  SSL_CTX_set_verify_depth(ctx, 10);
-  SSL_CTX_set_read_ahead(ctx, 1);
-  SSL_CTX_set_default_read_buffer_len(ctx, kReadBufferBytes);
-  SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
-  SSL_CTX_sess_set_new_cb(ctx, &OnNewSession);
-  if (SSL_CTX_set_default_verify_paths(ctx) != 1) {
-    return absl::InvalidArgumentError(
-        Concat("TLS profile \"", name, "\": the system's trust store: ", LastSslError()));
-  }
-  if (!profile.ca_file.empty() && SSL_CTX_load_verify_file(ctx, profile.ca_file.c_str()) != 1) {
-    return absl::InvalidArgumentError(Concat("TLS profile \"", name, "\": cannot read CA file ",
-                                             profile.ca_file, ": ", LastSslError()));
-  }
-  ERR_clear_error();
-  return context;
-}
 
 void OfferProtocols(SSL* ssl, std::string_view protocols) {
   FETCHD_CHECK(SSL_set_alpn_protos(ssl, reinterpret_cast<const unsigned char*>(protocols.data()),
@@ -111,44 +45,63 @@ void ExpectHost(SSL* ssl, const std::string& host) {
 void SslDeleter::operator()(SSL* ssl) const noexcept { SSL_free(ssl); }
 
 struct TlsContexts::Context {
-  ContextPtr context;
+  SslContextPtr context;
+  std::shared_ptr<const TlsPins> pins;  ///< Null = none.
   std::shared_ptr<TlsSessionCache> sessions = std::make_shared<TlsSessionCache>(kMaxSessionServers);
+
+  static absl::StatusOr<std::unique_ptr<Context>> Make(const TlsProfile& profile,
+                                                       TlsVersion min_version) {
+    auto made = std::make_unique<Context>();
+    ASSIGN_OR_RETURN(made->context, MakeTlsContext(profile, min_version));
+    ASSIGN_OR_RETURN(TlsPins pins, ParsePins(profile.pins));
+    if (!pins.empty()) made->pins = std::make_shared<const TlsPins>(std::move(pins));
+    return made;
+  }
 };
+
+absl::Status CheckPin(std::string_view pin) { return ParsePins({std::string(pin)}).status(); }
 
 TlsContexts::TlsContexts() = default;
 TlsContexts::~TlsContexts() = default;
 
 absl::StatusOr<std::shared_ptr<TlsContexts>> TlsContexts::Create(
     std::map<std::string, TlsProfile> profiles) {
-  profiles.try_emplace("");
+  const TlsVersion min_version = profiles[""].min_version.value_or(TlsVersion::k12);
   std::shared_ptr<TlsContexts> contexts(new TlsContexts);
   for (const auto& [name, profile] : profiles) {
-    auto entry = std::make_unique<Context>();
-    ASSIGN_OR_RETURN(entry->context, MakeContext(name, profile));
-    contexts->contexts_.emplace(name, std::move(entry));
+    absl::StatusOr<std::unique_ptr<Context>> context = Context::Make(profile, min_version);
+    if (!context.ok()) {
+      return WithPrefix(context.status(), name.empty() ? std::string("default TLS profile")
+                                                       : Concat("TLS profile \"", name, '"'));
+    }
+    contexts->contexts_.emplace(name, *std::move(context));
   }
   return contexts;
 }
 
 bool TlsContexts::Has(std::string_view profile) const { return contexts_.contains(profile); }
 
-absl::StatusOr<SslPtr> TlsContexts::NewClient(std::string_view profile, const std::string& host,
-                                              std::uint16_t port, bool offer_http2,
-                                              std::string_view route) const {
-  const auto found = contexts_.find(profile);
+absl::StatusOr<SslPtr> TlsContexts::NewClient(const TlsTarget& target, SteadyTime now) const {
+  const auto found = contexts_.find(target.profile);
   if (found == contexts_.end()) {
-    return absl::InvalidArgumentError(Concat("no TLS profile is called \"", profile, "\""));
+    return absl::InvalidArgumentError(Concat("no TLS profile is called \"", target.profile, "\""));
   }
   const Context& context = *found->second;
   SslPtr ssl(SSL_new(context.context.get()));
   if (ssl == nullptr) return absl::ResourceExhaustedError("no memory for a TLS connection");
-  ExpectHost(ssl.get(), host);
-  OfferProtocols(ssl.get(), offer_http2 ? kHttp2AndHttp11 : kHttp11);
-  auto home = std::make_unique<SessionHome>(context.sessions, Concat(host, " ", port, " ", route));
-  if (const SessionPtr session = context.sessions->Take(home->server)) {
-    SSL_set_session(ssl.get(), session.get());
+  ExpectHost(ssl.get(), target.host);
+  OfferProtocols(ssl.get(), target.offer_http2 ? kHttp2AndHttp11 : kHttp11);
+  auto state = std::make_unique<TlsClientState>();
+  state->host = target.host;
+  state->sessions = context.sessions;
+  state->server = Concat(target.host, " ", target.port, " ", target.route);
+  state->began = now;
+  state->pins = context.pins;
+  if (const TlsSession offered = context.sessions->Take(state->server, now); offered.session) {
+    state->offered_verified_at = offered.verified_at;
+    SSL_set_session(ssl.get(), offered.session.get());
   }
-  SSL_set_ex_data(ssl.get(), SessionHomeIndex(), home.release());
+  AttachClientState(ssl.get(), std::move(state));
   SSL_set_connect_state(ssl.get());
   return ssl;
 }

@@ -3,6 +3,7 @@
 
 #include <openssl/ssl.h>
 
+#include <chrono>
 #include <cstddef>
 #include <list>
 #include <memory>
@@ -11,6 +12,8 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/time.h"
+
 namespace fetchd::net {
 
 struct SessionDeleter {
@@ -18,22 +21,33 @@ struct SessionDeleter {
 };
 using SessionPtr = std::unique_ptr<SSL_SESSION, SessionDeleter>;
 
+struct TlsSession {
+  SessionPtr session;
+  /// When a certificate was last verified: a resumed connection shows none, and its tickets would
+  /// pass that first look on for ever (RFC 8446 4.6.1).
+  SteadyTime verified_at;
+};
+
 /// Thread-safe. Belongs to one trust profile: a session stands for a verification under that trust.
 /// Shared with the connections, which may outlive the contexts.
 class TlsSessionCache {
  public:
+  /// How long a verification counts: a certificate that has expired, or lost its authority, is
+  /// noticed within the hour.
+  static constexpr Duration kMaxAge = std::chrono::hours(1);
+
   explicit TlsSessionCache(std::size_t max_servers) : max_servers_(max_servers) {}
 
-  void Put(const std::string& server, SessionPtr session);
-  /// The newest session; null when there is none. A TLS 1.3 ticket is given out once (RFC 8446
-  /// C.4), an older session as often as asked.
-  SessionPtr Take(const std::string& server);
+  void Put(const std::string& server, TlsSession session);
+  /// The newest session younger than kMaxAge; a null session when there is none. A TLS 1.3 ticket
+  /// is given out once (RFC 8446 C.4), an older session as often as asked.
+  TlsSession Take(const std::string& server, SteadyTime now);
   std::size_t size() const;  ///< Servers with a session.
 
  private:
   struct Entry {
     std::string server;
-    std::vector<SessionPtr> sessions;  ///< Oldest first, at most kMaxPerServer.
+    std::vector<TlsSession> sessions;  ///< Oldest first, at most kMaxPerServer.
   };
   static constexpr std::size_t kMaxPerServer = 4;
 

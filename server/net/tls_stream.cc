@@ -2,10 +2,8 @@
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
-#include <openssl/x509_vfy.h>
 
 #include <boost/asio/post.hpp>
-#include <boost/asio/ssl/error.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <cerrno>
 #include <memory>
@@ -14,8 +12,8 @@
 #include <utility>
 
 #include "base/strings.h"
-#include "net/error.h"
 #include "net/tls_carrier.h"
+#include "net/tls_error.h"
 
 namespace fetchd::net {
 
@@ -190,17 +188,8 @@ class TlsStream final : public Stream {
         return asio::error::eof;
       default:
         broken_ = true;
-        return Broken();
+        return SslFailure(ssl_.get());
     }
-  }
-
-  static error_code Broken() {
-    const unsigned long code = ERR_peek_error();
-    if (code == 0 && errno != 0) return {errno, boost::system::system_category()};
-    if (code == 0 || ERR_GET_REASON(code) == SSL_R_UNEXPECTED_EOF_WHILE_READING) {
-      return asio::ssl::error::stream_truncated;
-    }
-    return {static_cast<int>(code), asio::error::get_ssl_category()};
   }
 
   /// A fast peer would keep this task from ever leaving the thread to others.
@@ -218,44 +207,6 @@ class TlsStream final : public Stream {
   int immediate_ = 0;
 };
 
-// --- Errors of the handshake ---
-
-struct Refusal {
-  const char* check;
-  std::string message;
-};
-
-Refusal RefusalFor(long verify_result, const std::string& host) {
-  switch (verify_result) {
-    case X509_V_ERR_CERT_HAS_EXPIRED:
-      return {"EXPIRED", "the certificate has expired"};
-    case X509_V_ERR_CERT_NOT_YET_VALID:
-      return {"NOT_YET_VALID", "the certificate is not valid yet"};
-    case X509_V_ERR_HOSTNAME_MISMATCH:
-    case X509_V_ERR_IP_ADDRESS_MISMATCH:
-      return {"WRONG_HOST", Concat("wrong host: the certificate does not name ", host)};
-    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
-      return {"SELF_SIGNED", "the certificate is self-signed"};
-    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
-      return {"UNKNOWN_ISSUER", "unknown issuer: the chain ends in a root that is not trusted"};
-    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
-    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
-    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
-      return {"UNKNOWN_ISSUER", "unknown issuer: no trusted certificate signed this one"};
-    default:
-      return {"OTHER", X509_verify_cert_error_string(verify_result)};
-  }
-}
-
-absl::Status HandshakeError(const error_code& error, const SSL* ssl, const std::string& host,
-                            const std::string& peer_name) {
-  const long verified = SSL_get_verify_result(ssl);
-  if (verified == X509_V_OK) return NetworkError(error, Phase::kTls, peer_name);
-  const Refusal refusal = RefusalFor(verified, host);
-  return WithReason(absl::FailedPreconditionError(Concat("TLS ", peer_name, ": ", refusal.message)),
-                    {"TLS_VERIFY_FAILED", {{"check", refusal.check}, {"peer", peer_name}}});
-}
-
 /// A server may decline ALPN, but not choose what was not offered.
 bool AcceptableAlpn(const SSL* ssl, bool offered_http2) {
   const std::string_view chosen = ChosenProtocol(ssl);
@@ -263,11 +214,11 @@ bool AcceptableAlpn(const SSL* ssl, bool offered_http2) {
 }
 
 template <typename Carrier>
-Task<absl::StatusOr<TlsHandshake>> ShakeHandsOver(Carrier carrier, SslPtr ssl, std::string host,
+Task<absl::StatusOr<TlsHandshake>> ShakeHandsOver(Carrier carrier, SslPtr ssl,
                                                   std::string peer_name, bool offered_http2) {
   auto stream = std::make_unique<TlsStream<Carrier>>(std::move(carrier), std::move(ssl));
   const error_code error = co_await stream->Handshake();
-  if (error) co_return HandshakeError(error, stream->ssl(), host, peer_name);
+  if (error) co_return HandshakeError(error, stream->ssl(), peer_name);
   if (!AcceptableAlpn(stream->ssl(), offered_http2)) {
     co_return WithReason(
         absl::UnavailableError(Concat("TLS ", peer_name, ": chose a protocol nobody offered")),
@@ -282,17 +233,15 @@ Task<absl::StatusOr<TlsHandshake>> ShakeHandsOver(Carrier carrier, SslPtr ssl, s
 }  // namespace
 
 Task<absl::StatusOr<TlsHandshake>> ShakeHands(tcp::socket socket, tcp::endpoint peer, SslPtr ssl,
-                                              std::string host, std::string peer_name,
-                                              bool offered_http2) {
+                                              std::string peer_name, bool offered_http2) {
   return ShakeHandsOver(SocketCarrier(std::move(socket), std::move(peer)), std::move(ssl),
-                        std::move(host), std::move(peer_name), offered_http2);
+                        std::move(peer_name), offered_http2);
 }
 
 Task<absl::StatusOr<TlsHandshake>> ShakeHands(std::unique_ptr<Stream> inner, SslPtr ssl,
-                                              std::string host, std::string peer_name,
-                                              bool offered_http2) {
-  return ShakeHandsOver(StreamCarrier(std::move(inner)), std::move(ssl), std::move(host),
-                        std::move(peer_name), offered_http2);
+                                              std::string peer_name, bool offered_http2) {
+  return ShakeHandsOver(StreamCarrier(std::move(inner)), std::move(ssl), std::move(peer_name),
+                        offered_http2);
 }
 
 }  // namespace fetchd::net

@@ -16,21 +16,17 @@ struct TlsHandshake {
   bool resumed = false;
 };
 
-/// Shakes hands over a connected socket. `host` and `peer_name` are for messages;
-/// `offered_http2` is what `ssl` was made with. No timeout of its
-/// own. Errors: FAILED_PRECONDITION with reason TLS_VERIFY_FAILED and metadata "check" (EXPIRED,
-/// NOT_YET_VALID, WRONG_HOST, UNKNOWN_ISSUER, SELF_SIGNED, OTHER) when the certificate is refused;
-/// UNAVAILABLE with reason TLS_FAILED otherwise.
+/// Shakes hands over a connected socket. `peer_name` is for messages; `ssl` comes from TlsContexts,
+/// and `offered_http2` is what it was made with. No timeout of its own. Errors: see HandshakeError;
+/// those of TlsFault may come with a later read as well.
 Task<absl::StatusOr<TlsHandshake>> ShakeHands(asio::ip::tcp::socket socket,
                                               asio::ip::tcp::endpoint peer, SslPtr ssl,
-                                              std::string host, std::string peer_name,
-                                              bool offered_http2);
+                                              std::string peer_name, bool offered_http2);
 
 /// The same over a stream, such as a tunnel through a proxy that is spoken to in TLS itself. Slower
 /// (bytes are copied once more), and less sure of an idle connection: one that a session ticket has
 /// reached counts as stale.
 Task<absl::StatusOr<TlsHandshake>> ShakeHands(std::unique_ptr<Stream> inner, SslPtr ssl,
-                                              std::string host, std::string peer_name,
-                                              bool offered_http2);
+                                              std::string peer_name, bool offered_http2);
 
 }  // namespace fetchd::net

@@ -661,10 +661,15 @@ TEST_F(ApplicationTest, WhatThisMachineLacksIsToldWithoutAStart) {
   EXPECT_THAT(CheckMachine(Settings().config), IsEmpty());
   LoadedConfig lacking = Settings();
   lacking.config.client.max_connections = 100'000'000;
-  lacking.config.tls_ca_file = (directory_ / "missing.pem").string();
+  lacking.config.tls.ca_file = (directory_ / "missing.pem").string();
+  lacking.config.tls_profiles["partner"].certificate_file = "/etc/us.pem";
 
   EXPECT_THAT(CheckMachine(lacking.config),
-              ::testing::ElementsAre(HasSubstr("limits.connections"), HasSubstr("missing.pem")));
+              ::testing::ElementsAre(HasSubstr("limits.connections"),
+                                     HasSubstr("default TLS profile: ca_file " +
+                                               (directory_ / "missing.pem").string()),
+                                     HasSubstr("TLS profile \"partner\": certificate_file and "
+                                               "key_file are given together")));
 }
 
 TEST_F(ApplicationTest, APortInUseIsAnError) {

@@ -66,8 +66,14 @@ egress:
   ports: [80, 443, 9000]
   ipv4_literals: whatwg
 tls:
+  min_version: 1.3
   profiles:
-    corp: {ca_file: /etc/corp.pem}
+    corp:
+      ca_file: /etc/corp.pem
+      certificate_file: /etc/us.pem
+      key_file: /etc/us.key
+      min_version: 1.2
+      pins: [MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=]
 timeouts: {first_byte: 1m30s}
 store.url: "sqlite:/var/lib/jobs.db"
 shutdown:
@@ -80,7 +86,13 @@ shutdown:
   EXPECT_THAT(loaded.config.egress.allow, ElementsAre("127.0.0.1/32", "*.corp.example"));
   EXPECT_THAT(loaded.config.egress.ports, ElementsAre(80, 443, 9000));
   EXPECT_EQ(loaded.config.engine.url.ipv4_forms, Ipv4Forms::kWhatwg);
-  EXPECT_EQ(loaded.config.tls_profiles.at("corp").ca_file, "/etc/corp.pem");
+  const net::TlsProfile& corp = loaded.config.tls_profiles.at("corp");
+  EXPECT_EQ(corp.ca_file, "/etc/corp.pem");
+  EXPECT_EQ(corp.certificate_file, "/etc/us.pem");
+  EXPECT_EQ(corp.key_file, "/etc/us.key");
+  EXPECT_EQ(corp.min_version, net::TlsVersion::k12);
+  EXPECT_THAT(corp.pins, ElementsAre("MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="));
+  EXPECT_EQ(loaded.config.tls.min_version, net::TlsVersion::k13);
   EXPECT_EQ(loaded.config.engine.timeouts.first_byte, 90s);
   EXPECT_EQ(loaded.config.DatabasePath(), "/var/lib/jobs.db");
 }
@@ -145,6 +157,11 @@ INSTANTIATE_TEST_SUITE_P(
                  "egress.allow: egress.allow[0] 169.254.0.0/16: link-local, metadata"},
         BadInput{"BadPort", "egress: {ports: [0]}\n", "egress.ports: expects a whole number"},
         BadInput{"ZeroTimeout", "timeouts: {dns: 0}\n", "timeouts.dns: must be more than 0"},
+        BadInput{"OldTls", "tls: {min_version: 1.1}\n", "tls.min_version: expects 1.2 | 1.3"},
+        BadInput{"OldTlsOfAProfile", "tls: {profiles: {a: {min_version: 1.0}}}\n",
+                 "tls.profiles.a.min_version: expects 1.2 | 1.3"},
+        BadInput{"BadPin", "tls: {profiles: {a: {pins: [abc]}}}\n",
+                 "tls.profiles.a.pins: \"abc\" is no pin"},
         BadInput{"BadPattern", "origins: {\"a b\": {connections: 1}}\n", "write a host"},
         BadInput{"BadScheme", "origins: {a.test: {prewarm: 1, prewarm_scheme: ftp}}\n",
                  "expects https or http"},
@@ -210,13 +227,17 @@ TEST_F(ConfigLoaderTest, MissingFileIsAnError) {
 
 TEST_F(ConfigLoaderTest, PrintedConfigReadsToTheSameEffect) {
   const LoadedConfig first = LoadConfig(
-      {.settings = {
-           "limits.connections=77", "egress.allow=[127.0.0.1/32, \"*.corp.example\"]",
-           "tls.profiles.corp.ca_file=/etc/corp.pem", "log.format=json", "shutdown.grace=90s",
-           "http.user_agent=a \"b\" # c", "http.h2c_origins=[\"http://internal:8080\"]",
-           "origins.*.corp.example:8443.connections=2",
-           "origins.*.corp.example:8443.tls_profile=corp", "origins.*.connections=9",
-           "origins.internal:8080.prewarm=3", "origins.internal:8080.prewarm_scheme=http"}});
+      {.settings = {"limits.connections=77", "egress.allow=[127.0.0.1/32, \"*.corp.example\"]",
+                    "tls.profiles.corp.ca_file=/etc/corp.pem", "log.format=json",
+                    "tls.profiles.corp.certificate_file=/etc/us.pem",
+                    "tls.profiles.corp.key_file=/etc/us.key", "tls.profiles.corp.min_version=1.3",
+                    "tls.profiles.corp.pins=[MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=]",
+                    "tls.profiles.plain.ca_file=", "tls.min_version=1.3", "shutdown.grace=90s",
+                    "http.user_agent=a \"b\" # c", "http.h2c_origins=[\"http://internal:8080\"]",
+                    "origins.*.corp.example:8443.connections=2",
+                    "origins.*.corp.example:8443.tls_profile=corp", "origins.*.connections=9",
+                    "origins.internal:8080.prewarm=3",
+                    "origins.internal:8080.prewarm_scheme=http"}});
   ASSERT_THAT(first.errors, IsEmpty());
 
   const std::string printed = PrintConfig(first.config);
@@ -226,6 +247,8 @@ TEST_F(ConfigLoaderTest, PrintedConfigReadsToTheSameEffect) {
   EXPECT_EQ(PrintConfig(second.config), printed);
   EXPECT_EQ(second.config.client.max_connections, 77u);
   EXPECT_EQ(second.config.client.user_agent, "a \"b\" # c");
+  EXPECT_EQ(second.config.tls_profiles.at("corp").key_file, "/etc/us.key");
+  EXPECT_TRUE(second.config.tls_profiles.contains("plain"));
   EXPECT_EQ(second.config.origins.at("*").max_connections, 9u);
   EXPECT_EQ(second.config.origins.at("internal:8080").prewarm, 3u);
   EXPECT_EQ(second.config.origins.at("internal:8080").prewarm_scheme, "http");

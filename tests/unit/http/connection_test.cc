@@ -10,6 +10,7 @@
 
 #include "base/strings.h"
 #include "fake_net.h"
+#include "net/tls_error.h"
 
 namespace fetchd::http {
 namespace {
@@ -182,6 +183,17 @@ TEST_F(ConnectionTest, TlsCutIsNotTheEndOfABodyWithoutLength) {
   const Outcome outcome = Exchange({"HTTP/1.1 200 OK\r\n\r\nabc"});
 
   EXPECT_EQ(outcome.status.code(), absl::StatusCode::kDataLoss);
+}
+
+/// TLS 1.3 servers ask for a client certificate too late for the handshake to fail.
+TEST_F(ConnectionTest, WishForAClientCertificateIsNoLostConnection) {
+  peer_->end = net::TlsFault::kCertificateWanted;
+  const Outcome outcome = Exchange({});
+
+  EXPECT_TRUE(absl::IsFailedPrecondition(outcome.status)) << outcome.status;
+  EXPECT_EQ(GetReason(outcome.status)->reason, "TLS_CLIENT_CERTIFICATE");
+  EXPECT_THAT(MessageOf(outcome.status),
+              StartsWith("TLS example.org:80: the server asks for a client certificate"));
 }
 
 TEST_F(ConnectionTest, AnswerToAHalfWrittenRequestCounts) {

@@ -72,6 +72,7 @@ class RedirectingClientTest : public ShardTest {
     Request request(*Url::Parse(url));
     request.headers = {{"Authorization", "s"}, {"Cookie", "s"}, {"X-Key", "s"}, {"X-Open", "o"}};
     request.secret_headers = {"x-key"};
+    request.tls_profile = "profile";
     absl::Status status = absl::UnknownError("not finished");
     tasks_.Spawn("get", Send(std::move(request), config, status));
     Poll();
@@ -81,6 +82,11 @@ class RedirectingClientTest : public ShardTest {
     std::vector<std::string> urls;
     for (const Request& request : inner_.requests) urls.push_back(request.url.ToString());
     return urls;
+  }
+  std::vector<std::string> Profiles() const {
+    std::vector<std::string> profiles;
+    for (const Request& request : inner_.requests) profiles.push_back(request.tls_profile);
+    return profiles;
   }
   static std::string ReasonOf(const absl::Status& status) {
     return GetReason(status).value_or(Reason{}).reason;
@@ -122,6 +128,23 @@ TEST_F(RedirectingClientTest, SecretsAreDroppedForGoodWhenTheOriginChanges) {
     ASSERT_EQ(inner_.requests[hop].headers.size(), 1U);
     EXPECT_EQ(inner_.requests[hop].headers[0].name, "X-Open");
   }
+}
+
+TEST_F(RedirectingClientTest, ClientCertificateIsShownToItsOwnOriginOnly) {
+  inner_.Redirect("https://a.example.org/", "/same");
+  inner_.Redirect("https://a.example.org/same", "https://b.example.org/");
+  inner_.Redirect("https://b.example.org/", "https://a.example.org/back");
+
+  EXPECT_EQ(Get("https://a.example.org/", {.identifying_profiles = {"other", "profile"}}),
+            absl::OkStatus());
+  EXPECT_THAT(Profiles(), ElementsAre("profile", "profile", "", ""));
+}
+
+TEST_F(RedirectingClientTest, TrustWithoutAClientCertificateFollowsTheRedirects) {
+  inner_.Redirect("https://a.example.org/", "https://b.example.org/");
+
+  EXPECT_EQ(Get("https://a.example.org/", {.identifying_profiles = {"other"}}), absl::OkStatus());
+  EXPECT_THAT(Profiles(), ElementsAre("profile", "profile"));
 }
 
 TEST_F(RedirectingClientTest, AnotherPortOrSubdomainIsAnotherOrigin) {

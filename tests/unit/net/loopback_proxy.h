@@ -33,6 +33,13 @@ class LoopbackServer {
     constexpr unsigned char kId[] = "test";
     SSL_CTX_set_session_id_context(tls_->native_handle(), kId, sizeof kId);
   }
+  /// Clients must show a certificate of an authority in `ca_file`, in TLS 1.3: there the server
+  /// says no after the client's side of the handshake is done.
+  void AskClientsFor(const std::string& ca_file) {
+    tls_->load_verify_file(ca_file);
+    tls_->set_verify_mode(asio::ssl::verify_peer | asio::ssl::verify_fail_if_no_peer_cert);
+    SSL_CTX_set_min_proto_version(tls_->native_handle(), TLS1_3_VERSION);
+  }
   virtual ~LoopbackServer() = default;
   LoopbackServer(const LoopbackServer&) = delete;
   LoopbackServer& operator=(const LoopbackServer&) = delete;

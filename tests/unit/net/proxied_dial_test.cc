@@ -24,10 +24,12 @@ namespace {
 using namespace std::chrono_literals;
 using asio::ip::tcp;
 using ::testing::AllOf;
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
+using ::testing::Pair;
 using ::testing::SizeIs;
 using ::testing::StartsWith;
 using Dialled = absl::StatusOr<std::unique_ptr<Stream>>;
@@ -43,8 +45,14 @@ struct Certified {
   const testing::CertificateAuthority authority{folder.path()};
   const testing::CertificateFiles proxy = authority.Issue("proxy", {"DNS:proxy.test"});
   const testing::CertificateFiles origin = authority.Issue("origin", {"DNS:origin.test"});
-  const std::shared_ptr<TlsContexts> tls =
-      *TlsContexts::Create({{"", {authority.ca_file().string()}}, {"strangers", {}}});
+  const testing::CertificateFiles client = authority.Issue("client", {"DNS:client.test"});
+  const std::shared_ptr<TlsContexts> tls = *TlsContexts::Create(
+      {{"", {authority.ca_file().string()}},
+       {"client", {authority.ca_file().string(), client.certificate.string(), client.key.string()}},
+       {"pinned",
+        {.ca_file = authority.ca_file().string(),
+         .pins = {testing::Certificate::SelfSigned({.common_name = "stranger"}).Pin()}}},
+       {"strangers", {}}});
 };
 
 /// Origins have public addresses in DNS; every tunnel ends at an echo server all the same.
@@ -330,6 +338,21 @@ TEST_P(EveryProxyTest, SessionsOfOneRouteAreNotResumedOnAnother) {
   EXPECT_FALSE(visit("two"));
 }
 
+TEST_P(EveryProxyTest, SessionIsNotResumedAtAnotherAddressBehindIt) {
+  StartProxyToTls(GetParam());
+  const auto visit_at = [&](const char* address) {
+    resolver_.Set("origin.test", {address});
+    const Dialled stream = Dial(To("origin.test", "https"));
+    EXPECT_TRUE(stream.ok()) << stream.status();
+    if (stream.ok()) Echo(**stream, "ping");
+    return record_.tls_resumed;
+  };
+
+  EXPECT_FALSE(visit_at("93.184.216.34"));
+  EXPECT_TRUE(visit_at("93.184.216.34"));
+  EXPECT_FALSE(visit_at("93.184.216.35"));
+}
+
 TEST_F(ProxiedDialTest, EndInTheMiddleOfAnAnswerIsNoAnswer) {
   const std::string answer = "HTTP/1.1 503 Unreachable\r\nVia: 1.1 corp\r\n\r\n";
   LoopbackProxy& server = StartProxy(ProxyKind::kHttp);
@@ -441,16 +464,53 @@ TEST_F(ProxiedDialTest, SocksPasswordIsSentWhenAsked) {
   EXPECT_THAT(server.requests[0], HasSubstr("\x02me\x06s3cret"));
 }
 
-TEST_F(ProxiedDialTest, ProxyThatIsNotTrustedIsToldNothing) {
+struct Distrust {
+  const char* profile;
+  const char* check;
+};
+class DistrustedProxyTest : public ProxiedDialTest,
+                            public ::testing::WithParamInterface<Distrust> {};
+
+TEST_P(DistrustedProxyTest, IsToldNothing) {
   LoopbackProxy& server = StartProxyToTls(ProxyKind::kHttps);
-  proxy_.tls_profile = "strangers";
+  proxy_.tls_profile = GetParam().profile;
   proxy_.username = "me";
   proxy_.password = Secret("s3cret");
   const Dialled stream = Dial(To("origin.test", "https"));
 
-  EXPECT_EQ(GetReason(stream.status())->reason, "TLS_VERIFY_FAILED") << stream.status();
-  EXPECT_THAT(MessageOf(stream.status()), HasSubstr("proxy corp"));
+  const Reason reason = GetReason(stream.status()).value_or(Reason{});
+  EXPECT_EQ(reason.reason, "TLS_VERIFY_FAILED") << stream.status();
+  EXPECT_THAT(reason.metadata, Contains(Pair("check", GetParam().check)));
+  EXPECT_THAT(MessageOf(stream.status()), StartsWith("TLS proxy corp: "));
   EXPECT_EQ(record_.failed_phase, Phase::kProxy);
+  EXPECT_THAT(server.requests, IsEmpty());
+}
+
+INSTANTIATE_TEST_SUITE_P(All, DistrustedProxyTest,
+                         ::testing::Values(Distrust{"strangers", "UNKNOWN_ISSUER"},
+                                           Distrust{"pinned", "PIN_MISMATCH"}),
+                         [](const auto& each) { return std::string(each.param.profile); });
+
+TEST_F(ProxiedDialTest, ProxyIsShownTheCertificateOfItsProfile) {
+  LoopbackProxy& server = StartProxyToTls(ProxyKind::kHttps);
+  server.AskClientsFor(Certified::Get().authority.ca_file().string());
+  proxy_.tls_profile = "client";
+  const Dialled stream = Dial(To("origin.test", "https"));
+
+  ASSERT_TRUE(stream.ok()) << stream.status();
+  EXPECT_EQ(Echo(**stream, "ping"), "ping");
+}
+
+TEST_F(ProxiedDialTest, ProxyThatWantsACertificateSaysSo) {
+  LoopbackProxy& server = StartProxyToTls(ProxyKind::kHttps);
+  server.AskClientsFor(Certified::Get().authority.ca_file().string());
+  const Dialled stream = Dial(To("origin.test", "https"));
+
+  const Reason reason = GetReason(stream.status()).value_or(Reason{});
+  EXPECT_TRUE(absl::IsFailedPrecondition(stream.status())) << stream.status();
+  EXPECT_EQ(reason.reason, "TLS_CLIENT_CERTIFICATE");
+  EXPECT_THAT(reason.metadata, Contains(Pair("check", "CERTIFICATE_WANTED")));
+  EXPECT_THAT(MessageOf(stream.status()), StartsWith("TLS proxy corp: "));
   EXPECT_THAT(server.requests, IsEmpty());
 }
 
