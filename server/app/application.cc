@@ -47,6 +47,7 @@ absl::StatusOr<http::ClientConfig> ClientConfigOf(const Config& config) {
   constexpr std::uint64_t kSmallest = 64 << 10;  // About what HTTP/2 starts with (RFC 9113 6.9.2).
   constexpr std::uint64_t kLargest = 16 << 20;
   http::ClientConfig client = config.client;
+  client.resolver.timeout = config.engine.timeouts.dial.dns;
   ASSIGN_OR_RETURN(client.origin_rules, http::OriginRules::Create(config.origins));
   std::vector<std::string> errors;
   auto routes = MakeProxyRoutes(config.proxy, config.tls_profiles, errors);

@@ -86,6 +86,12 @@ void CheckOrigins(const Config& config, std::vector<std::string>& errors) {
   }
 }
 
+void CheckDns(const Config& config, std::vector<std::string>& errors) {
+  if (config.client.resolver.min_ttl > config.client.resolver.max_ttl) {
+    errors.push_back("dns.min_ttl: is longer than dns.max_ttl");
+  }
+}
+
 /// Callers choose paths below the root: neither the jobs nor the key may be among them.
 void CheckFilesRoot(const Config& config, std::vector<std::string>& errors) {
   std::error_code ignored;  // Then the path is taken as it is written.
@@ -120,6 +126,7 @@ std::vector<std::string> CheckConfig(const Config& config) {
   CheckLimits(config, errors);
   CheckOrigins(config, errors);
   MakeProxyRoutes(config.proxy, config.tls_profiles, errors);
+  CheckDns(config, errors);
   CheckListeners(config, errors);
   CheckFilesRoot(config, errors);
   return errors;

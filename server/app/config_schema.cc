@@ -190,6 +190,23 @@ ConfigKey H2cOriginsKey() {
           }};
 }
 
+ConfigKey DnsServersKey() {
+  return {"dns.servers",
+          "list of servers in one text",
+          "DNS servers, \"10.0.0.2:53,[2001:db8::1]:53,10.0.0.3\". Empty: the system's, after "
+          "/etc/hosts.",
+          true,
+          [](const YAML::Node& node, const std::string&, Config& config) -> absl::Status {
+            ASSIGN_OR_RETURN(const std::string servers, ReadText(node));
+            ASSIGN_OR_RETURN(config.client.resolver.servers, net::ParseDnsServers(servers));
+            return absl::OkStatus();
+          },
+          [](const Config& config) {
+            const net::DnsServers& servers = config.client.resolver.servers;
+            return Written{{"", WriteText(net::FormatDnsServers(servers))}};
+          }};
+}
+
 /// A key `origins.<pattern>.<name>`. `at` finds the optional field, `value` reads it from the node
 /// and `write` is the way back.
 template <typename At, typename Read, typename Write>
@@ -245,8 +262,24 @@ std::vector<ConfigKey> EdgeKeys() {
                            {{"canonical", Ipv4Forms::kCanonical}, {"whatwg", Ipv4Forms::kWhatwg}},
                            "How IPv4 literals in URLs may be written: dotted quads only, or as in "
                            "browsers."),
-      TextKey("dns.servers", FETCHD_AT(client.resolver.servers),
-              "DNS servers, \"10.0.0.2:53,10.0.0.3\". Empty: the system's, after /etc/hosts."),
+  };
+}
+
+std::vector<ConfigKey> DnsKeys() {
+  return {
+      DnsServersKey(),
+      DurationKey("dns.min_ttl", FETCHD_AT(client.resolver.min_ttl),
+                  "Answers are kept at least this long, whatever their TTL.", true),
+      DurationKey("dns.max_ttl", FETCHD_AT(client.resolver.max_ttl),
+                  "Answers are kept at most this long, whatever their TTL; 0: none is kept.", true),
+      DurationKey("dns.negative_ttl", FETCHD_AT(client.resolver.negative_ttl),
+                  "How long it is believed that a name does not exist.", true),
+      DurationKey("dns.stale_if_error", FETCHD_AT(client.resolver.stale_if_error),
+                  "How long after its time an answer serves while the servers fail or are silent; "
+                  "0: not at all.",
+                  true),
+      NumberKey("dns.cache_entries", FETCHD_AT(client.resolver.max_entries), 1, kMany,
+                "Names that are kept on each of runtime.shards."),
   };
 }
 
@@ -365,8 +398,8 @@ std::vector<ConfigKey> ProcessKeys() {
 
 std::vector<ConfigKey> AllKeys() {
   std::vector<ConfigKey> keys;
-  for (auto* group : {&StorageKeys, &EdgeKeys, &TlsKeys, &OriginKeys, &ProxyKeys, &LimitKeys,
-                      &TimeoutKeys, &ProcessKeys}) {
+  for (auto* group : {&StorageKeys, &EdgeKeys, &TlsKeys, &DnsKeys, &OriginKeys, &ProxyKeys,
+                      &LimitKeys, &TimeoutKeys, &ProcessKeys}) {
     for (ConfigKey& key : group()) keys.push_back(std::move(key));
   }
   return keys;

@@ -14,6 +14,12 @@ namespace {
 
 using Answer = absl::StatusOr<Resolution>;
 
+/// With an answer at hand that is past its time, upstream has this long (RFC 8767 5: the client
+/// response timer)...
+constexpr Duration kPatienceWithStale = std::chrono::milliseconds(1800);
+/// ... and when it failed, it is not asked again for this long (the failure recheck timer).
+constexpr Duration kRecheckAfterFailure = std::chrono::seconds(30);
+
 /// One lookup that several wait for. The caller that began it carries it out; when that one gives
 /// up (cancelled, out of time), `answer` stays empty and one of those who wait begins anew.
 struct Flight {
@@ -40,11 +46,16 @@ class CachingResolver final : public Resolver {
     std::string host;
     Answer answer;
     SteadyTime fresh_until;
+    SteadyTime stale_until;  ///< From fresh_until on it serves only when upstream fails.
   };
   class Lead;
 
   std::optional<Answer> Cached(const std::string& host);
-  void Remember(const std::string& host, const Answer& answer);
+  Task<Answer> LookUp(std::string host, Deadline deadline);
+  std::optional<Entry> StaleEntry(const std::string& host);
+  Entry FreshEntry(const std::string& host, const Answer& answer) const;
+  void Remember(Entry entry);
+  void Forget(const std::string& host);
   static Task<Answer> AwaitLanding(std::shared_ptr<Flight> flight);
 
   const asio::any_io_executor executor_;
@@ -97,9 +108,24 @@ Task<Answer> CachingResolver::Resolve(std::string host, Deadline deadline) {
     if (!answer.ok() && absl::IsDeadlineExceeded(answer.status())) co_return answer;
   }
   Lead lead(*this, host);
-  Answer answer = co_await upstream_->Resolve(host, deadline);
-  Remember(host, answer);
+  Answer answer = co_await LookUp(host, deadline);
   if (IsCommon(answer)) lead.Land(answer);
+  co_return answer;
+}
+
+Task<Answer> CachingResolver::LookUp(std::string host, Deadline deadline) {
+  std::optional<Entry> stale = StaleEntry(host);
+  if (stale) deadline = deadline.Min(Deadline::After(clock_, kPatienceWithStale));
+  Answer answer = co_await upstream_->Resolve(host, deadline);
+  if (answer.ok() || absl::IsNotFound(answer.status())) {
+    Remember(FreshEntry(host, answer));
+    co_return answer;
+  }
+  if (!stale || absl::IsCancelled(answer.status())) co_return answer;
+  stale->fresh_until = std::min(clock_.Now() + kRecheckAfterFailure, stale->stale_until);
+  stale->answer->cached = true;
+  answer = stale->answer;
+  Remember(*std::move(stale));
   co_return answer;
 }
 
@@ -111,31 +137,43 @@ Task<Answer> CachingResolver::AwaitLanding(std::shared_ptr<Flight> flight) {
 std::optional<Answer> CachingResolver::Cached(const std::string& host) {
   const auto found = by_host_.find(host);
   if (found == by_host_.end()) return std::nullopt;
-  if (found->second->fresh_until <= clock_.Now()) {
-    entries_.erase(found->second);
-    by_host_.erase(found);
-    return std::nullopt;
-  }
+  if (found->second->fresh_until <= clock_.Now()) return std::nullopt;
   entries_.splice(entries_.begin(), entries_, found->second);
   Answer answer = entries_.front().answer;
   if (answer.ok()) answer->cached = true;
   return answer;
 }
 
-void CachingResolver::Remember(const std::string& host, const Answer& answer) {
-  if (!answer.ok() && !absl::IsNotFound(answer.status())) return;
+/// A copy: while upstream is asked, the entry may have to make room.
+std::optional<CachingResolver::Entry> CachingResolver::StaleEntry(const std::string& host) {
+  const auto found = by_host_.find(host);
+  if (found == by_host_.end()) return std::nullopt;
+  const Entry& entry = *found->second;
+  if (entry.answer.ok() && clock_.Now() < entry.stale_until) return entry;
+  Forget(host);
+  return std::nullopt;
+}
+
+CachingResolver::Entry CachingResolver::FreshEntry(const std::string& host,
+                                                   const Answer& answer) const {
   const Duration ttl = answer.ok() ? std::clamp(answer->ttl, config_.min_ttl, config_.max_ttl)
                                    : config_.negative_ttl;
-  if (const auto found = by_host_.find(host); found != by_host_.end()) {
-    entries_.erase(found->second);
-    by_host_.erase(found);
-  }
-  entries_.push_front({host, answer, clock_.Now() + ttl});
-  by_host_.emplace(host, entries_.begin());
-  if (entries_.size() > config_.max_entries) {
-    by_host_.erase(entries_.back().host);
-    entries_.pop_back();
-  }
+  const SteadyTime fresh_until = clock_.Now() + ttl;
+  return {host, answer, fresh_until, fresh_until + config_.stale_if_error};
+}
+
+void CachingResolver::Remember(Entry entry) {
+  Forget(entry.host);
+  entries_.push_front(std::move(entry));
+  by_host_.emplace(entries_.front().host, entries_.begin());
+  if (entries_.size() > config_.max_entries) Forget(std::string(entries_.back().host));
+}
+
+void CachingResolver::Forget(const std::string& host) {
+  const auto found = by_host_.find(host);
+  if (found == by_host_.end()) return;
+  entries_.erase(found->second);
+  by_host_.erase(found);
 }
 
 }  // namespace

@@ -78,7 +78,7 @@ class Race {
       if (Pending() == 0 && all_started) co_return Finish(nullptr, false);
       const SteadyTime now = clock_.Now();
       if (deadline.Passed(now)) co_return Finish(nullptr, true);
-      if (!all_started && (Pending() == 0 || now >= next_at_) && MakeWay(now)) {
+      if (!all_started && (LatestEnded() || now >= next_at_) && MakeWay(now)) {
         StartNext();
         continue;
       }
@@ -150,6 +150,8 @@ class Race {
     return nullptr;
   }
 
+  bool LatestEnded() const { return track_->runners.back()->ended.has_value(); }
+
   std::size_t Pending() const {
     return static_cast<std::size_t>(
         std::ranges::count_if(track_->runners, [](const auto& r) { return !r->ended; }));
@@ -175,9 +177,10 @@ class Race {
     const SteadyTime now = clock_.Now();
     for (const auto& runner : track_->runners) {
       const std::string running = deadline_passed ? "timed out" : "abandoned";
+      const Duration took = runner->ended ? runner->took : Duration(now - runner->began);
       result.tries.push_back({runner->endpoint,
-                              runner->ended ? ConnectOutcome(*runner->ended) : running,
-                              runner->ended ? runner->took : Duration(now - runner->began)});
+                              runner->ended ? ConnectOutcome(*runner->ended) : running, took,
+                              runner->ended ? runner->ended->failed() : took >= kAttemptDelay});
     }
     return result;
   }

@@ -22,6 +22,7 @@ struct ConnectTry {
   asio::ip::tcp::endpoint endpoint;
   std::string outcome;  ///< "connected", "refused", "timed out", "abandoned", ...
   Duration took{};
+  bool failed = false;  ///< Or lost the race after more than its head start: to be tried last.
 };
 
 struct ConnectResult {
@@ -33,11 +34,11 @@ struct ConnectResult {
   std::vector<ConnectTry> tries;  ///< In the order begun.
 };
 
-/// Connects to `endpoints` in the order given, 250 ms apart or as soon as one fails. Completes with
-/// the first that connected and is what was asked for; all others are closed, those that failed at
-/// once. It holds one socket, and up to three SpareSockets() while addresses are silent; without
-/// one, the address that has been silent longest is given up for the next after one second. Does
-/// not interleave: see InterleaveFamilies. `endpoints` is not empty.
+/// Connects to `endpoints` in the order given, 250 ms apart or as soon as the latest fails.
+/// Completes with the first that connected and is what was asked for; all others are closed, those
+/// that failed at once. It holds one socket, and up to three SpareSockets() while addresses are
+/// silent; without one, the address that has been silent longest is given up for the next after one
+/// second. Does not interleave: see InterleaveFamilies. `endpoints` is not empty.
 Task<ConnectResult> RaceToConnect(asio::any_io_executor executor, Clock& clock,
                                   std::vector<asio::ip::tcp::endpoint> endpoints,
                                   Deadline deadline);

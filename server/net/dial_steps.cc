@@ -31,18 +31,38 @@ Task<ConnectResult> DialSteps::Connect(std::vector<address> addresses, std::uint
   for (const address& each : InterleaveFamilies(std::move(addresses))) {
     endpoints.emplace_back(each, port);
   }
+  services_.failed.PutLast(endpoints);
   const SteadyTime began = services_.clock.Now();
   const Deadline until = deadline_.Min(Deadline::After(began, timeouts_.connect));
   ConnectResult result =
       co_await RaceToConnect(services_.executor, services_.clock, std::move(endpoints), until);
   record_.connect += services_.clock.Now() - began;
+  for (const ConnectTry& each : result.tries) {
+    if (each.failed) services_.failed.Failed(each.endpoint);
+  }
+  if (result.error) co_return result;
+  services_.failed.Reached(result.peer);
   boost::system::error_code ignored;  // Slower without it, no less right.
-  if (!result.error) result.socket.set_option(tcp::no_delay(true), ignored);
+  result.socket.set_option(tcp::no_delay(true), ignored);
   co_return result;
 }
 
 absl::StatusOr<SslPtr> DialSteps::NewClient(const TlsTarget& target) const {
   return services_.tls->NewClient(target, services_.clock.Now());
+}
+
+Task<absl::StatusOr<std::unique_ptr<Stream>>> DialSteps::SecureDirectly(ConnectResult connected,
+                                                                        TlsTarget target,
+                                                                        std::string peer_name) {
+  target.route = connected.peer.address().to_string();
+  auto stream = co_await Secure(std::move(connected.socket), connected.peer, std::move(target),
+                                std::move(peer_name));
+  // Of several machines behind a name, another may do better. A refused certificate is no fault of
+  // the address.
+  if (absl::IsUnavailable(stream.status()) || absl::IsDeadlineExceeded(stream.status())) {
+    services_.failed.Failed(connected.peer);
+  }
+  co_return stream;
 }
 
 Task<absl::StatusOr<std::unique_ptr<Stream>>> DialSteps::Secure(tcp::socket socket,

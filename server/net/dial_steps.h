@@ -7,6 +7,7 @@
 
 #include "net/connect_race.h"
 #include "net/dialer.h"
+#include "net/failed_addresses.h"
 
 namespace fetchd::net {
 
@@ -19,20 +20,26 @@ struct DialServices {
   Resolver& resolver;
   std::shared_ptr<const egress::Policy> policy;
   std::shared_ptr<TlsContexts> tls;
+  FailedAddresses failed;
 };
 
 /// The steps of one dial. The services and the record outlive it.
 class DialSteps {
  public:
-  DialSteps(const DialServices& services, const DialTimeouts& timeouts, Deadline deadline,
+  DialSteps(DialServices& services, const DialTimeouts& timeouts, Deadline deadline,
             DialRecord& record)
       : services_(services), timeouts_(timeouts), deadline_(deadline), record_(record) {}
 
   /// The address that `host` is, or those of the name. Unjudged.
   Task<absl::StatusOr<std::vector<asio::ip::address>>> Resolve(std::string host);
-  /// To the first of `addresses` that answers, families in turn. What was tried is in the result.
+  /// To the first of `addresses` that answers, families in turn, those that failed a short while
+  /// ago last. What was tried is in the result.
   Task<ConnectResult> Connect(std::vector<asio::ip::address> addresses, std::uint16_t port);
-  /// TLS over a connected socket; `peer_name` is for messages ...
+  /// TLS with whom was connected to; sets `target.route`. `peer_name` is for messages.
+  Task<absl::StatusOr<std::unique_ptr<Stream>>> SecureDirectly(ConnectResult connected,
+                                                               TlsTarget target,
+                                                               std::string peer_name);
+  /// TLS over a connected socket ...
   Task<absl::StatusOr<std::unique_ptr<Stream>>> Secure(asio::ip::tcp::socket socket,
                                                        asio::ip::tcp::endpoint endpoint,
                                                        TlsTarget target, std::string peer_name);
@@ -45,7 +52,7 @@ class DialSteps {
   Task<absl::StatusOr<std::unique_ptr<Stream>>> Finish(Task<absl::StatusOr<TlsHandshake>> handshake,
                                                        std::string peer_name);
 
-  const DialServices& services_;
+  DialServices& services_;
   const DialTimeouts timeouts_;
   const Deadline deadline_;
   DialRecord& record_;

@@ -30,7 +30,7 @@ class HappyEyeballsDialer final : public Dialer {
   Task<absl::StatusOr<std::unique_ptr<Stream>>> DialDirectly(DialRequest request, Deadline deadline,
                                                              DialRecord& record);
 
-  const DialServices services_;
+  DialServices services_;
 };
 
 absl::Status NotConnected(const ConnectResult& result, const Origin& origin) {
@@ -79,10 +79,12 @@ Task<absl::StatusOr<std::unique_ptr<Stream>>> HappyEyeballsDialer::DialDirectly(
     co_return std::make_unique<TcpStream>(std::move(connected.socket), connected.peer);
   }
   record.failed_phase = Phase::kTls;
-  TlsTarget target{request.tls_profile, origin.host, origin.port,
-                   connected.peer.address().to_string(), request.offer_http2};
-  co_return co_await steps.Secure(std::move(connected.socket), connected.peer, std::move(target),
-                                  PeerName(origin));
+  TlsTarget target{.profile = request.tls_profile,
+                   .host = origin.host,
+                   .port = origin.port,
+                   .offer_http2 = request.offer_http2};
+  co_return co_await steps.SecureDirectly(std::move(connected), std::move(target),
+                                          PeerName(origin));
 }
 
 }  // namespace
@@ -90,8 +92,9 @@ Task<absl::StatusOr<std::unique_ptr<Stream>>> HappyEyeballsDialer::DialDirectly(
 std::unique_ptr<Dialer> MakeDialer(asio::any_io_executor executor, Clock& clock, Resolver& resolver,
                                    std::shared_ptr<const egress::Policy> policy,
                                    std::shared_ptr<TlsContexts> tls) {
-  return std::make_unique<HappyEyeballsDialer>(
-      DialServices{std::move(executor), clock, resolver, std::move(policy), std::move(tls)});
+  return std::make_unique<HappyEyeballsDialer>(DialServices{std::move(executor), clock, resolver,
+                                                            std::move(policy), std::move(tls),
+                                                            FailedAddresses(clock)});
 }
 
 }  // namespace fetchd::net

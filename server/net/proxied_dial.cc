@@ -74,8 +74,7 @@ Task<absl::StatusOr<TunnelOutcome>> Converse(Stream& stream, TunnelNegotiation& 
 
 class ProxiedDial {
  public:
-  ProxiedDial(const DialServices& services, DialRequest request, Deadline deadline,
-              DialRecord& record)
+  ProxiedDial(DialServices& services, DialRequest request, Deadline deadline, DialRecord& record)
       : services_(services),
         request_(std::move(request)),
         proxy_(*request_.proxy),
@@ -109,7 +108,7 @@ class ProxiedDial {
   Task<TunnelOutcome> Ask(Link& link, TunnelTarget target, Deadline until);
   Task<absl::StatusOr<std::unique_ptr<Stream>>> Secure(Link tunnel);
 
-  const DialServices& services_;
+  DialServices& services_;
   const DialRequest request_;
   const Proxy& proxy_;
   const std::string peer_;
@@ -163,10 +162,9 @@ Task<absl::StatusOr<Link>> ProxiedDial::Reach() {
     link.tcp = std::make_unique<TcpStream>(std::move(connected.socket), connected.peer);
     co_return link;
   }
-  TlsTarget target{proxy_.tls_profile, proxy_.host, proxy_.port,
-                   connected.peer.address().to_string(), false};
-  CO_ASSIGN_OR_RETURN(link.tls, co_await steps_.Secure(std::move(connected.socket), connected.peer,
-                                                       std::move(target), proxy_.Title()));
+  TlsTarget target{.profile = proxy_.tls_profile, .host = proxy_.host, .port = proxy_.port};
+  CO_ASSIGN_OR_RETURN(link.tls, co_await steps_.SecureDirectly(std::move(connected),
+                                                               std::move(target), proxy_.Title()));
   // The record describes the TLS of the origin, if it has any.
   record_.tls_description.clear();
   record_.tls_resumed = false;
@@ -246,7 +244,7 @@ Task<absl::StatusOr<std::unique_ptr<Stream>>> ProxiedDial::Secure(Link tunnel) {
 
 }  // namespace
 
-Task<absl::StatusOr<std::unique_ptr<Stream>>> DialThroughProxy(const DialServices& services,
+Task<absl::StatusOr<std::unique_ptr<Stream>>> DialThroughProxy(DialServices& services,
                                                                DialRequest request,
                                                                Deadline deadline,
                                                                DialRecord& record) {

@@ -14,7 +14,7 @@ namespace fetchd::net {
 /// proxy is asked for one after the other until it reaches one; addresses of the family in which
 /// the proxy itself was reached come first. Each but the last has half of the time that is left.
 /// The proxy is where the configuration says: its own address is not judged.
-Task<absl::StatusOr<std::unique_ptr<Stream>>> DialThroughProxy(const DialServices& services,
+Task<absl::StatusOr<std::unique_ptr<Stream>>> DialThroughProxy(DialServices& services,
                                                                DialRequest request,
                                                                Deadline deadline,
                                                                DialRecord& record);

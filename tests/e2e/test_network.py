@@ -1,13 +1,82 @@
 #!/usr/bin/env python3
-"""Certificates: the client's own, and pins."""
+"""Names and certificates: DNS servers by configuration, client certificates, pins."""
 import base64
 import hashlib
 import http.server
+import socket
+import socketserver
 import ssl
+import struct
 import subprocess
 import threading
 
 import harness
+
+
+class DnsServer:
+    """Answers A questions on a UDP port of loopback from `names`; no such name otherwise. While `failing`: SERVFAIL."""
+
+    def __init__(self, names):
+        self.names, self.failing = names, False
+        dns = self
+
+        class Handler(socketserver.BaseRequestHandler):
+            def handle(self):
+                self.request[1].sendto(dns.answer(self.request[0]), self.client_address)
+
+        self.server = socketserver.ThreadingUDPServer(("127.0.0.1", 0), Handler)
+        self.address = f"127.0.0.1:{self.server.server_address[1]}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def answer(self, query):
+        labels, at = [], 12
+        while query[at]:
+            labels.append(query[at + 1:at + 1 + query[at]].decode())
+            at += query[at] + 1
+        question, name = query[12:at + 5], ".".join(labels)
+        is_a = struct.unpack(">H", query[at + 1:at + 3])[0] == 1
+        code = 2 if self.failing else 0 if name in self.names else 3
+        records = b""
+        if code == 0 and is_a:
+            records = struct.pack(">HHHIH", 0xC00C, 1, 1, 60, 4) + socket.inet_aton(self.names[name])
+        return query[:2] + struct.pack(">HHHHH", 0x8180 | code, 1, bool(records), 0, 0) + question + records
+
+    def stop(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+class DnsTest(harness.TestCase):
+    def start_dns(self, **names):
+        dns = DnsServer({f"{name}.test": address for name, address in names.items()})
+        self.addCleanup(dns.stop)
+        return dns
+
+    def test_the_configured_servers_are_asked_and_an_old_answer_serves_while_they_fail(self):
+        nginx = self.start_nginx()
+        nginx.add("file", b"content")
+        dns = self.start_dns(origin="127.0.0.1", inside="127.0.0.2")
+        server = self.start_server(f"dns.servers={dns.address}", "dns.min_ttl=0", "dns.max_ttl=0")
+        url = f"http://origin.test:{nginx.port}/file"
+        self.assertEqual(server.ctl("get", url, "-o", "-").stdout, "content")
+        self.assertNotEqual(server.ctl("get", f"http://other.test:{nginx.port}/", check=False).returncode, 0)
+        refused = server.ctl("get", f"http://inside.test:{nginx.port}/", check=False)
+        self.assertEqual(refused.returncode, 5, refused.stderr)
+
+        dns.failing = True
+        nginx.stop()  # Its connections with it: the name is asked for again.
+        again = http.server.ThreadingHTTPServer(("127.0.0.1", nginx.port), HelloHandler)
+        threading.Thread(target=again.serve_forever, daemon=True).start()
+        self.addCleanup(again.server_close)
+        self.addCleanup(again.shutdown)
+        self.assertEqual(server.ctl("get", url, "-o", "-").stdout, "hello")
+
+    def test_a_bad_server_is_refused_at_start(self):
+        run = subprocess.run(self.new_server("dns.servers=127.0.0.1:53,resolver.corp").command(), capture_output=True,
+                             text=True, timeout=60, cwd=self.folder)
+
+        self.assertNotEqual(run.returncode, 0)
+        self.assertIn('dns.servers: "resolver.corp" is no DNS server: expects addresses', run.stderr)
 
 
 class HelloHandler(http.server.BaseHTTPRequestHandler):

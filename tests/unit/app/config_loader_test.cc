@@ -74,6 +74,7 @@ tls:
       key_file: /etc/us.key
       min_version: 1.2
       pins: [MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=]
+dns: {servers: "10.0.0.2, [::1]:5353", negative_ttl: 0, stale_if_error: 2h}
 timeouts: {first_byte: 1m30s}
 store.url: "sqlite:/var/lib/jobs.db"
 shutdown:
@@ -93,6 +94,9 @@ shutdown:
   EXPECT_EQ(corp.min_version, net::TlsVersion::k12);
   EXPECT_THAT(corp.pins, ElementsAre("MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="));
   EXPECT_EQ(loaded.config.tls.min_version, net::TlsVersion::k13);
+  EXPECT_EQ(net::FormatDnsServers(loaded.config.client.resolver.servers), "10.0.0.2:53,[::1]:5353");
+  EXPECT_EQ(loaded.config.client.resolver.negative_ttl, 0s);
+  EXPECT_EQ(loaded.config.client.resolver.stale_if_error, 2h);
   EXPECT_EQ(loaded.config.engine.timeouts.first_byte, 90s);
   EXPECT_EQ(loaded.config.DatabasePath(), "/var/lib/jobs.db");
 }
@@ -157,6 +161,10 @@ INSTANTIATE_TEST_SUITE_P(
                  "egress.allow: egress.allow[0] 169.254.0.0/16: link-local, metadata"},
         BadInput{"BadPort", "egress: {ports: [0]}\n", "egress.ports: expects a whole number"},
         BadInput{"ZeroTimeout", "timeouts: {dns: 0}\n", "timeouts.dns: must be more than 0"},
+        BadInput{"BadDnsServer", "dns: {servers: \"10.0.0.2,resolver.corp\"}\n",
+                 "dns.servers: \"resolver.corp\" is no DNS server"},
+        BadInput{"DnsServersAsAList", "dns: {servers: [10.0.0.2]}\n", "dns.servers: expects text"},
+        BadInput{"NoDnsCache", "dns: {cache_entries: 0}\n", "dns.cache_entries: expects a whole"},
         BadInput{"OldTls", "tls: {min_version: 1.1}\n", "tls.min_version: expects 1.2 | 1.3"},
         BadInput{"OldTlsOfAProfile", "tls: {profiles: {a: {min_version: 1.0}}}\n",
                  "tls.profiles.a.min_version: expects 1.2 | 1.3"},
@@ -232,8 +240,9 @@ TEST_F(ConfigLoaderTest, PrintedConfigReadsToTheSameEffect) {
                     "tls.profiles.corp.certificate_file=/etc/us.pem",
                     "tls.profiles.corp.key_file=/etc/us.key", "tls.profiles.corp.min_version=1.3",
                     "tls.profiles.corp.pins=[MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=]",
-                    "tls.profiles.plain.ca_file=", "tls.min_version=1.3", "shutdown.grace=90s",
-                    "http.user_agent=a \"b\" # c", "http.h2c_origins=[\"http://internal:8080\"]",
+                    "tls.profiles.plain.ca_file=", "tls.min_version=1.3", "dns.servers=10.0.0.2",
+                    "shutdown.grace=90s", "http.user_agent=a \"b\" # c",
+                    "http.h2c_origins=[\"http://internal:8080\"]",
                     "origins.*.corp.example:8443.connections=2",
                     "origins.*.corp.example:8443.tls_profile=corp", "origins.*.connections=9",
                     "origins.internal:8080.prewarm=3",
@@ -300,6 +309,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadCombination{"PrewarmSchemeAlone",
                        {"origins.example.org.prewarm_scheme=http"},
                        "there is no prewarm with it"},
+        BadCombination{"Ttls", {"dns.min_ttl=2m"}, "dns.min_ttl: is longer than dns.max_ttl"},
         BadCombination{"Delays", {"retry.base_delay=1m"}, "retry.base_delay"},
         BadCombination{"FilesRootAboveTheData",
                        {"data_dir=/srv/fetchd/state", "files.root=/srv/fetchd/"},

@@ -25,8 +25,8 @@ using Answer = absl::StatusOr<Resolution>;
 /// Answers from a table, at once or when the gate opens.
 class FakeResolver final : public Resolver {
  public:
-  explicit FakeResolver(const asio::any_io_executor& executor)
-      : gate_(executor, asio::steady_timer::time_point::min()) {}
+  FakeResolver(const asio::any_io_executor& executor, Clock& clock)
+      : clock_(clock), gate_(executor, asio::steady_timer::time_point::min()) {}
 
   void Set(const std::string& host, Answer answer) {
     answers_.insert_or_assign(host, std::move(answer));
@@ -35,14 +35,19 @@ class FakeResolver final : public Resolver {
   void OpenGate() { gate_.expires_at(asio::steady_timer::time_point::min()); }
   int calls() const { return calls_; }
 
-  Task<Answer> Resolve(std::string host, Deadline) override {
+  Task<Answer> Resolve(std::string host, Deadline deadline) override {
     ++calls_;
+    co_return co_await WithDeadline(clock_, deadline, "DNS timed out", Lookup(std::move(host)));
+  }
+
+ private:
+  Task<Answer> Lookup(std::string host) {
     co_await gate_.async_wait(kTuple);
     co_await asio::post(gate_.get_executor(), asio::use_awaitable);  // Throws when cancelled.
     co_return answers_.at(host);
   }
 
- private:
+  Clock& clock_;
   asio::steady_timer gate_;
   std::map<std::string, Answer> answers_;
   int calls_ = 0;
@@ -54,7 +59,7 @@ class CachingResolverTest : public ::testing::Test {
   ~CachingResolverTest() override { loop_.Stop(); }
 
   void Make(ResolverConfig config) {
-    auto upstream = std::make_unique<FakeResolver>(loop_.executor());
+    auto upstream = std::make_unique<FakeResolver>(loop_.executor(), clock_);
     upstream_ = upstream.get();
     resolver_ = MakeCachingResolver(loop_.executor(), clock_, config, std::move(upstream));
   }
@@ -193,6 +198,89 @@ TEST_F(CachingResolverTest, WaiterKeepsItsOwnDeadline) {
   upstream_->OpenGate();
   loop_.RunUntil([&] { return patient.has_value(); });
   EXPECT_TRUE(patient->ok());
+}
+
+class StaleAnswerTest : public CachingResolverTest {
+ protected:
+  StaleAnswerTest() {
+    upstream_->Set("a.test", WithTtl(30s));
+    Resolve("a.test").IgnoreError();
+    clock_.Advance(30s);
+  }
+};
+
+TEST_F(StaleAnswerTest, ServesWhileUpstreamFailsAndUpstreamIsAskedEvery30Seconds) {
+  upstream_->Set("a.test", absl::UnavailableError("server failure"));
+  const Answer stale = Resolve("a.test");
+  ASSERT_TRUE(stale.ok()) << stale.status();
+  EXPECT_TRUE(stale->cached);
+  EXPECT_THAT(stale->addresses, ElementsAre(make_address("192.0.2.1")));
+  EXPECT_EQ(upstream_->calls(), 2);
+
+  clock_.Advance(30s - 1ns);
+  EXPECT_TRUE(Resolve("a.test").ok());
+  EXPECT_EQ(upstream_->calls(), 2);
+
+  clock_.Advance(1ns);
+  EXPECT_TRUE(Resolve("a.test").ok());
+  EXPECT_EQ(upstream_->calls(), 3);
+}
+
+TEST_F(StaleAnswerTest, ServesAfter1800MsWhileUpstreamIsSilent) {
+  upstream_->CloseGate();
+  std::optional<Answer> first, second;
+  loop_.Start(resolver_->Resolve("a.test", Deadline::Never()), &first);
+  loop_.Start(resolver_->Resolve("a.test", Deadline::Never()), &second);
+  loop_.Poll();
+  ASSERT_EQ(clock_.NextWakeAt(), clock_.Now() + 1800ms);
+
+  clock_.Advance(1800ms);
+  loop_.RunUntil([&] { return first && second; });
+  EXPECT_TRUE(first->ok()) << first->status();
+  EXPECT_TRUE(second->ok()) << second->status();
+  EXPECT_EQ(upstream_->calls(), 2);
+}
+
+TEST_F(StaleAnswerTest, ServesNoLongerThanConfigured) {
+  upstream_->Set("a.test", absl::UnavailableError("server failure"));
+  clock_.Advance(1h - 10s);
+  EXPECT_TRUE(Resolve("a.test").ok());
+  clock_.Advance(10s - 1ns);  // Less than the 30 s after which upstream would be asked again.
+  EXPECT_TRUE(Resolve("a.test").ok());
+
+  clock_.Advance(1ns);
+  EXPECT_TRUE(absl::IsUnavailable(Resolve("a.test").status()));
+}
+
+TEST_F(StaleAnswerTest, NeverAfterTheNameWasDenied) {
+  upstream_->Set("a.test", absl::NotFoundError("no"));
+  EXPECT_TRUE(absl::IsNotFound(Resolve("a.test").status()));
+  upstream_->Set("a.test", absl::UnavailableError("server failure"));
+  clock_.Advance(5s);
+
+  EXPECT_TRUE(absl::IsUnavailable(Resolve("a.test").status()));
+}
+
+TEST_F(StaleAnswerTest, GivesWayToANewAnswer) {
+  upstream_->Set("a.test", absl::UnavailableError("server failure"));
+  Resolve("a.test").IgnoreError();
+  upstream_->Set("a.test", Resolution{{make_address("192.0.2.2")}, 30s});
+  clock_.Advance(30s);
+  const Answer fresh = Resolve("a.test");
+
+  ASSERT_TRUE(fresh.ok()) << fresh.status();
+  EXPECT_FALSE(fresh->cached);
+  EXPECT_THAT(fresh->addresses, ElementsAre(make_address("192.0.2.2")));
+}
+
+TEST_F(CachingResolverTest, WithoutStaleIfErrorAnOldAnswerIsGone) {
+  Make({.stale_if_error = 0s});
+  upstream_->Set("a.test", WithTtl(30s));
+  Resolve("a.test").IgnoreError();
+  clock_.Advance(30s);
+  upstream_->Set("a.test", absl::UnavailableError("server failure"));
+
+  EXPECT_TRUE(absl::IsUnavailable(Resolve("a.test").status()));
 }
 
 }  // namespace

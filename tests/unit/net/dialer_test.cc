@@ -212,6 +212,42 @@ TEST_F(DialerTest, SilentFirstAddressDelaysTheSecondBy250Ms) {
   EXPECT_EQ(record_.connect, 250ms);
 }
 
+TEST_F(DialerTest, FailureStartsTheNextAtOnceThoughAnotherIsStillTried) {
+  DeafListener deaf(loop_.executor(), {make_address("127.0.0.2"), 0});
+  auto acceptor = Listen("127.0.0.4", deaf.port());
+  resolver_.Set("three.test", {"127.0.0.2", "127.0.0.3", "127.0.0.4"});
+  std::optional<Dialled> stream;
+  loop_.Start(dialer_->Dial(To("three.test", deaf.port()), Deadline::Never(), &record_), &stream);
+  loop_.RunUntil([&] { return clock_.sleepers() == 1; });
+
+  clock_.Advance(250ms);
+  loop_.RunUntil([&] { return stream.has_value(); });
+  EXPECT_THAT(Outcomes(), ElementsAre("abandoned", "refused", "connected"));
+}
+
+TEST_F(DialerTest, AddressThatWasSilentOrRefusedIsTriedLastTheNextTime) {
+  DeafListener deaf(loop_.executor(), {make_address("127.0.0.2"), 0});
+  auto acceptor = Listen("127.0.0.4", deaf.port());
+  resolver_.Set("three.test", {"127.0.0.2", "127.0.0.3", "127.0.0.4"});
+  std::optional<Dialled> first;
+  loop_.Start(dialer_->Dial(To("three.test", deaf.port()), Deadline::Never(), &record_), &first);
+  loop_.RunUntil([&] { return clock_.sleepers() == 1; });
+  clock_.Advance(250ms);
+  loop_.RunUntil([&] { return first.has_value(); });
+
+  EXPECT_TRUE(Dial(To("three.test", deaf.port())).ok());
+  EXPECT_THAT(Outcomes(), ElementsAre("connected"));
+  EXPECT_EQ(record_.tries[0].address, Concat("127.0.0.4:", deaf.port()));
+
+  clock_.Advance(60s);
+  std::optional<Dialled> later;
+  loop_.Start(dialer_->Dial(To("three.test", deaf.port()), Deadline::Never(), &record_), &later);
+  loop_.RunUntil([&] { return clock_.sleepers() == 1; });
+  clock_.Advance(250ms);
+  loop_.RunUntil([&] { return later.has_value(); });
+  EXPECT_THAT(Outcomes(), ElementsAre("abandoned", "refused", "connected"));
+}
+
 TEST_F(DialerTest, NoMoreThanFourAddressesAreTriedAtATime) {
   DeafListener first(loop_.executor(), {make_address("127.0.0.2"), 0});
   std::vector<std::unique_ptr<DeafListener>> others;

@@ -10,7 +10,6 @@
 #include <string_view>
 #include <vector>
 
-#include "base/strings.h"
 #include "base/task.h"
 
 namespace fetchd::net {
@@ -25,6 +24,7 @@ class FakeDnsServer {
     std::uint32_t ttl_seconds = 30;
     int rcode = kNoError;
     bool silent = false;
+    std::uint16_t only_for = 0;  ///< `rcode` and `silent` are for this type; 0 = for all.
   };
 
   explicit FakeDnsServer(const asio::any_io_executor& executor)
@@ -32,8 +32,7 @@ class FakeDnsServer {
 
   /// A name without a script does not exist.
   void Set(const std::string& name, Script script) { scripts_[name] = std::move(script); }
-  /// As ResolverConfig::servers takes it.
-  std::string address() const { return Concat("127.0.0.1:", socket_.local_endpoint().port()); }
+  asio::ip::udp::endpoint address() const { return socket_.local_endpoint(); }
   /// Every name asked for, as often as asked.
   const std::vector<std::string>& questions() const { return questions_; }
 
@@ -85,16 +84,18 @@ class FakeDnsServer {
 
     const auto found = scripts_.find(name);
     const Script script = found != scripts_.end() ? found->second : Script{.rcode = kNxDomain};
-    if (script.silent) return {};
+    const bool affected = script.only_for == 0 || script.only_for == type;
+    if (script.silent && affected) return {};
     std::string records;
     unsigned count = 0;
     for (const auto& address : script.addresses) {
+      if (affected && script.rcode != kNoError) break;
       if (type != (address.is_v4() ? kA : kAaaa)) continue;
       PutRecord(records, address, script.ttl_seconds);
       ++count;
     }
     std::string reply(query.substr(0, 2));
-    Put16(reply, 0x8180u | static_cast<unsigned>(script.rcode));
+    Put16(reply, 0x8180u | static_cast<unsigned>(affected ? script.rcode : kNoError));
     for (const unsigned number : {1u, count, 0u, 0u}) Put16(reply, number);
     return reply.append(question).append(records);
   }

@@ -85,6 +85,16 @@ TEST_F(TlsHandshakeTest, PlainHttpServerIsNamed) {
   ExpectFault(stream, "NOT_TLS", "does not speak TLS");
 }
 
+TEST_F(TlsHandshakeTest, AddressWithoutTlsIsTriedLastTheNextTime) {
+  const TlsServer& good = Serve(Good());
+  tcp::acceptor plain(loop_.executor(), {asio::ip::make_address("127.0.0.2"), good.port()});
+  loop_.tasks().Spawn("plain", AnswerInPlainText(plain));
+  resolver_.Set("good.test", {"127.0.0.2", "127.0.0.1"});
+  ExpectFault(Dial("good.test"), "NOT_TLS", "does not speak TLS");
+
+  EXPECT_TRUE(Dial("good.test").ok());
+}
+
 TEST_F(TlsHandshakeTest, ClientCertificateIsShownToWhoAsks) {
   for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
     ServeClientsOf(version);
