@@ -68,6 +68,14 @@ TEST_F(TlsHandshakeTest, ServerThatDoesNotKnowTheNameIsNamed) {
   ExpectFault(Dial("good.test"), "UNKNOWN_NAME", "does not know this host name");
 }
 
+TEST_F(TlsHandshakeTest, ProtocolThatWasNotOfferedIsRefused) {
+  Serve(Good(), {.insists_on_http2 = true});
+  const Dialled stream = Dial("good.test");
+
+  EXPECT_TRUE(absl::IsUnavailable(stream.status())) << stream.status();
+  EXPECT_EQ(GetReason(stream.status()).value_or(Reason{}).reason, "TLS_FAILED");
+}
+
 Task<absl::Status> AnswerInPlainText(tcp::acceptor& acceptor) {
   tcp::socket socket(acceptor.get_executor());
   co_await acceptor.async_accept(socket, kTuple);

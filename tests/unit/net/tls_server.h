@@ -22,9 +22,10 @@ class TlsServer {
   struct Options {
     int min_version = TLS1_VERSION;
     int max_version = TLS1_3_VERSION;
-    std::string ciphers = "ALL";  ///< Of TLS 1.2 and before.
-    std::string client_ca_file;   ///< Not empty: the client must show a certificate of it.
-    bool knows_no_name = false;   ///< Refuses every SNI.
+    std::string ciphers = "ALL";    ///< Of TLS 1.2 and before.
+    std::string client_ca_file;     ///< Not empty: the client must show a certificate of it.
+    bool knows_no_name = false;     ///< Refuses every SNI.
+    bool insists_on_http2 = false;  ///< By ALPN, whether it was offered or not.
     asio::ip::address address = asio::ip::address_v4::loopback();
     std::uint16_t port = 0;
   };
@@ -54,6 +55,7 @@ class TlsServer {
       context_.set_verify_mode(asio::ssl::verify_peer | asio::ssl::verify_fail_if_no_peer_cert);
     }
     if (options.knows_no_name) SSL_CTX_set_tlsext_servername_callback(ctx, &RefuseName);
+    if (options.insists_on_http2) SSL_CTX_set_alpn_select_cb(ctx, &ChooseHttp2, nullptr);
   }
 
   Script script;
@@ -82,6 +84,13 @@ class TlsServer {
   static int RefuseName(SSL*, int* alert, void*) {
     *alert = SSL_AD_UNRECOGNIZED_NAME;
     return SSL_TLSEXT_ERR_ALERT_FATAL;
+  }
+
+  static int ChooseHttp2(SSL*, const unsigned char** chosen, unsigned char* size,
+                         const unsigned char*, unsigned, void*) {
+    *chosen = reinterpret_cast<const unsigned char*>("h2");
+    *size = 2;
+    return SSL_TLSEXT_ERR_OK;
   }
 
   asio::ip::tcp::acceptor acceptor_;
