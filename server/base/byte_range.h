@@ -13,6 +13,10 @@ struct ByteRange {
   std::uint64_t first = 0;
   std::optional<std::uint64_t> last;
   std::string ToHeader() const;  ///< "bytes=5-" or "bytes=5-9".
+  /// How many bytes that are; nullopt while it is open.
+  std::optional<std::uint64_t> size() const {
+    return last ? std::optional(*last - first + 1) : std::nullopt;
+  }
   friend bool operator==(const ByteRange&, const ByteRange&) = default;
 };
 

@@ -33,6 +33,8 @@ constexpr auto kRefused = std::to_array<Refusal>({
     {"expect", "requests have no body"},
     {"range", "use the byte range field of the request"},
     {"if-range", "resuming is the client's business; use the byte range field"},
+    {"if-none-match", "use the if_none_match field of the request"},
+    {"if-modified-since", "use the if_modified_since field of the request"},
     {"accept-encoding", "use the decoding field of the request"},
     {"metadata", kMetadata},
     {"metadata-flavor", kMetadata},

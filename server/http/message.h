@@ -2,11 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "base/credentials.h"
 #include "base/url.h"
 
 namespace fetchd::http {
@@ -42,7 +44,15 @@ class Headers {
   std::vector<Field> fields_;
 };
 
-/// A request without a body. Framing, Host, Connection and Accept-Encoding: identity are the
+/// What a body may become when its content codings are undone.
+struct DecodeLimits {
+  std::uint64_t max_bytes = std::uint64_t{1} << 40;  ///< Of the body, before and after.
+  /// Times that a body may grow, judged once it has more than `free_bytes`.
+  std::uint64_t max_ratio = 200;
+  std::uint64_t free_bytes = std::uint64_t{1} << 20;
+};
+
+/// A request without a body. Framing, Host, Connection, Accept-Encoding and Authorization are the
 /// client's business.
 struct Request {
   explicit Request(Url url) : url(std::move(url)) {}
@@ -52,8 +62,18 @@ struct Request {
   /// Names (lower case) in `headers` that must not leave the origin: dropped for good on a
   /// cross-origin redirect, besides Authorization, Cookie and Proxy-Authorization.
   std::vector<std::string> secret_headers;
+  /// The caller's own, for this origin alone: likewise dropped. Not together with an Authorization
+  /// header. Without either the operator's for the origin of `url` are used.
+  Credentials credentials;
   std::string tls_profile;
   std::string proxy;  ///< Asked for by name, or "direct"; empty = as the configuration says.
+  /// Asks for compressed bodies, and undoes their content codings. Absent: identity is asked for,
+  /// and whatever comes is passed on as it is.
+  std::optional<DecodeLimits> decode;
+
+  // What the redirects that led here were.
+  bool redirected = false;
+  bool downgraded = false;  ///< One of them from https to http: nothing secret is sent any more.
 };
 
 struct ResponseHead {
@@ -64,9 +84,9 @@ struct ResponseHead {
 
 /// For headers that a caller gives: token name, no CTL in the value (RFC 9110 5.5), and none of
 /// those that the client owns (Host, Content-Length, Transfer-Encoding, TE, Trailer, Connection,
-/// Keep-Alive, Upgrade, Proxy-*, Expect, Range, If-Range, Accept-Encoding) or that speak to
-/// metadata services (Metadata, Metadata-Flavor, X-aws-ec2-metadata-token*). INVALID_ARGUMENT that
-/// says why and what to use instead.
+/// Keep-Alive, Upgrade, Proxy-*, Expect, Range, If-Range, If-None-Match, If-Modified-Since,
+/// Accept-Encoding) or that speak to metadata services (Metadata, Metadata-Flavor,
+/// X-aws-ec2-metadata-token*). INVALID_ARGUMENT that says why and what to use instead.
 absl::Status ValidateHeader(std::string_view name, std::string_view value);
 
 }  // namespace fetchd::http

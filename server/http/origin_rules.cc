@@ -91,6 +91,9 @@ OriginRule OriginRules::For(const Origin& origin) const {
     FillIn(result.max_connections, entry.rule.max_connections);
     FillIn(result.tls_profile, entry.rule.tls_profile);
     FillIn(result.proxy, entry.rule.proxy);
+    FillIn(result.auth, entry.rule.auth);
+    const bool plain = origin.scheme == "http" && !entry.pattern.names_port();
+    if (!plain && result.credentials == nullptr) result.credentials = entry.rule.credentials;
   }
   return result;
 }

@@ -3,13 +3,17 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
+#include "base/credentials.h"
 #include "base/status.h"
 #include "base/url.h"
+#include "http/netrc.h"
 
 namespace fetchd::http {
 
@@ -26,12 +30,19 @@ class HostPattern {
   bool MoreSpecificThan(const HostPattern& other) const;
   /// The origin that `scheme` makes of a pattern that is one host; absent for others.
   std::optional<Url> ToUrl(std::string_view scheme) const;
+  bool names_port() const { return port_.has_value(); }
+  bool names_host() const { return !host_.empty(); }  ///< false for "*".
 
  private:
   std::string host_;  ///< Canonical, without "*."; empty for "*".
   bool exact_ = false;
   std::optional<std::uint16_t> port_;
 };
+
+enum class LoginScheme { kBasic, kDigest };
+
+/// What the operator's requests to an origin prove who they are with.
+using OriginCredentials = std::variant<Login, BearerCredentials>;
 
 /// Absent = nothing is said; a less specific pattern, or the default, decides.
 struct OriginRule {
@@ -41,6 +52,9 @@ struct OriginRule {
   /// Connections kept open from the start; only where the pattern is one host.
   std::optional<std::size_t> prewarm;
   std::optional<std::string> prewarm_scheme;  ///< How these speak: "https" (default) or "http".
+  std::optional<LoginScheme> auth;            ///< How a login is sent. Default: Basic.
+  /// Of requests that bring none. Sent over plain http only where the pattern names a port.
+  std::shared_ptr<const OriginCredentials> credentials;
 };
 
 /// Immutable; shared by all shards.

@@ -66,6 +66,8 @@ class Chain {
       return RedirectError("REDIRECT_LOOP", Concat("redirect back to ", target->Redacted()));
     }
     if (target->origin() != request.url.origin()) DropSecrets(request);
+    request.redirected = true;
+    request.downgraded |= request.url.is_https() && !target->is_https();
     request.url = *std::move(target);
     return absl::OkStatus();
   }
@@ -74,6 +76,7 @@ class Chain {
   void DropSecrets(Request& request) const {
     std::erase_if(request.headers,
                   [&](const Header& header) { return IsSecret(request, header.name); });
+    request.credentials = std::monostate();
     const auto& identifying = config_.identifying_profiles;
     if (std::ranges::find(identifying, request.tls_profile) != identifying.end()) {
       request.tls_profile.clear();

@@ -20,10 +20,10 @@ struct RedirectConfig {
 /// Decorates `inner`; stateless, so one serves a whole shard.
 ///  * 301, 302, 303, 307, 308 with a Location are followed; every hop's URL is parsed and judged
 ///  again.
-///  * Crossing an origin drops Authorization, Cookie, Proxy-Authorization and secret_headers, for
-///  the rest of the chain; and with them the request's TLS profile, when it is an identifying one:
-///  what the rules say of the new origin holds instead. Any other profile stays: it is whom the
-///  caller trusts, wherever the redirects lead.
+///  * Crossing an origin drops credentials, Authorization, Cookie, Proxy-Authorization and
+///  secret_headers, for the rest of the chain; and with them the request's TLS profile, when it is
+///  an identifying one: what the rules say of the new origin holds instead. Any other profile
+///  stays: it is whom the caller trusts, wherever the redirects lead.
 ///  * A 3xx body is discarded: see Body.
 /// Errors besides inner's: FAILED_PRECONDITION with reason REDIRECT_LIMIT, REDIRECT_LOOP,
 /// REDIRECT_DOWNGRADE or REDIRECT_INVALID.

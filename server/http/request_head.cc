@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/strings.h"
+#include "http/content_coding.h"
 #include "http/tokens.h"
 
 namespace fetchd::http {
@@ -22,7 +23,7 @@ absl::Status VisitRequestFields(const Request& request, std::string_view user_ag
                                 FieldVisitor visit) {
   if (!user_agent.empty() && !Has(request.headers, "user-agent")) visit("User-Agent", user_agent);
   if (!Has(request.headers, "accept")) visit("Accept", "*/*");
-  visit("Accept-Encoding", "identity");
+  visit("Accept-Encoding", request.decode ? kDecodedCodings : "identity");
   for (const Header& header : request.headers) {
     if (!IsToken(header.name) || !IsFieldValue(header.value)) {
       return absl::InvalidArgumentError("a request header is not valid: see ValidateHeader");

@@ -6,7 +6,11 @@
 #include <random>
 
 #include "base/check.h"
+#include "base/semaphore.h"
+#include "http/authenticating_client.h"
 #include "http/connection_pool.h"
+#include "http/credential_rules.h"
+#include "http/decoding_client.h"
 #include "http/host_budget.h"
 #include "http/origin_book.h"
 #include "http/pooled_client.h"
@@ -23,6 +27,7 @@ namespace {
 struct ShardClient {
   ShardClient(runtime::Shard& shard, Clock& clock, const ClientConfig& config, HostBudget& budget,
               const OriginRules& rules, const ProxyRoutes& routes, OriginBook& book,
+              const CredentialRules& credentials, Semaphore& decode_memory,
               std::shared_ptr<const egress::Policy> policy, std::shared_ptr<net::TlsContexts> tls)
       : tasks(shard.executor()),
         resolver(net::MakeCachingResolver(
@@ -40,7 +45,9 @@ struct ShardClient {
               .seed = std::random_device()()},
              {budget, book, *dialer, watchdog, tasks}),
         client(pool, rules, routes, config.user_agent),
-        prewarmer(clock, client, tasks) {}
+        prewarmer(clock, client, tasks),
+        decoding(client, clock, decode_memory),
+        authenticating(decoding, credentials) {}
 
   runtime::TaskGroup tasks;
   std::unique_ptr<net::Resolver> resolver;
@@ -49,6 +56,8 @@ struct ShardClient {
   ConnectionPool pool;
   PooledClient client;
   Prewarmer prewarmer;
+  DecodingClient decoding;
+  AuthenticatingClient authenticating;
 };
 
 }  // namespace
@@ -60,6 +69,8 @@ struct SharedClient::Core {
         policy(std::move(common_policy)),
         rules(config.origin_rules),
         routes(config.proxy_routes),
+        netrc(config.netrc),
+        decode_memory(config.decode_bytes),
         budget({config.max_connections, config.max_per_host, config.max_waiters, rules},
                common_runtime.size()),
         book(clock),
@@ -73,8 +84,9 @@ struct SharedClient::Core {
   /// On shard `index`.
   Task<absl::Status> Open(std::size_t index, Clock& clock, ClientConfig config,
                           std::shared_ptr<net::TlsContexts> tls) {
-    shards[index] = std::make_unique<ShardClient>(runtime.shard(index), clock, config, budget,
-                                                  rules, routes, book, policy, std::move(tls));
+    shards[index] =
+        std::make_unique<ShardClient>(runtime.shard(index), clock, config, budget, rules, routes,
+                                      book, credentials, decode_memory, policy, std::move(tls));
     for (const auto& [url, connections] : rules.prewarmed()) {
       if (HomeOf(url.origin()) == index) shards[index]->prewarmer.Keep({url, connections});
     }
@@ -133,6 +145,9 @@ struct SharedClient::Core {
   const std::shared_ptr<const egress::Policy> policy;
   const OriginRules rules;
   const ProxyRoutes routes;
+  const Netrc netrc;
+  const CredentialRules credentials{rules, netrc};
+  Semaphore decode_memory;
   HostBudget budget;
   OriginBook book;
   std::vector<std::unique_ptr<ShardClient>> shards;
@@ -152,7 +167,7 @@ SharedClient::SharedClient(runtime::Runtime& runtime, Clock& clock, ClientConfig
 
 SharedClient::~SharedClient() { Close(); }
 
-Client& SharedClient::ForShard(std::size_t shard) { return core_->shards[shard]->client; }
+Client& SharedClient::ForShard(std::size_t shard) { return core_->shards[shard]->authenticating; }
 
 std::size_t SharedClient::ShardFor(const Origin& origin) const { return core_->HomeOf(origin); }
 

@@ -23,6 +23,9 @@ struct ClientConfig {
   std::size_t max_per_host = 8;       ///< Open sockets to one host:port, likewise.
   OriginRules origin_rules;
   ProxyRoutes proxy_routes;
+  Netrc netrc;
+  /// Memory of the decoders of all bodies that are being decoded; who finds none left waits.
+  std::uint64_t decode_bytes = std::uint64_t{128} << 20;
   std::size_t max_waiters = 1'000'000;  ///< Of all hosts; beyond: RESOURCE_EXHAUSTED.
   Duration idle_ttl = std::chrono::seconds(55);
   Duration max_lifetime = std::chrono::minutes(10);  ///< +-10 %, by connection.

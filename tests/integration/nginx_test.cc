@@ -6,6 +6,7 @@
 
 #include "http/idle_connections.h"
 #include "integration/http_stack.h"
+#include "support/content_encoder.h"
 #include "support/origin_scripts.h"
 
 namespace fetchd::testing {
@@ -77,6 +78,32 @@ TEST_P(NginxTest, ManyRequestsAtOnceShareTheAllowedConnections) {
 
   for (const Fetched& fetched : all) EXPECT_EQ(fetched.body, body) << fetched.message();
   EXPECT_LE(stack_.client().Stats().dials.opened, multiplexes() ? 1U : 8U);
+}
+
+TEST_P(NginxTest, BodiesAreDecodedForWhoAsks) {
+  const std::string body = PatternBody(300'000) + std::string(2'000'000, 'x');
+  WriteFile(nginx_.root() / "plain", body);
+  WriteFile(nginx_.root() / "zstd", Zstd(body));
+  WriteFile(nginx_.root() / "deflate", Zlib(body));
+  for (const char* target :
+       {"/plain", "/gzip/plain", "/br/plain", "/zstd/zstd", "/deflate/deflate"}) {
+    http::Request request = RequestFor(NginxUrl(target));
+    request.decode = http::DecodeLimits{};
+
+    const Fetched fetched = stack_.Send(request, {}, {});
+
+    EXPECT_TRUE(fetched.body == body) << target << ' ' << fetched.message();
+  }
+  EXPECT_EQ(stack_.client().Stats().dials.opened, 1U);
+}
+
+TEST_P(NginxTest, WhoDoesNotAskGetsBytesAsTheyAre) {
+  const std::string body = AddBody("plain", 50'000);
+  EXPECT_EQ(stack_.Get(NginxUrl("/gzip/plain")).body, body);
+
+  const std::string encoded = Zstd(body);
+  WriteFile(nginx_.root() / "zstd", encoded);
+  EXPECT_EQ(stack_.Get(NginxUrl("/zstd/zstd")).body, encoded);
 }
 
 TEST_P(NginxTest, AMissingFileIs404) {

@@ -53,7 +53,8 @@ std::string Nginx::H2cUrl(std::string_view target) const {
 std::string Nginx::Configuration() const {
   const std::string folder = folder_.path().string();
   // One process, so that ending it leaves no worker behind.
-  std::string text = "daemon off;\nmaster_process off;\npid " + folder + "/nginx.pid;\n";
+  std::string text = "load_module /usr/lib/nginx/modules/ngx_http_brotli_filter_module.so;\n";
+  text += "daemon off;\nmaster_process off;\npid " + folder + "/nginx.pid;\n";
   text += "error_log " + folder + "/error.log warn;\nevents { worker_connections 4096; }\nhttp {\n";
   text +=
       "  log_format test '$request_method $request_uri $status $http_range $connection "
@@ -70,8 +71,16 @@ std::string Nginx::Configuration() const {
   text += "    ssl_certificate_key " + identity_.key.string() + ";\n";
   text += "    ssl_session_cache shared:sessions:1m;\n";
   text += "    root " + root_.string() + ";\n";
-  text += "    location /slow/ { alias " + root_.string() + "/; limit_rate 64k; }\n  }\n}\n";
-  return text;
+  text += "    location /slow/ { alias " + root_.string() + "/; limit_rate 64k; }\n";
+  for (const auto& [name, directives] :
+       {std::pair("gzip", "gzip on; gzip_types *; gzip_min_length 1;"),
+        std::pair("br", "brotli on; brotli_types *; brotli_min_length 1;"),
+        std::pair("zstd", "add_header Content-Encoding zstd;"),
+        std::pair("deflate", "add_header Content-Encoding deflate;")}) {
+    text += "    location /" + std::string(name) + "/ { alias " + root_.string() + "/; " +
+            directives + " }\n";
+  }
+  return text + "  }\n}\n";
 }
 
 }  // namespace fetchd::testing

@@ -91,6 +91,18 @@ std::string ReadFile(const std::filesystem::path& path) {
   return content.str();
 }
 
+std::vector<std::string> ReadLines(const std::filesystem::path& path, std::size_t count,
+                                   std::chrono::milliseconds timeout) {
+  const auto deadline = std::chrono::steady_clock::now() + timeout;
+  while (true) {
+    std::istringstream text(ReadFile(path));
+    std::vector<std::string> lines;
+    for (std::string line; std::getline(text, line);) lines.push_back(line);
+    if (lines.size() >= count || std::chrono::steady_clock::now() > deadline) return lines;
+    WaitBeforeAskingAgain();
+  }
+}
+
 void WriteFile(const std::filesystem::path& path, const std::string& content) {
   std::ofstream file(path, std::ios::binary);
   file << content;

@@ -33,6 +33,10 @@ std::uint16_t FreePort();
 bool WaitForListener(std::uint16_t port, std::chrono::milliseconds timeout);
 
 std::string ReadFile(const std::filesystem::path& path);
+/// Waits until the file has `count` lines, and returns what it has. Less when `timeout` passes
+/// first.
+std::vector<std::string> ReadLines(const std::filesystem::path& path, std::size_t count,
+                                   std::chrono::milliseconds timeout);
 void WriteFile(const std::filesystem::path& path, const std::string& content);
 
 /// A child process; killed with its owner. Its stdout and stderr go to a file.

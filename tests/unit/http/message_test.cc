@@ -50,5 +50,12 @@ TEST(ValidateHeaderTest, RefusesWhatTheClientOwnsAndSaysWhy) {
               ::testing::HasSubstr("byte range field"));
 }
 
+TEST(ValidateHeaderTest, ConditionsHaveFieldsOfTheirOwn) {
+  EXPECT_THAT(MessageOf(ValidateHeader("If-None-Match", "\"v1\"")),
+              ::testing::HasSubstr("if_none_match field"));
+  EXPECT_THAT(MessageOf(ValidateHeader("if-modified-since", "x")),
+              ::testing::HasSubstr("if_modified_since field"));
+}
+
 }  // namespace
 }  // namespace fetchd::http

@@ -73,6 +73,7 @@ class RedirectingClientTest : public ShardTest {
     request.headers = {{"Authorization", "s"}, {"Cookie", "s"}, {"X-Key", "s"}, {"X-Open", "o"}};
     request.secret_headers = {"x-key"};
     request.tls_profile = "profile";
+    request.credentials = BearerCredentials{Secret("t")};
     absl::Status status = absl::UnknownError("not finished");
     tasks_.Spawn("get", Send(std::move(request), config, status));
     Poll();
@@ -87,6 +88,9 @@ class RedirectingClientTest : public ShardTest {
     std::vector<std::string> profiles;
     for (const Request& request : inner_.requests) profiles.push_back(request.tls_profile);
     return profiles;
+  }
+  static bool HasCredentials(const Request& request) {
+    return !std::holds_alternative<std::monostate>(request.credentials);
   }
   static std::string ReasonOf(const absl::Status& status) {
     return GetReason(status).value_or(Reason{}).reason;
@@ -124,9 +128,11 @@ TEST_F(RedirectingClientTest, SecretsAreDroppedForGoodWhenTheOriginChanges) {
   EXPECT_EQ(Get("http://a.example.org/"), absl::OkStatus());
   ASSERT_EQ(inner_.requests.size(), 4U);
   EXPECT_EQ(inner_.requests[1].headers.size(), 4U);
+  EXPECT_TRUE(HasCredentials(inner_.requests[0]) && HasCredentials(inner_.requests[1]));
   for (const std::size_t hop : {2U, 3U}) {
     ASSERT_EQ(inner_.requests[hop].headers.size(), 1U);
     EXPECT_EQ(inner_.requests[hop].headers[0].name, "X-Open");
+    EXPECT_FALSE(HasCredentials(inner_.requests[hop]));
   }
 }
 
@@ -145,6 +151,20 @@ TEST_F(RedirectingClientTest, TrustWithoutAClientCertificateFollowsTheRedirects)
 
   EXPECT_EQ(Get("https://a.example.org/", {.identifying_profiles = {"other"}}), absl::OkStatus());
   EXPECT_THAT(Profiles(), ElementsAre("profile", "profile"));
+}
+
+TEST_F(RedirectingClientTest, ARequestSaysWhatLedToIt) {
+  inner_.Redirect("https://example.org/", "https://b.example.org/");
+  inner_.Redirect("https://b.example.org/", "http://c.example.org/");
+  inner_.Redirect("http://c.example.org/", "https://d.example.org/");
+  EXPECT_EQ(Get("https://example.org/", {.allow_downgrade = true}), absl::OkStatus());
+
+  std::vector<std::pair<bool, bool>> seen;
+  for (const Request& request : inner_.requests) {
+    seen.emplace_back(request.redirected, request.downgraded);
+  }
+  EXPECT_THAT(seen, ElementsAre(std::pair(false, false), std::pair(true, false),
+                                std::pair(true, true), std::pair(true, true)));
 }
 
 TEST_F(RedirectingClientTest, AnotherPortOrSubdomainIsAnotherOrigin) {

@@ -1,0 +1,16 @@
+// Hashes of short texts, for protocols that name them.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace fetchd {
+
+enum class HashAlgorithm { kMd5, kSha256, kSha512Over256 };
+
+/// In lower-case hexadecimal; nullopt where the crypto library does not offer the algorithm (MD5 in
+/// FIPS mode).
+std::optional<std::string> HashHex(HashAlgorithm algorithm, std::string_view text);
+
+}  // namespace fetchd

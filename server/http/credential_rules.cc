@@ -1,0 +1,45 @@
+#include "http/credential_rules.h"
+
+#include <algorithm>
+
+#include "base/strings.h"
+
+namespace fetchd::http {
+namespace {
+
+bool HasAuthorization(const Request& request) {
+  return std::ranges::any_of(request.headers, [](const Header& header) {
+    return EqualsIgnoreCase(header.name, "authorization");
+  });
+}
+
+Credentials As(LoginScheme scheme, const Login& login) {
+  if (scheme == LoginScheme::kDigest) return DigestCredentials{login.username, login.password};
+  return BasicCredentials{login.username, login.password};
+}
+
+}  // namespace
+
+Credentials CredentialRules::For(const Request& request) const {
+  if (request.downgraded || HasAuthorization(request)) return std::monostate();
+  if (!std::holds_alternative<std::monostate>(request.credentials)) return request.credentials;
+  if (rules_.empty() && netrc_.empty()) return std::monostate();
+  const OriginRule rule = rules_.For(request.url.origin());
+  const LoginScheme scheme = rule.auth.value_or(LoginScheme::kBasic);
+  if (rule.credentials != nullptr) {
+    const auto* login = std::get_if<Login>(rule.credentials.get());
+    if (login == nullptr) return std::get<BearerCredentials>(*rule.credentials);
+    return As(scheme, *login);
+  }
+  const Login* login = FromNetrc(request);
+  return login == nullptr ? Credentials() : As(scheme, *login);
+}
+
+const Login* CredentialRules::FromNetrc(const Request& request) const {
+  const std::string& host = request.url.host();
+  const Login* login = netrc_.ForHost(host);
+  if (login == nullptr && !request.redirected) login = netrc_.ForOtherHost(host);
+  return login;
+}
+
+}  // namespace fetchd::http

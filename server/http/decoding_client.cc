@@ -1,0 +1,41 @@
+#include "http/decoding_client.h"
+
+#include <utility>
+
+#include "base/strings.h"
+#include "http/content_coding.h"
+#include "http/decoding_body.h"
+
+namespace fetchd::http {
+namespace {
+
+constexpr int kPartialContent = 206;
+
+/// Bodies of redirects and errors are nobody's file: what they would grow to is never looked at.
+bool MayBeDecoded(const Response& response) {
+  const int status = response.head.status;
+  return status >= 200 && status < 300 && status != kPartialContent && response.content_length != 0;
+}
+
+}  // namespace
+
+Task<absl::StatusOr<Response>> DecodingClient::Send(Request request, Call call) {
+  const std::optional<DecodeLimits> limits =
+      request.method == "HEAD" ? std::nullopt : request.decode;
+  const std::string peer = request.url.origin().ToString();
+  CO_ASSIGN_OR_RETURN(Response response, co_await inner_.Send(std::move(request), call));
+  if (!limits || !MayBeDecoded(response)) co_return response;
+  const absl::StatusOr<std::vector<ContentCoding>> codings = CodingsOf(response.head.headers);
+  if (!codings.ok()) co_return WithPrefix(codings.status(), peer);
+  if (codings->empty()) co_return response;
+  std::uint64_t bytes = 0;
+  for (const ContentCoding coding : *codings) bytes += MemoryOf(coding);
+  CO_ASSIGN_OR_RETURN(Permit permit,
+                      co_await memory_.Acquire(bytes, clock_, call.deadline, "decoding memory"));
+  response.body = std::make_unique<DecodingBody>(std::move(response.body), *codings, *limits, peer,
+                                                 std::move(permit));
+  response.content_length.reset();
+  co_return response;
+}
+
+}  // namespace fetchd::http
