@@ -36,6 +36,8 @@ class Channel {
   /// Reads 1..out.size() bytes; 0 only at the end of the body.
   virtual Task<absl::StatusOr<std::size_t>> ReadBody(std::span<std::byte> out) = 0;
   virtual bool at_end() const = 0;
+  /// What came behind the body; at_end(), taken once.
+  virtual Headers TakeTrailers() = 0;
   /// Bytes of the response that could be read without waiting; an upper bound.
   virtual std::size_t Available() const = 0;
 };

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "base/strings.h"
 #include "http/tokens.h"
 
 namespace fetchd::http {
@@ -147,30 +148,41 @@ std::expected<void, Error> ChunkedDecoder::StepTrailer(char c) {
       }
       if (!IsTokenChar(c)) return Fail("a bad trailer");
       state_ = State::kTrailerName;
+      trailer_.assign(1, c);
       return {};
     case State::kTrailerName:
       if (c == ':') {
         state_ = State::kTrailerValue;
-      } else if (!IsTokenChar(c)) {
-        return Fail("a bad trailer");
+        trailer_name_size_ = trailer_.size();
+        return {};
       }
+      if (!IsTokenChar(c)) return Fail("a bad trailer");
+      trailer_.push_back(c);
       return {};
     case State::kTrailerValue:
       if (c == '\r') {
         state_ = State::kTrailerLf;
-      } else if (!IsTextChar(c)) {
-        return Fail("a control byte in a trailer");
+        return {};
       }
+      if (!IsTextChar(c)) return Fail("a control byte in a trailer");
+      trailer_.push_back(c);
       return {};
     case State::kTrailerLf:
       if (c != '\n') return Fail("a bare CR in a trailer");
       state_ = State::kTrailerStart;
+      KeepTrailer();
       return {};
     default:
       if (c != '\n') return Fail("a bare CR after the last chunk");
       state_ = State::kDone;
       return {};
   }
+}
+
+void ChunkedDecoder::KeepTrailer() {
+  const std::string_view line = trailer_;
+  trailers_.Add(line.substr(0, trailer_name_size_),
+                TrimWhitespace(line.substr(trailer_name_size_)));
 }
 
 }  // namespace fetchd::http

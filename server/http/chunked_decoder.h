@@ -5,13 +5,16 @@
 #include <cstdint>
 #include <expected>
 #include <span>
+#include <string>
 #include <string_view>
+
+#include "http/message.h"
 
 namespace fetchd::http {
 
 /// Takes a body apart at any split of its bytes. Sizes are 1*HEXDIG with any number of leading
-/// zeros; extensions are checked for control bytes and dropped; trailers are checked and dropped,
-/// never merged into the head.
+/// zeros; extensions are checked for control bytes and dropped; trailers are checked and kept apart
+/// from the head.
 ///
 /// What is not data costs the receiver time, so it is bounded: a size line and its extensions, the
 /// trailers, and in sum what the size lines take beyond 16 bytes each (a server may send chunks of
@@ -38,6 +41,8 @@ class ChunkedDecoder {
   /// decoder, and then Skip them.
   std::uint64_t data_remaining() const { return state_ == State::kData ? remaining_ : 0; }
   void Skip(std::uint64_t bytes);
+  /// Once it is done: the trailers in the order received.
+  Headers TakeTrailers() { return std::move(trailers_); }
 
  private:
   enum class State {
@@ -62,6 +67,7 @@ class ChunkedDecoder {
   std::expected<void, Error> StepSizeLine(char c);
   std::expected<void, Error> StepSize(char c);
   std::expected<void, Error> StepTrailer(char c);
+  void KeepTrailer();
   std::expected<void, Error> EndSizeLine();
 
   State state_ = State::kSizeStart;
@@ -71,6 +77,9 @@ class ChunkedDecoder {
   std::size_t line_bytes_ = 0;  ///< Of this size line.
   std::size_t extension_bytes_ = 0;
   std::size_t trailer_bytes_ = 0;
+  std::string trailer_;                ///< The line that is being read, without its colon...
+  std::size_t trailer_name_size_ = 0;  ///< ... which stood here.
+  Headers trailers_;
 };
 
 }  // namespace fetchd::http

@@ -59,6 +59,11 @@ class Body {
   virtual Task<absl::StatusOr<std::size_t>> Read(std::span<std::byte> out) = 0;
   /// Bytes that a Read could return now without waiting for the network; a hint.
   virtual std::size_t Buffered() const = 0;
+  /// What came behind the body, once Read has returned 0; never a part of the head (RFC 9110 6.5).
+  virtual const Headers& Trailers() const {
+    static const Headers kNone;
+    return kNone;
+  }
   /// Nobody wants the rest. What is here of it is read at once; up to 128 KiB in all in the
   /// background, for about as long as a new connection would take: so that this one is used again.
   /// Only destruction may follow.

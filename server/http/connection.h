@@ -42,6 +42,7 @@ class Http1Connection final : public Channel, private Abortable {
   absl::StatusOr<std::size_t> TakeBuffered(std::span<std::byte> out) override;
   Task<absl::StatusOr<std::size_t>> ReadBody(std::span<std::byte> out) override;
   bool at_end() const override { return at_end_; }
+  Headers TakeTrailers() override { return chunks_.TakeTrailers(); }
   std::size_t Available() const override {
     return at_end_ ? 0 : end_ - begin_ + stream_->Available();
   }

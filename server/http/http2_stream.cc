@@ -120,8 +120,9 @@ bool Http2Stream::AddField(std::string_view name, std::string_view value) {
     if (error_.ok()) error_ = MalformedError(session_->peer_, "a head over 64 KiB or 256 fields");
     return false;
   }
-  if (in_trailers_) return true;  // Trailers are nobody's here; nghttp2 has checked them.
-  if (name == ":status") {
+  if (in_trailers_) {  // nghttp2 has checked that they hold no pseudo-header field.
+    trailers_.Add(name, value);
+  } else if (name == ":status") {
     // nghttp2 lets three digits through only.
     head_.status = (value[0] - '0') * 100 + (value[1] - '0') * 10 + (value[2] - '0');
   } else {
@@ -132,6 +133,7 @@ bool Http2Stream::AddField(std::string_view name, std::string_view value) {
 
 void Http2Stream::EndHead() {
   if (in_trailers_) return;
+  if (head_.status < 100 || head_.status > 599) return Refuse("a status outside 100..599");
   if (head_.status < 200) {
     if (++informational_heads_ > kMaxInformationalHeads) Refuse("too many 1xx responses");
     return;

@@ -31,6 +31,7 @@ class Http2Stream final : public Channel, private Abortable {
   absl::StatusOr<std::size_t> TakeBuffered(std::span<std::byte> out) override;
   Task<absl::StatusOr<std::size_t>> ReadBody(std::span<std::byte> out) override;
   bool at_end() const override;
+  Headers TakeTrailers() override { return std::move(trailers_); }
   std::size_t Available() const override { return body_.size() - taken_; }
 
  private:
@@ -82,6 +83,7 @@ class Http2Stream final : public Channel, private Abortable {
   Framing framing_;
   bool head_done_ = false;
   bool in_trailers_ = false;
+  Headers trailers_;
   std::size_t head_bytes_ = 0;  ///< Of all heads and trailers, against kMaxHeadBytes.
   std::size_t head_fields_ = 0;
   int informational_heads_ = 0;

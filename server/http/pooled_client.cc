@@ -32,6 +32,7 @@ class LeasedBody final : public Body {
     } else if (channel.at_end()) {
       // Whoever takes the last bytes frees the connection: nobody has to read once more for the
       // end.
+      trailers_ = channel.TakeTrailers();
       std::move(*lease_).Recycle();
       lease_.reset();
     }
@@ -39,6 +40,7 @@ class LeasedBody final : public Body {
   }
 
   std::size_t Buffered() const override { return lease_ ? lease_->channel().Available() : 0; }
+  const Headers& Trailers() const override { return trailers_; }
 
   Task<void> Discard() override {
     if (!lease_) co_return;
@@ -47,6 +49,7 @@ class LeasedBody final : public Body {
   }
 
  private:
+  Headers trailers_;
   std::optional<Lease> lease_;  ///< Empty once the body has ended or failed.
   absl::Status failed_;
 };

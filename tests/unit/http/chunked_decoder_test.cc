@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <optional>
 #include <string>
 
@@ -39,6 +40,25 @@ TEST(ChunkedDecoderTest, JoinsChunksAtAnySplit) {
   EXPECT_EQ(DecodeAnyhow("3;a=b;c=\"d\" ;e\r\nabc\r\n0;f\r\nX: y\r\nContent-Length: 9\r\n\r\n"),
             "abc");
   EXPECT_EQ(DecodeAnyhow("3 ; a\r\nabc\r\n0\r\n\r\n"), "abc");
+}
+
+TEST(ChunkedDecoderTest, TrailersAreKeptInOrder) {
+  const std::string text = "1\r\nx\r\n0\r\nRepr-Digest: \t a=:b:  \r\nX-Empty:\r\nx: 1\r\n\r\n";
+  for (std::size_t piece = 1; piece <= text.size(); ++piece) {
+    ChunkedDecoder decoder;
+    std::array<std::byte, 8> out;
+    for (std::size_t at = 0; at < text.size(); at += piece) {
+      ASSERT_TRUE(decoder.Decode(std::string_view(text).substr(at, piece), out));
+    }
+    ASSERT_TRUE(decoder.done());
+
+    const Headers trailers = decoder.TakeTrailers();
+
+    ASSERT_EQ(trailers.size(), 3U);
+    EXPECT_EQ(trailers.Get("repr-digest"), "a=:b:");
+    EXPECT_EQ(trailers.Get("X-Empty"), "");
+    EXPECT_EQ(trailers.at(2).second, "1");
+  }
 }
 
 TEST(ChunkedDecoderTest, RefusesBadFraming) {

@@ -167,6 +167,23 @@ TEST_F(ConnectionTest, TooManyInformationalHeads) {
   EXPECT_EQ(Exchange({heads.substr(0, heads.size() / 17 * 16) + Answer("abc")}).body, "abc");
 }
 
+TEST_F(ConnectionTest, InformationalHeadsAreLimitedInSum) {
+  const std::string head =
+      "HTTP/1.1 103 Early Hints\r\nLink: " + std::string(30'000, 'x') + "\r\n\r\n";
+  EXPECT_EQ(Exchange({head, head, head, Answer("abc")}).status.code(), absl::StatusCode::kDataLoss);
+
+  peer_ = std::make_shared<FakePeer>();
+  EXPECT_EQ(Exchange({head, head, Answer("abc")}).body, "abc");
+}
+
+TEST_F(ConnectionTest, AProtocolSwitchThatNobodyAskedForIsMalformed) {
+  const Outcome outcome =
+      Exchange({"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n" + Answer("abc")});
+
+  EXPECT_EQ(outcome.status.code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(GetReason(outcome.status)->reason, "MALFORMED_RESPONSE");
+}
+
 TEST_F(ConnectionTest, ResetIsUnavailableAndShortBodyIsDataLoss) {
   const Outcome cut = Exchange({"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc"});
   EXPECT_EQ(cut.status.code(), absl::StatusCode::kDataLoss);

@@ -470,6 +470,9 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(
         BadHead{"NoStatus", {{"content-length", "5"}}},
         BadHead{"StatusOfTwoDigits", {{":status", "20"}}},
+        BadHead{"StatusBelow100", {{":status", "099"}}},
+        BadHead{"StatusAbove599", {{":status", "600"}}},
+        BadHead{"ProtocolSwitch", {{":status", "101"}}},
         BadHead{"ConnectionField", {{":status", "200"}, {"connection", "close"}}},
         BadHead{"TransferEncoding", {{":status", "200"}, {"transfer-encoding", "chunked"}}},
         BadHead{"LineBreakInValue", {{":status", "200"}, {"x", "a\r\nb: c"}}},
@@ -520,6 +523,7 @@ TEST_F(Http2Test, TrailersEndTheBody) {
   EXPECT_EQ(fetched.status, absl::OkStatus());
   EXPECT_EQ(fetched.body, "hello");
   EXPECT_FALSE(fetched.response->head.headers.Has("x-checksum"));
+  EXPECT_EQ(fetched.response->body->Trailers().Get("x-checksum"), "1");
 }
 
 TEST_F(Http2Test, TimeoutEndsTheStreamAndNotTheConnection) {

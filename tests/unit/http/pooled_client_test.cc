@@ -120,6 +120,18 @@ TEST_F(PooledClientTest, EndIsZeroAgainAndAgain) {
   EXPECT_EQ(outcome.body, "hello");
 }
 
+TEST_F(PooledClientTest, TrailersOutliveTheConnection) {
+  dialer_.answer =
+      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX-Sum: 1\r\n\r\n";
+  Outcome outcome = Send();
+  for (int i = 0; i < 3; ++i) Read(outcome);
+
+  EXPECT_EQ(outcome.body, "hello");
+  EXPECT_EQ(book_.in_flight().now(), 0U);
+  EXPECT_EQ(outcome.response->body->Trailers().Get("x-sum"), "1");
+  EXPECT_FALSE(outcome.response->head.headers.Has("x-sum"));
+}
+
 TEST_F(PooledClientTest, BodyDroppedBeforeItsEndClosesTheConnection) {
   Outcome outcome = Send();
   outcome.response.reset();
