@@ -4,6 +4,7 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <cstdio>
 
 #include "base/strings.h"
 
@@ -131,6 +132,22 @@ std::optional<WallTime> ParseAsctime(std::string_view text) {
 std::optional<WallTime> ParseHttpDate(std::string_view text) {
   if (const auto time = ParseWithComma(text)) return time;
   return ParseAsctime(text);
+}
+
+std::string FormatHttpDate(WallTime at) {
+  const auto second = std::chrono::floor<std::chrono::seconds>(at);
+  const auto day = std::chrono::floor<std::chrono::days>(second);
+  const std::chrono::year_month_day date{day};
+  const std::chrono::hh_mm_ss time{second - day};
+  const auto number = [](auto value) { return static_cast<int>(value); };
+  char text[40];
+  std::snprintf(text, sizeof text, "%.3s, %02d %.3s %04d %02d:%02d:%02d GMT",
+                kDays[std::chrono::weekday(day).c_encoding()].data(),
+                number(static_cast<unsigned>(date.day())),
+                kMonths[static_cast<unsigned>(date.month()) - 1].data(),
+                static_cast<int>(date.year()), number(time.hours().count()),
+                number(time.minutes().count()), number(time.seconds().count()));
+  return text;
 }
 
 std::optional<Duration> ParseRetryAfter(std::string_view text, WallTime now) {

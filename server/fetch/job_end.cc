@@ -52,6 +52,7 @@ Task<absl::Status> JobRun::EndCancelled() {
 }
 
 Task<absl::Status> JobRun::Publish() {
+  if (facts_.not_modified) co_return co_await SucceedUntouched();
   std::vector<Digest> digests;
   std::string destination;
   if (sink_ != nullptr) {
@@ -65,6 +66,14 @@ Task<absl::Status> JobRun::Publish() {
     destination = std::move(receipt->destination);
   }
   co_return co_await Succeed(std::move(destination), std::move(digests));
+}
+
+// A condition of the job did not hold: what it has at its destination stays as it is.
+Task<absl::Status> JobRun::SucceedUntouched() {
+  co_await AbortSink();
+  verifier_.Reset();
+  result_.not_modified = true;
+  co_return co_await Succeed("", {});
 }
 
 Task<absl::Status> JobRun::Succeed(std::string destination, std::vector<Digest> digests) {

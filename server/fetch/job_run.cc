@@ -112,7 +112,7 @@ Task<absl::Status> JobRun::Attempt() {
 Task<absl::StatusOr<Asked>> JobRun::OpenSink() {
   const bool resumable = !ValidatorOf(current_).empty() && !current_.source.empty() &&
                          current_.url == url_->ToString();
-  const std::uint64_t wanted = resumable ? current_.bytes : 0;
+  const std::uint64_t wanted = resumable ? UsableOf(current_.bytes, job_.spec.range) : 0;
   const absl::StatusOr<std::uint64_t> kept = co_await sink_->Open(wanted);
   if (!kept.ok()) co_return Fail(Phase::kSink, absl::IsUnavailable(kept.status()), kept.status());
   opened_ = true;
@@ -120,8 +120,10 @@ Task<absl::StatusOr<Asked>> JobRun::OpenSink() {
     CO_RETURN_IF_ERROR(co_await ForgetCheckpoint());
     co_return Asked();
   }
-  co_return Asked{
-      *kept, ValidatorOf(current_), current_.total_bytes, {current_.source, current_.source_query}};
+  co_return Asked{.offset = *kept,
+                  .validator = ValidatorOf(current_),
+                  .total_bytes = current_.total_bytes,
+                  .source = {current_.source, current_.source_query}};
 }
 
 Task<absl::Status> JobRun::HashKept(std::uint64_t bytes) {

@@ -78,6 +78,7 @@ class JobRun final : private Target {
   Task<absl::Status> End(absl::Status outcome);
   Task<absl::Status> EndCancelled();
   Task<absl::Status> Publish();
+  Task<absl::Status> SucceedUntouched();
   Task<absl::Status> Succeed(std::string destination, std::vector<Digest> digests);
   Task<absl::Status> Interrupt();
   Task<absl::Status> FailOrRetry(absl::Status status);

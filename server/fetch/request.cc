@@ -4,8 +4,8 @@
 #include <array>
 #include <string_view>
 
-#include "base/byte_range.h"
 #include "base/strings.h"
+#include "fetch/http_date.h"
 
 namespace fetchd::fetch {
 namespace {
@@ -15,13 +15,12 @@ constexpr std::array<std::string_view, 7> kNeverSecret = {
     "accept",        "accept-language", "cache-control", "if-modified-since",
     "if-none-match", "pragma",          "user-agent"};
 
-void AddCredentials(const jobs::Credentials& credentials, http::Request& request) {
-  if (const auto* basic = std::get_if<jobs::BasicCredentials>(&credentials)) {
-    const std::string pair = Concat(basic->username, ':', basic->password.Reveal());
-    request.headers.push_back({"Authorization", "Basic " + Base64Encode(pair)});
-  }
-  if (const auto* bearer = std::get_if<jobs::BearerCredentials>(&credentials)) {
-    request.headers.push_back({"Authorization", "Bearer " + bearer->token.Reveal()});
+void AddConditions(const jobs::FetchSpec& spec, http::Request& request) {
+  std::string tags;
+  for (const std::string& tag : spec.if_none_match) tags += Concat(tags.empty() ? "" : ", ", tag);
+  if (!tags.empty()) request.headers.push_back({"If-None-Match", std::move(tags)});
+  if (spec.if_modified_since) {
+    request.headers.push_back({"If-Modified-Since", FormatHttpDate(*spec.if_modified_since)});
   }
 }
 
@@ -51,10 +50,11 @@ http::Request BuildRequest(const jobs::FetchSpec& spec, const Url& url, const As
     request.headers.push_back({header.name, header.value.Reveal()});
     if (secret) request.secret_headers.push_back(std::move(name));
   }
-  if (trusted) AddCredentials(spec.credentials, request);
-  if (asked.offset > 0) {
-    request.headers.push_back({"Range", ByteRange{asked.offset, std::nullopt}.ToHeader()});
-    if (!asked.validator.empty()) {
+  if (trusted) request.credentials = spec.credentials;
+  AddConditions(spec, request);
+  if (const std::optional<ByteRange> missing = asked.Missing()) {
+    request.headers.push_back({"Range", missing->ToHeader()});
+    if (asked.offset > 0 && !asked.validator.empty()) {
       request.headers.push_back({"If-Range", asked.validator.if_range()});
     }
   }

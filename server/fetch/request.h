@@ -9,8 +9,9 @@
 namespace fetchd::fetch {
 
 /// Headers and credentials of `spec` go to `url` when it has the origin of the primary URL; a
-/// mirror elsewhere gets only those that cannot be secret. Range and If-Range when `asked` has an
-/// offset.
+/// mirror elsewhere gets only those that cannot be secret. Its conditions go to every URL. Range
+/// for what `asked` misses, If-Range when a part of it is here. Decoding limits are the caller's to
+/// add.
 http::Request BuildRequest(const jobs::FetchSpec& spec, const Url& url, const Asked& asked,
                            UrlOptions options);
 

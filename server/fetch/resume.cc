@@ -1,8 +1,8 @@
 #include "fetch/resume.h"
 
+#include <algorithm>
 #include <span>
 
-#include "base/byte_range.h"
 #include "base/digest.h"
 #include "base/retry_policy.h"
 #include "base/strings.h"
@@ -49,33 +49,78 @@ bool SameBody(const http::Headers& headers, const Validator& validator) {
   return headers.Get("Last-Modified") == validator.last_modified;
 }
 
+std::uint64_t FirstOf(const std::optional<ByteRange>& range) { return range ? range->first : 0; }
+
+// How much is wanted of a body of `length` bytes.
+std::uint64_t WantedOf(std::uint64_t length, const std::optional<ByteRange>& range) {
+  const std::uint64_t end = range && range->last ? std::min(length, *range->last + 1) : length;
+  return end - std::min(end, FirstOf(range));
+}
+
+// nullopt: where it ends is anybody's guess, for a server may send less than was asked for.
+std::optional<std::uint64_t> TotalOf(const ContentRange& content, const Asked& asked) {
+  if (content.complete_length) return WantedOf(*content.complete_length, asked.range);
+  const bool to_its_end = asked.range && asked.range->last == content.range->last;
+  return to_its_end ? asked.range->size() : asked.total_bytes;
+}
+
 Judged JudgePartial(const http::Response& response, const Asked& asked) {
-  if (asked.offset == 0) return Malformed("the origin answered 206 to a request without Range");
-  if (!Continues(response.url, asked.source, asked.validator)) return {.answer = Answer::kAskAgain};
+  const std::optional<ByteRange> missing = asked.Missing();
+  if (!missing) return Malformed("the origin answered 206 to a request without Range");
+  if (asked.offset > 0 && !Continues(response.url, asked.source, asked.validator)) {
+    return {.answer = Answer::kAskAgain};
+  }
   const http::Headers& headers = response.head.headers;
-  const Judged again{.answer = Answer::kAskAgain};
-  if (headers.Count("Content-Range") != 1) return again;
-  const std::optional<ContentRange> content = ParseContentRange(headers.Get("Content-Range"));
-  if (!content || !content->range || content->range->first != asked.offset) return again;
-  const std::uint64_t size = *content->range->last - content->range->first + 1;
-  if (response.content_length && *response.content_length != size) return again;
-  const auto total = content->complete_length;
-  // Where the body ends would be anybody's guess: a server may send less than was asked for.
-  if (!total && !asked.total_bytes) return again;
-  if (total && asked.total_bytes && *total != *asked.total_bytes) return again;
-  if (!SameBody(headers, asked.validator)) return again;
-  return {.answer = Answer::kBody, .total_bytes = total ? total : asked.total_bytes};
+  const auto content = ParseContentRange(headers.Get("Content-Range"));
+  // Several ranges in one body (multipart/byteranges) come without such a field of their own.
+  const bool fits =
+      headers.Count("Content-Range") == 1 && content && content->range &&
+      content->range->first == missing->first &&
+      (!missing->last || *content->range->last <= *missing->last) &&
+      response.content_length.value_or(*content->range->size()) == *content->range->size();
+  const auto total = fits ? TotalOf(*content, asked) : std::nullopt;
+  const bool usable =
+      total && total == asked.total_bytes.value_or(*total) && SameBody(headers, asked.validator);
+  if (usable) return {.answer = Answer::kBody, .total_bytes = total};
+  if (asked.offset > 0) return {.answer = Answer::kAskAgain};
+  return Malformed("the origin answered 206 with another part than was asked for");
 }
 
 Judged JudgeNotSatisfiable(const http::Response& response, const Asked& asked) {
-  if (asked.offset == 0) return HttpError(response);
+  const std::optional<ByteRange> missing = asked.Missing();
+  if (!missing) return HttpError(response);
   const http::Headers& headers = response.head.headers;
   const std::optional<ContentRange> content = ParseContentRange(headers.Get("Content-Range"));
-  const bool all_here = content && content->complete_length == asked.offset;
+  if (asked.offset == 0) {
+    Judged judged;
+    judged.error = WithReason(
+        absl::OutOfRangeError(Concat("the body has no byte ", missing->first, " to begin at")),
+        {"RANGE_NOT_SATISFIABLE", {}});
+    return judged;
+  }
+  const bool all_here = content && content->complete_length == missing->first;
   const bool same = Continues(response.url, asked.source, asked.validator) &&
                     (!headers.Has("ETag") || SameBody(headers, asked.validator));
   if (!all_here || !same) return {.answer = Answer::kAskAgain};
   return {.answer = Answer::kComplete, .total_bytes = asked.offset};
+}
+
+// The whole body, from its first byte.
+Judged JudgeWhole(const http::Response& response, const Asked& asked) {
+  const std::optional<std::uint64_t> length = response.content_length;
+  if (!asked.range) {
+    return {.answer = asked.offset == 0 ? Answer::kBody : Answer::kFromZero, .total_bytes = length};
+  }
+  // If-Range may have found another version: of that, too, only a range is wanted.
+  if (asked.offset > 0) return {.answer = Answer::kAskAgain};
+  if (length && *length == WantedOf(*length, asked.range)) {
+    return {.answer = Answer::kBody, .total_bytes = length};
+  }
+  Judged judged;
+  judged.error = WithReason(
+      absl::FailedPreconditionError("the origin sends the whole body instead of the range"),
+      {"RANGE_NOT_SUPPORTED", {}});
+  return judged;
 }
 
 }  // namespace
@@ -108,13 +153,30 @@ bool Continues(const Url& url, const Source& source, const Validator& validator)
   return now.place == source.place && (now.query == source.query || !validator.etag.empty());
 }
 
+std::optional<ByteRange> Asked::Missing() const {
+  if (offset == 0 && !range) return std::nullopt;
+  return ByteRange{FirstOf(range) + offset, range ? range->last : std::nullopt};
+}
+
+void Asked::StartOver() {
+  offset = 0;
+  validator = Validator();
+  total_bytes.reset();
+  source = Source();
+}
+
+std::uint64_t UsableOf(std::uint64_t kept, const std::optional<ByteRange>& range) {
+  const auto size = range ? range->size() : std::nullopt;
+  return size ? std::min(kept, *size - 1) : kept;
+}
+
 Judged Judge(const http::Response& response, const Asked& asked) {
   const int status = response.head.status;
   if (status == 206) return JudgePartial(response, asked);
   if (status == 416) return JudgeNotSatisfiable(response, asked);
+  if (status == 304 && asked.conditional) return {.answer = Answer::kNotModified};
   if (status < 200 || status > 299) return HttpError(response);
-  return {.answer = asked.offset == 0 ? Answer::kBody : Answer::kFromZero,
-          .total_bytes = response.content_length};
+  return JudgeWhole(response, asked);
 }
 
 }  // namespace fetchd::fetch

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "base/byte_range.h"
 #include "base/status.h"
 #include "http/client.h"
 
@@ -39,31 +40,46 @@ Source SourceOf(const Url& url);
 /// True when `source` is not known.
 bool Continues(const Url& url, const Source& source, const Validator& validator);
 
-/// What a request asks for: all of the body, or what follows `offset`.
+/// What a request asks for: all that is wanted, which is the body or a range of it, or what of that
+/// follows `offset`. Offsets and totals are those of what is wanted.
 struct Asked {
   std::uint64_t offset = 0;
   Validator validator;
   std::optional<std::uint64_t> total_bytes;  ///< As the earlier attempt learned it.
   Source source;                             ///< Where what is here came from.
+  std::optional<ByteRange> range;            ///< Of the body; absent = all of it.
+  bool conditional = false;                  ///< The request has conditions: 304 answers it.
+
+  /// What the Range field asks for; nullopt: all of the body, without such a field.
+  std::optional<ByteRange> Missing() const;
+  /// Nothing is here: all that is wanted is missing.
+  void StartOver();
 };
 
+/// Of `kept` bytes, as many as leave something to ask for: a Range field cannot ask for nothing,
+/// and who asks learns whether what is kept is still right.
+std::uint64_t UsableOf(std::uint64_t kept, const std::optional<ByteRange>& range);
+
 enum class Answer {
-  kBody,      ///< The body follows, from where it was asked for.
-  kFromZero,  ///< The body follows, but from its first byte: what was kept is dropped.
-  kAskAgain,  ///< Not usable for what was kept: drop that and ask for all of it.
-  kComplete,  ///< What was kept is already the whole body.
+  kBody,         ///< The body follows, from where it was asked for.
+  kFromZero,     ///< The body follows, but from its first byte: what was kept is dropped.
+  kAskAgain,     ///< Not usable for what was kept: drop that and ask for all of it.
+  kComplete,     ///< What was kept is already all that is wanted.
+  kNotModified,  ///< A condition of the request does not hold: nothing follows.
   kFailed,
 };
 
 struct Judged {
   Answer answer = Answer::kFailed;
-  std::optional<std::uint64_t> total_bytes;  ///< Of the whole body.
+  std::optional<std::uint64_t> total_bytes;  ///< Of what is wanted.
   absl::Status error;                        ///< kFailed.
   bool retryable = false;                    ///< kFailed.
 };
 
 /// HTTP errors become the Status that a caller sees: NOT_FOUND for 404 and 410, UNAVAILABLE for 429
-/// and 503, else FAILED_PRECONDITION, all with reason HTTP_STATUS and metadata "status".
+/// and 503, else FAILED_PRECONDITION, all with reason HTTP_STATUS and metadata "status". A range
+/// that the origin does not serve is FAILED_PRECONDITION, reason RANGE_NOT_SUPPORTED; one that
+/// begins behind the end of the body OUT_OF_RANGE, reason RANGE_NOT_SATISFIABLE.
 Judged Judge(const http::Response& response, const Asked& asked);
 
 }  // namespace fetchd::fetch

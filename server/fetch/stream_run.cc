@@ -38,22 +38,27 @@ void StreamRun::Interrupt() {
 }
 
 absl::Status StreamRun::InterruptedError() const {
+  const std::uint64_t offset = spec_.decode ? 0 : position_;
   return WithReason(
-      absl::UnavailableError(Concat("interrupted by shutdown: resume at offset ", position_)),
-      {"INTERRUPTED", {{"offset", Concat(position_)}}});
+      absl::UnavailableError(Concat("interrupted by shutdown: resume at offset ", offset)),
+      {"INTERRUPTED", {{"offset", Concat(offset)}}});
 }
 
 Task<absl::StatusOr<StreamEnd>> StreamRun::Run() {
   absl::Status status = co_await attempts_.Run("stream", AllAttempts());
   if (!status.ok() && interrupted_.load(std::memory_order_acquire)) co_return InterruptedError();
   CO_RETURN_IF_ERROR(status);
+  if (facts_.not_modified) co_return std::move(end_);
   end_.size_bytes = position_;
   co_return std::move(end_);
 }
 
 Task<absl::Status> StreamRun::AllAttempts() {
   for (int number = 1;; ++number) {
-    if (number > 1) CO_RETURN_IF_ERROR(CheckResumable());
+    if (number > 1) {
+      if (AllDelivered()) co_return Verify();
+      CO_RETURN_IF_ERROR(CheckResumable());
+    }
     const absl::Status status = co_await OneAttempt(number);
     // A cancelled caller is no failed attempt: this throws then.
     co_await asio::post(asio::use_awaitable);
@@ -79,7 +84,15 @@ Task<absl::Status> StreamRun::OneAttempt(int number) {
   CO_ASSIGN_OR_RETURN(url_, Url::Parse(spec_.urls[url_index_], deps_.transfer.config.url));
   Transfer transfer(deps_.transfer, spec_, *url_, *this, verifier_, progress_, facts_,
                     {.buffer_bytes = kBufferBytes, .use = sink::BufferUse::kStream});
-  Asked asked{position_, validator_, total_bytes_, source_};
+  Asked asked;
+  // Before the first byte there is nothing to go on with: Begin() says whether the head still
+  // holds.
+  if (position_ > 0) {
+    asked = {.offset = position_,
+             .validator = validator_,
+             .total_bytes = total_bytes_,
+             .source = source_};
+  }
   absl::Status status = co_await transfer.Run(std::move(asked), deadline_);
   if (status.ok()) status = Verify();
   frame_.took = clock.Now() - began;
@@ -88,7 +101,7 @@ Task<absl::Status> StreamRun::OneAttempt(int number) {
 
 // Part of the attempt: one that brought other bytes than were asked for has failed.
 absl::Status StreamRun::Verify() {
-  if (spec_.method != jobs::Method::kGet) return absl::OkStatus();
+  if (facts_.not_modified || spec_.method != jobs::Method::kGet) return absl::OkStatus();
   absl::Status verified;
   if (first_offset_ == 0) {
     absl::StatusOr<std::vector<Digest>> digests = verifier_.Finish();
@@ -99,6 +112,11 @@ absl::Status StreamRun::Verify() {
   }
   if (!verified.ok()) facts_.phase = Phase::kVerify;
   return verified;
+}
+
+// Behind a range whose end is known there is nothing to ask for.
+bool StreamRun::AllDelivered() const {
+  return head_given_ && spec_.range && spec_.range->last && total_bytes_ == position_;
 }
 
 absl::Status StreamRun::CheckResumable() const {
@@ -116,9 +134,11 @@ std::optional<Duration> StreamRun::Decide(int number, const absl::Status& status
     record.decision = "done";
     deps_.counters.succeeded.fetch_add(1, std::memory_order_relaxed);
   } else {
-    // Bytes that failed their check have been delivered: they cannot be taken back.
-    const bool retryable =
-        facts_.retryable && facts_.phase != Phase::kVerify && facts_.phase != Phase::kSink;
+    // Bytes that failed their check, and decoded ones, have been delivered: they cannot be taken
+    // back.
+    const bool given_away = facts_.phase == Phase::kVerify || facts_.phase == Phase::kSink ||
+                            (spec_.decode && position_ > 0);
+    const bool retryable = facts_.retryable && !given_away;
     const Failure failure{status, facts_.phase, facts_.http_status, facts_.retry_after, retryable};
     delay = RetryPolicy(retry_).Next(failure, number, deps_.transfer.clock.Now(), deadline_,
                                      deps_.uniform);
@@ -151,7 +171,8 @@ Task<absl::Status> StreamRun::Begin(const http::Response& response, std::uint64_
   const bool same_total = !total_bytes_ || !total_bytes || *total_bytes_ == *total_bytes;
   total_bytes_ = total_bytes;
   if (std::exchange(head_given_, true)) {
-    const bool same = earlier.if_range() == validator_.if_range() && same_total &&
+    const bool same = !facts_.not_modified && same_total &&
+                      earlier.if_range() == validator_.if_range() &&
                       Continues(response.url, source_, validator_);
     co_return same ? absl::OkStatus() : BodyChanged("the origin has another version");
   }

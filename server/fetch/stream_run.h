@@ -38,6 +38,7 @@ class StreamRun final : private Target {
 
   Task<absl::Status> AllAttempts();
   Task<absl::Status> OneAttempt(int number);
+  bool AllDelivered() const;
   absl::Status CheckResumable() const;
   absl::Status Verify();
   std::optional<Duration> Decide(int number, const absl::Status& status);

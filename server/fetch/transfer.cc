@@ -61,7 +61,9 @@ absl::Status Transfer::Fail(Phase phase, bool retryable, absl::Status status) {
 }
 
 absl::Status Transfer::FailBody(absl::Status status) {
-  const bool retryable = IsRetryable(status) || absl::IsCancelled(status);
+  // A body that grows beyond its limits will do so again.
+  const bool limit = absl::IsResourceExhausted(status);
+  const bool retryable = (IsRetryable(status) && !limit) || absl::IsCancelled(status);
   return Fail(Phase::kBody, retryable, std::move(status));
 }
 
@@ -77,6 +79,10 @@ Task<absl::StatusOr<http::Response>> Transfer::Send(const Asked& asked) {
   call.records = &facts_.hops;
   facts_.phase = Phase::kPoolWait;
   http::Request request = BuildRequest(spec_, url_, asked, deps_.config.url);
+  if (spec_.decode) {
+    request.decode = deps_.config.decode;
+    request.decode->max_bytes = limit_bytes();
+  }
   const http::RedirectConfig redirects = RedirectsOf(spec_, deps_.config.redirects);
   absl::StatusOr<http::Response> response =
       co_await client_.Send(std::move(request), call, redirects);
@@ -109,18 +115,19 @@ Task<absl::StatusOr<http::Response>> Transfer::SendUntilUsable(Asked& asked, Jud
     switch (judged.answer) {
       case Answer::kBody:
       case Answer::kComplete:
+      case Answer::kNotModified:
         co_return response;
       case Answer::kFailed:
         co_await response.body->Discard();
         co_return Fail(Phase::kFirstByte, judged.retryable, judged.error);
       case Answer::kFromZero:
         CO_RETURN_IF_ERROR(co_await StartOver());
-        asked = Asked();
+        asked.StartOver();
         co_return response;
       case Answer::kAskAgain:
         response.body.reset();
         CO_RETURN_IF_ERROR(co_await StartOver());
-        asked = Asked();
+        asked.StartOver();
     }
   }
 }
@@ -136,6 +143,18 @@ absl::Status Transfer::CheckAnnounced(std::optional<std::uint64_t> total_bytes) 
   }
   absl::Status size = verifier_.CheckSize(*total_bytes);
   return size.ok() ? size : Fail(Phase::kVerify, true, std::move(size));
+}
+
+// What is asked for beyond what is here.
+Task<absl::Status> Transfer::Prepare(Asked& asked) {
+  const bool whole = spec_.range == ByteRange{};
+  if (!whole) asked.range = spec_.range;
+  asked.conditional = !spec_.if_none_match.empty() || spec_.if_modified_since.has_value();
+  facts_.resumed_from_bytes = asked.offset;
+  if (!spec_.decode || asked.offset == 0) co_return absl::OkStatus();
+  // Ranges are of the encoded body.
+  asked.StartOver();
+  co_return co_await StartOver();
 }
 
 Task<absl::Status> Transfer::Run(Asked asked, Deadline deadline) {
@@ -154,14 +173,16 @@ Task<absl::StatusOr<Transfer::Done>> Transfer::Fetch(Asked asked) {
 }
 
 Task<absl::Status> Transfer::FetchAll(Asked asked) {
-  facts_.resumed_from_bytes = asked.offset;
+  CO_RETURN_IF_ERROR(co_await Prepare(asked));
   Judged judged;
   absl::StatusOr<http::Response> response = co_await SendUntilUsable(asked, judged);
   CO_RETURN_IF_ERROR(response.status());
   CO_RETURN_IF_ERROR(CheckAnnounced(judged.total_bytes));
   progress_.Begin(asked.offset, judged.total_bytes, deps_.clock.Now());
-  const Validator validator =
-      asked.offset > 0 ? asked.validator : ValidatorOf(response->head.headers);
+  facts_.not_modified = judged.answer == Answer::kNotModified;
+  Validator validator = asked.offset > 0 ? asked.validator : ValidatorOf(response->head.headers);
+  // The validator is that of the encoded body: with it nobody can go on in the decoded one.
+  if (spec_.decode) validator = Validator();
   absl::Status begun;
   {
     const AttemptClock::Pause pause(time_);
@@ -171,9 +192,9 @@ Task<absl::Status> Transfer::FetchAll(Asked asked) {
     const bool retryable = absl::IsUnavailable(begun);
     co_return Fail(Phase::kSink, retryable, std::move(begun));
   }
-  if (judged.answer == Answer::kComplete || spec_.method == jobs::Method::kHead) {
-    co_return absl::OkStatus();
-  }
+  const bool no_body = facts_.not_modified || judged.answer == Answer::kComplete ||
+                       spec_.method == jobs::Method::kHead;
+  if (no_body) co_return absl::OkStatus();
   co_return co_await Pump(*response->body, asked.offset, judged.total_bytes);
 }
 

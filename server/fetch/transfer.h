@@ -23,7 +23,8 @@ class Target {
   /// The origin does not go on with what was kept: drop it; the body begins at 0. An error ends the
   /// transfer.
   virtual Task<absl::Status> Restart() = 0;
-  /// The body follows from `offset`. `validator` is what a later attempt may resume with.
+  /// The body follows from `offset`, or none (AttemptFacts::not_modified). `validator` is what a
+  /// later attempt may resume with.
   virtual Task<absl::Status> Begin(const http::Response& response, std::uint64_t offset,
                                    std::optional<std::uint64_t> total_bytes,
                                    const Validator& validator) = 0;
@@ -37,6 +38,7 @@ struct AttemptFacts {
   std::uint64_t resumed_from_bytes = 0;
   std::uint64_t received_bytes = 0;
   bool restarted = false;
+  bool not_modified = false;  ///< A condition did not hold: there is no body.
   /// Where it is, or where it failed. kPoolWait: see the last hop.
   Phase phase = Phase::kPoolWait;
   int http_status = 0;  ///< Of the last head; 0 = none.
@@ -74,6 +76,7 @@ class Transfer {
   struct Done {};
   Task<absl::StatusOr<Done>> Fetch(Asked asked);
   Task<absl::Status> FetchAll(Asked asked);
+  Task<absl::Status> Prepare(Asked& asked);
   Task<absl::StatusOr<http::Response>> Send(const Asked& asked);
   Task<absl::StatusOr<http::Response>> SendUntilUsable(Asked& asked, Judged& judged);
   Task<absl::Status> StartOver();

@@ -15,6 +15,9 @@ constexpr std::size_t kMaxHeaderBytes = 16 << 10;
 constexpr std::size_t kMaxLabels = 64;
 constexpr std::size_t kMaxLabelKey = 63;
 constexpr std::size_t kMaxLabelValue = 255;
+constexpr std::size_t kMaxEntityTags = 16;
+constexpr std::size_t kMaxEntityTagBytes = 1024;
+constexpr std::uint64_t kLastByte = std::uint64_t{1} << 62;  // Sums of two fit.
 constexpr int kMaxAttempts = 100;
 constexpr int kMaxRedirects = 30;
 constexpr int kMaxPriority = 100;
@@ -67,15 +70,24 @@ absl::Status CheckHeaders(const jobs::FetchSpec& spec) {
   return absl::OkStatus();
 }
 
+absl::Status CheckLogin(const std::string& field, const std::string& username,
+                        const Secret& password) {
+  // RFC 7617 2: the first colon ends the user name; in what Digest hashes, too.
+  if (username.contains(':')) {
+    return Wrong(Concat(field, ".username"), "a user name cannot hold a colon");
+  }
+  if (HasControl(username) || HasControl(password.Reveal())) {
+    return Wrong(field, "control character: remove it");
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckCredentials(const jobs::Credentials& credentials) {
   if (const auto* basic = std::get_if<jobs::BasicCredentials>(&credentials)) {
-    // RFC 7617 2: the first colon ends the user name.
-    if (basic->username.contains(':')) {
-      return Wrong("spec.credentials.basic.username", "a user name cannot hold a colon");
-    }
-    if (HasControl(basic->username) || HasControl(basic->password.Reveal())) {
-      return Wrong("spec.credentials.basic", "control character: remove it");
-    }
+    return CheckLogin("spec.credentials.basic", basic->username, basic->password);
+  }
+  if (const auto* digest = std::get_if<jobs::DigestCredentials>(&credentials)) {
+    return CheckLogin("spec.credentials.digest", digest->username, digest->password);
   }
   if (const auto* bearer = std::get_if<jobs::BearerCredentials>(&credentials)) {
     const std::string& token = bearer->token.Reveal();
@@ -105,6 +117,45 @@ absl::Status CheckBody(const jobs::FetchSpec& spec) {
   }
   if (spec.max_bytes && spec.expected_size && *spec.expected_size > *spec.max_bytes) {
     return Wrong("spec.expected_size", "is larger than max_bytes");
+  }
+  return absl::OkStatus();
+}
+
+/// RFC 9110 8.8.3: an opaque-tag, with or without "W/".
+bool IsEntityTag(std::string_view tag) {
+  if (tag.starts_with("W/")) tag.remove_prefix(2);
+  if (tag.size() < 2 || tag.front() != '"' || tag.back() != '"') return false;
+  tag = tag.substr(1, tag.size() - 2);
+  return std::ranges::all_of(tag, [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return byte > 0x20 && byte != 0x7f && byte != '"';
+  });
+}
+
+absl::Status CheckConditions(const jobs::FetchSpec& spec) {
+  if (spec.if_none_match.size() > kMaxEntityTags) {
+    return Wrong("spec.if_none_match", Concat("at most ", kMaxEntityTags, " entity tags"));
+  }
+  for (std::size_t i = 0; i < spec.if_none_match.size(); ++i) {
+    const std::string& tag = spec.if_none_match[i];
+    if (IsEntityTag(tag) && tag.size() <= kMaxEntityTagBytes) continue;
+    return Wrong(Indexed("spec.if_none_match", i),
+                 Concat("give an entity tag with its quotes, of at most ", kMaxEntityTagBytes,
+                        " bytes: \"v1\" or W/\"v1\""));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckRange(const jobs::FetchSpec& spec) {
+  if (!spec.range) return absl::OkStatus();
+  const std::uint64_t last = spec.range->last.value_or(spec.range->first);
+  if (last < spec.range->first) return Wrong("spec.range.last", "is before first");
+  if (last > kLastByte) return Wrong("spec.range", "no body has that many bytes");
+  if (spec.method == jobs::Method::kHead) {
+    return Wrong("spec.range", "HEAD brings no body: use GET, or leave the range out");
+  }
+  if (spec.decode) {
+    return Wrong("spec.range", "a range is of the bytes as they are sent: leave decode out");
   }
   return absl::OkStatus();
 }
@@ -163,7 +214,19 @@ absl::Status ValidateSpec(const jobs::FetchSpec& spec, UrlOptions options) {
   RETURN_IF_ERROR(CheckHeaders(spec));
   RETURN_IF_ERROR(CheckCredentials(spec.credentials));
   RETURN_IF_ERROR(CheckBody(spec));
+  RETURN_IF_ERROR(CheckConditions(spec));
+  RETURN_IF_ERROR(CheckRange(spec));
   return CheckTimes(spec);
+}
+
+absl::Status ValidateOffset(const jobs::FetchSpec& spec, std::uint64_t offset) {
+  if (offset == 0) return absl::OkStatus();
+  if (spec.decode) {
+    return Wrong("offset", "a body that is decoded has to be fetched from its first byte");
+  }
+  const auto size = spec.range ? spec.range->size() : std::nullopt;
+  if (!size || offset < *size) return absl::OkStatus();
+  return Wrong("offset", Concat("the range has ", *size, " bytes: begin before its end"));
 }
 
 absl::Status ValidateJob(const jobs::Job& job, UrlOptions options, WallTime now) {

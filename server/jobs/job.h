@@ -8,6 +8,8 @@
 #include <variant>
 #include <vector>
 
+#include "base/byte_range.h"
+#include "base/credentials.h"
 #include "base/digest.h"
 #include "base/ids.h"
 #include "base/retry_policy.h"
@@ -23,16 +25,10 @@ struct RequestHeader {
   friend bool operator==(const RequestHeader&, const RequestHeader&) = default;
 };
 
-struct BasicCredentials {
-  std::string username;
-  Secret password;
-  friend bool operator==(const BasicCredentials&, const BasicCredentials&) = default;
-};
-struct BearerCredentials {
-  Secret token;
-  friend bool operator==(const BearerCredentials&, const BearerCredentials&) = default;
-};
-using Credentials = std::variant<std::monostate, BasicCredentials, BearerCredentials>;
+using fetchd::BasicCredentials;
+using fetchd::BearerCredentials;
+using fetchd::Credentials;
+using fetchd::DigestCredentials;
 
 /// Overrides of the server's defaults; absent = default.
 struct TimeoutOverrides {
@@ -61,7 +57,11 @@ struct FetchSpec {
   RetryOverrides retry;
   std::optional<int> max_redirects;
   std::string tls_profile;
-  std::string proxy;  ///< A name of the configuration, or "direct"; empty = as it says.
+  std::string proxy;    ///< A name of the configuration, or "direct"; empty = as it says.
+  bool decode = false;  ///< Content codings are undone; else bytes arrive as they were sent.
+  std::vector<std::string> if_none_match;  ///< Entity tags, with their quotes.
+  std::optional<WallTime> if_modified_since;
+  std::optional<ByteRange> range;  ///< The part of the body that is wanted; absent = all.
   friend bool operator==(const FetchSpec&, const FetchSpec&) = default;
 };
 
@@ -127,7 +127,8 @@ struct Result {
   std::uint64_t size_bytes = 0;
   std::vector<Digest> digests;  ///< sha256 always, and each algorithm that was expected.
   std::string etag;
-  std::string destination;  ///< Resolved, absolute: "file:///srv/files/a/b".
+  std::string destination;    ///< Resolved, absolute: "file:///srv/files/a/b".
+  bool not_modified = false;  ///< A condition of the job did not hold: nothing was written.
 };
 
 struct Job {

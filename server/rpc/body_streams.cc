@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/strings.h"
+#include "fetch/validate.h"
 #include "rpc/convert_attempt.h"
 #include "rpc/convert_job.h"
 #include "rpc/convert_spec.h"
@@ -135,6 +136,11 @@ absl::StatusOr<sink::Destination> FinishedBody(const jobs::Job& job) {
     return absl::FailedPreconditionError(std::string("the job is ") + jobs::StateName(job.state) +
                                          ": only a SUCCEEDED job has a body to read");
   }
+  if (job.result && job.result->not_modified) {
+    return WithReason(
+        absl::FailedPreconditionError("the job fetched nothing: its origin answered 304"),
+        {"NOT_MODIFIED", {}});
+  }
   return sink::ParseResolvedDestination(job.destination);
 }
 
@@ -191,7 +197,8 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* FetchServiceImpl::Fetch(
   if (!ParseMessage(*bytes, request)) return EndCall(call, MalformedRequest());
   absl::StatusOr<jobs::FetchSpec> spec = FromProto(request.spec());
   if (!spec.ok()) return EndCall(call, spec.status());
-  const absl::Status checked = creator_.CheckSpec(*spec);
+  absl::Status checked = creator_.CheckSpec(*spec);
+  if (checked.ok()) checked = fetch::ValidateOffset(*spec, request.offset());
   if (!checked.ok()) return EndCall(call, checked);
   FetchArguments arguments{*std::move(spec), request.offset(), DeadlineOf(*context, deps_.clock)};
   call->Of(context);

@@ -50,6 +50,7 @@ v1::Result ToProto(const jobs::Result& result) {
   for (const Digest& digest : result.digests) out.add_digests(digest.ToSri());
   out.set_etag(ToUtf8(result.etag));
   out.set_destination(result.destination);
+  out.set_not_modified(result.not_modified);
   return out;
 }
 

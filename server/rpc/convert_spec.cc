@@ -58,10 +58,37 @@ jobs::Credentials ReadCredentials(const v1::Credentials& in) {
       return jobs::BasicCredentials{in.basic().username(), Secret(in.basic().password())};
     case v1::Credentials::kBearerToken:
       return jobs::BearerCredentials{Secret(in.bearer_token())};
+    case v1::Credentials::kDigest:
+      return jobs::DigestCredentials{in.digest().username(), Secret(in.digest().password())};
     case v1::Credentials::KIND_NOT_SET:
       break;
   }
   return std::monostate();
+}
+
+absl::StatusOr<bool> ReadDecode(v1::FetchSpec::Decode decode) {
+  switch (decode) {
+    case v1::FetchSpec::DECODE_UNSPECIFIED:
+    case v1::FetchSpec::DECODE_AS_SENT:
+      return false;
+    case v1::FetchSpec::DECODE_CONTENT:
+      return true;
+    default:
+      return InvalidField("spec.decode", "unknown; use DECODE_AS_SENT or DECODE_CONTENT");
+  }
+}
+
+absl::Status ReadPartWanted(const v1::FetchSpec& in, jobs::FetchSpec& out) {
+  out.if_none_match.assign(in.if_none_match().begin(), in.if_none_match().end());
+  if (in.has_if_modified_since()) {
+    ASSIGN_OR_RETURN(out.if_modified_since,
+                     FromProto(in.if_modified_since(), "spec.if_modified_since"));
+  }
+  if (in.has_range()) {
+    out.range = ByteRange{in.range().first(), std::nullopt};
+    if (in.range().has_last()) out.range->last = in.range().last();
+  }
+  return absl::OkStatus();
 }
 
 absl::Status ReadDigests(const v1::FetchSpec& in, std::vector<Digest>& out) {
@@ -79,9 +106,20 @@ void WriteCredentials(const jobs::Credentials& in, v1::FetchSpec& out) {
   if (const auto* basic = std::get_if<jobs::BasicCredentials>(&in)) {
     out.mutable_credentials()->mutable_basic()->set_username(basic->username);
     out.mutable_credentials()->mutable_basic()->set_password(kRedacted);
+  } else if (const auto* digest = std::get_if<jobs::DigestCredentials>(&in)) {
+    out.mutable_credentials()->mutable_digest()->set_username(digest->username);
+    out.mutable_credentials()->mutable_digest()->set_password(kRedacted);
   } else if (std::holds_alternative<jobs::BearerCredentials>(in)) {
     out.mutable_credentials()->set_bearer_token(kRedacted);
   }
+}
+
+void WritePartWanted(const jobs::FetchSpec& in, v1::FetchSpec& out) {
+  out.mutable_if_none_match()->Assign(in.if_none_match.begin(), in.if_none_match.end());
+  if (in.if_modified_since) *out.mutable_if_modified_since() = ToProto(*in.if_modified_since);
+  if (!in.range) return;
+  out.mutable_range()->set_first(in.range->first);
+  if (in.range->last) out.mutable_range()->set_last(*in.range->last);
 }
 
 void WriteTimeouts(const jobs::TimeoutOverrides& in, v1::FetchSpec& out) {
@@ -122,6 +160,8 @@ absl::StatusOr<jobs::FetchSpec> FromProto(const v1::FetchSpec& in) {
   if (in.has_max_redirects()) out.max_redirects = in.max_redirects();
   out.tls_profile = in.tls_profile();
   out.proxy = in.proxy();
+  ASSIGN_OR_RETURN(out.decode, ReadDecode(in.decode()));
+  RETURN_IF_ERROR(ReadPartWanted(in, out));
   return out;
 }
 
@@ -144,6 +184,8 @@ v1::FetchSpec ToProto(const jobs::FetchSpec& in) {
   if (in.max_redirects) out.set_max_redirects(*in.max_redirects);
   out.set_tls_profile(in.tls_profile);
   out.set_proxy(in.proxy);
+  out.set_decode(in.decode ? v1::FetchSpec::DECODE_CONTENT : v1::FetchSpec::DECODE_AS_SENT);
+  WritePartWanted(in, out);
   return out;
 }
 

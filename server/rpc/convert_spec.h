@@ -11,7 +11,7 @@ namespace fetchd::rpc {
 /// fields such as "spec.digests[0]".
 absl::StatusOr<jobs::FetchSpec> FromProto(const v1::FetchSpec& in);
 
-/// Header values, password and token come out as "[redacted]".
+/// Header values, passwords and token come out as "[redacted]".
 v1::FetchSpec ToProto(const jobs::FetchSpec& in);
 
 }  // namespace fetchd::rpc

@@ -152,6 +152,7 @@ Result ResultFromJson(const json::value& value) {
   }
   result.etag = GetText(object, "etag");
   result.destination = GetText(object, "destination");
+  result.not_modified = GetBool(object, "not_modified");
   return result;
 }
 
@@ -197,6 +198,7 @@ std::string EncodeResult(const Result& result) {
   for (const Digest& digest : result.digests) digests.emplace_back(View(digest.ToSri()));
   PutText(object, "etag", result.etag);
   PutText(object, "destination", result.destination);
+  PutFlag(object, "not_modified", result.not_modified);
   return json::serialize(object);
 }
 

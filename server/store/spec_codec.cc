@@ -11,6 +11,7 @@ namespace {
 using jobs::BasicCredentials;
 using jobs::BearerCredentials;
 using jobs::Credentials;
+using jobs::DigestCredentials;
 using jobs::FetchSpec;
 using jobs::Overwrite;
 using jobs::RetryOverrides;
@@ -56,6 +57,56 @@ RetryOverrides RetryFromJson(const json::object& object) {
   return retry;
 }
 
+void PutCredentials(json::object& object, const Credentials& credentials) {
+  if (const auto* basic = std::get_if<BasicCredentials>(&credentials)) {
+    object["basic_username"] = View(basic->username);
+  } else if (const auto* digest = std::get_if<DigestCredentials>(&credentials)) {
+    object["digest_username"] = View(digest->username);
+  } else if (std::holds_alternative<BearerCredentials>(credentials)) {
+    object["bearer"] = true;
+  }
+}
+
+/// Without their secrets.
+Credentials GetCredentials(const json::object& object) {
+  if (object.contains("basic_username")) {
+    return BasicCredentials{GetText(object, "basic_username"), Secret()};
+  }
+  if (object.contains("digest_username")) {
+    return DigestCredentials{GetText(object, "digest_username"), Secret()};
+  }
+  return GetBool(object, "bearer") ? Credentials(BearerCredentials()) : Credentials();
+}
+
+// Members that earlier versions did not write are left out while they say nothing, so that
+// fingerprints of the same content stay the same.
+void PutPartWanted(json::object& object, const FetchSpec& spec) {
+  if (spec.decode) object["decode"] = true;
+  if (!spec.if_none_match.empty()) {
+    json::array& tags = object["if_none_match"].emplace_array();
+    for (const std::string& tag : spec.if_none_match) tags.emplace_back(View(tag));
+  }
+  if (spec.if_modified_since) {
+    object["if_modified_since"] = Duration(spec.if_modified_since->time_since_epoch()).count();
+  }
+  if (!spec.range) return;
+  object["range_first"] = spec.range->first;
+  PutOptional(object, "range_last", spec.range->last);
+}
+
+void GetPartWanted(const json::object& object, FetchSpec& spec) {
+  spec.decode = GetBool(object, "decode");
+  if (const json::value* tags = object.if_contains("if_none_match")) {
+    for (const json::value& tag : tags->as_array()) spec.if_none_match.push_back(Text(tag));
+  }
+  if (const auto since = GetOptional<Duration>(object, "if_modified_since")) {
+    spec.if_modified_since = WallTime(*since);
+  }
+  if (const auto first = GetOptional<std::uint64_t>(object, "range_first")) {
+    spec.range = ByteRange{*first, GetOptional<std::uint64_t>(object, "range_last")};
+  }
+}
+
 json::object SpecToJson(const FetchSpec& spec) {
   json::object object;
   json::array& urls = object["urls"].emplace_array();
@@ -63,11 +114,7 @@ json::object SpecToJson(const FetchSpec& spec) {
   object["method"] = spec.method == jobs::Method::kHead ? "HEAD" : "GET";
   json::array& headers = object["headers"].emplace_array();
   for (const jobs::RequestHeader& header : spec.headers) headers.emplace_back(View(header.name));
-  if (const auto* basic = std::get_if<BasicCredentials>(&spec.credentials)) {
-    object["basic_username"] = View(basic->username);
-  } else if (std::holds_alternative<BearerCredentials>(spec.credentials)) {
-    object["bearer"] = true;
-  }
+  PutCredentials(object, spec.credentials);
   json::array& digests = object["digests"].emplace_array();
   for (const Digest& digest : spec.digests) digests.emplace_back(View(digest.ToSri()));
   PutOptional(object, "expected_size", spec.expected_size);
@@ -77,6 +124,7 @@ json::object SpecToJson(const FetchSpec& spec) {
   PutOptional(object, "max_redirects", spec.max_redirects);
   PutText(object, "tls_profile", spec.tls_profile);
   PutText(object, "proxy", spec.proxy);
+  PutPartWanted(object, spec);
   return object;
 }
 
@@ -88,11 +136,7 @@ FetchSpec SpecFromJson(const json::value& value) {
   for (const json::value& name : object.at("headers").as_array()) {
     spec.headers.push_back({Text(name), Secret()});
   }
-  if (object.contains("basic_username")) {
-    spec.credentials = BasicCredentials{GetText(object, "basic_username"), Secret()};
-  } else if (GetBool(object, "bearer")) {
-    spec.credentials = BearerCredentials();
-  }
+  spec.credentials = GetCredentials(object);
   for (const json::value& text : object.at("digests").as_array()) {
     auto digest = Digest::Parse(Text(text));
     if (!digest.ok()) throw std::invalid_argument(MessageOf(digest.status()));
@@ -105,6 +149,7 @@ FetchSpec SpecFromJson(const json::value& value) {
   spec.max_redirects = GetOptional<int>(object, "max_redirects");
   spec.tls_profile = GetText(object, "tls_profile");
   spec.proxy = GetText(object, "proxy");
+  GetPartWanted(object, spec);
   return spec;
 }
 
@@ -116,6 +161,8 @@ FetchSpec WithSecrets(FetchSpec spec, const json::value& value) {
   for (std::size_t i = 0; i < headers.size(); ++i) spec.headers[i].value = Secret(Text(headers[i]));
   if (auto* basic = std::get_if<BasicCredentials>(&spec.credentials)) {
     basic->password = Secret(GetText(object, "secret"));
+  } else if (auto* digest = std::get_if<DigestCredentials>(&spec.credentials)) {
+    digest->password = Secret(GetText(object, "secret"));
   } else if (auto* bearer = std::get_if<BearerCredentials>(&spec.credentials)) {
     bearer->token = Secret(GetText(object, "secret"));
   }
@@ -125,6 +172,9 @@ FetchSpec WithSecrets(FetchSpec spec, const json::value& value) {
 std::string CredentialSecret(const Credentials& credentials) {
   if (const auto* basic = std::get_if<BasicCredentials>(&credentials)) {
     return basic->password.Reveal();
+  }
+  if (const auto* digest = std::get_if<DigestCredentials>(&credentials)) {
+    return digest->password.Reveal();
   }
   if (const auto* bearer = std::get_if<BearerCredentials>(&credentials)) {
     return bearer->token.Reveal();

@@ -8,7 +8,7 @@
 
 namespace fetchd::store {
 
-/// Everything but header values, the password and the token.
+/// Everything but header values, passwords and the token.
 std::string EncodeSpec(const jobs::FetchSpec& spec);
 /// Those; empty when there are none.
 std::string EncodeSecrets(const jobs::FetchSpec& spec);

@@ -63,7 +63,8 @@ std::string Nginx::Configuration() const {
   for (const char* kind : {"client_body", "proxy", "fastcgi", "uwsgi", "scgi"}) {
     text += "  " + std::string(kind) + "_temp_path " + folder + "/" + kind + ";\n";
   }
-  text += "  default_type application/octet-stream;\n  server {\n";
+  // Its default takes only the very time of the last change.
+  text += "  default_type application/octet-stream;\n  if_modified_since before;\n  server {\n";
   text += "    listen 127.0.0.1:" + std::to_string(http_port_) + ";\n";
   text += "    listen 127.0.0.1:" + std::to_string(https_port_) + " ssl http2;\n";
   text += "    listen 127.0.0.1:" + std::to_string(h2c_port_) + " http2;\n";

@@ -8,17 +8,24 @@
 namespace fetchd::testing {
 namespace {
 
-// "bytes=N-": the only form that a resume uses.
-std::optional<std::size_t> FirstByteAskedFor(const OriginRequest& request) {
+struct AskedRange {
+  std::size_t first = 0;
+  std::size_t last = std::string::npos;
+};
+
+// "bytes=N-" and "bytes=N-M".
+std::optional<AskedRange> RangeAskedFor(const OriginRequest& request) {
   const std::string range = request.Header("Range");
   constexpr std::string_view kPrefix = "bytes=";
   if (!range.starts_with(kPrefix)) return std::nullopt;
-  std::size_t first = 0;
-  const auto [end, error] =
-      std::from_chars(range.data() + kPrefix.size(), range.data() + range.size(), first);
-  if (error != std::errc() || end == range.data() + range.size() || *end != '-')
-    return std::nullopt;
-  return first;
+  const char* const end = range.data() + range.size();
+  AskedRange asked;
+  const auto first = std::from_chars(range.data() + kPrefix.size(), end, asked.first);
+  if (first.ec != std::errc() || first.ptr == end || *first.ptr != '-') return std::nullopt;
+  if (first.ptr + 1 == end) return asked;
+  const auto last = std::from_chars(first.ptr + 1, end, asked.last);
+  if (last.ec != std::errc() || last.ptr != end) return std::nullopt;
+  return asked;
 }
 
 HeaderList EntityHeaders(const std::string& etag) {
@@ -27,8 +34,8 @@ HeaderList EntityHeaders(const std::string& etag) {
   return headers;
 }
 
-std::string ContentRange(std::size_t first, std::size_t total) {
-  return "bytes " + std::to_string(first) + "-" + std::to_string(total - 1) + "/" +
+std::string ContentRange(std::size_t first, std::size_t last, std::size_t total) {
+  return "bytes " + std::to_string(first) + "-" + std::to_string(last) + "/" +
          std::to_string(total);
 }
 
@@ -43,12 +50,18 @@ std::string Hex(std::size_t value) {
 bool SendEntity(Exchange& exchange, const std::string& body, const std::string& etag,
                 RangeSupport ranges, std::size_t limit) {
   HeaderList headers = EntityHeaders(etag);
-  const std::optional<std::size_t> asked = FirstByteAskedFor(exchange.request());
+  if (!etag.empty() && exchange.request().Header("If-None-Match") == etag) {
+    exchange.SendHead(304, headers);
+    return true;
+  }
+  const std::optional<AskedRange> asked = RangeAskedFor(exchange.request());
   const std::string if_range = exchange.request().Header("If-Range");
   std::size_t first = 0;
+  std::size_t last = body.empty() ? 0 : body.size() - 1;
   int status = 200;
   if (asked && ranges != RangeSupport::kIgnored && (if_range.empty() || if_range == etag)) {
-    first = *asked;
+    first = asked->first;
+    last = std::min(last, asked->last);
     if (first >= body.size()) {
       headers.emplace_back("Content-Range", "bytes */" + std::to_string(body.size()));
       exchange.Respond(416, headers, "");
@@ -59,10 +72,11 @@ bool SendEntity(Exchange& exchange, const std::string& body, const std::string& 
     const std::size_t told_total =
         ranges == RangeSupport::kWrongTotal ? body.size() + 1 : body.size();
     if (ranges != RangeSupport::kNoContentRange) {
-      headers.emplace_back("Content-Range", ContentRange(told_first, told_total));
+      headers.emplace_back("Content-Range",
+                           ContentRange(told_first, last + told_total - body.size(), told_total));
     }
   }
-  const std::string_view part = std::string_view(body).substr(first);
+  const std::string_view part = std::string_view(body).substr(first, last + 1 - first);
   headers.emplace_back("Content-Length", std::to_string(part.size()));
   exchange.SendHead(status, headers);
   if (exchange.request().method == "HEAD") return true;

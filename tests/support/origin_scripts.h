@@ -22,7 +22,8 @@ enum class RangeSupport {
   kNoContentRange,  ///< 206 that does not say which part it is.
 };
 
-/// Serves `body` with Content-Length and, unless it is empty, `etag` (quotes included).
+/// Serves `body` with Content-Length and, unless it is empty, `etag` (quotes included): 304 to who
+/// has that one.
 Handler Serve(std::string body, std::string etag = "",
               RangeSupport ranges = RangeSupport::kHonoured);
 

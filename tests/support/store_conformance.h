@@ -73,6 +73,10 @@ TEST_P(StoreConformance, ACreatedJobReadsBackWhole) {
   job.spec.tls_profile = "strict";
   job.spec.proxy = "corp";
   job.spec.timeouts.proxy = std::chrono::seconds(9);
+  job.spec.decode = true;
+  job.spec.if_none_match = {"\"v\xe9\"", "W/\"w\""};
+  job.spec.if_modified_since = job.created_at;
+  job.spec.range = ByteRange{1ull << 40, 1ull << 60};
   job.overwrite = Overwrite::kIfDifferent;
   job.priority = -7;
   job.labels = {{"team", "a"}, {"env", "prod"}};
@@ -95,6 +99,19 @@ TEST_P(StoreConformance, ACreatedJobReadsBackWhole) {
   EXPECT_EQ(read->not_before_at, job.not_before_at);
   EXPECT_EQ(read->state, State::kQueued);
   EXPECT_TRUE(read->error.ok());
+}
+
+TEST_P(StoreConformance, CredentialsOfEveryKindReadBack) {
+  for (const Credentials& credentials :
+       {Credentials(), Credentials(BasicCredentials{"user", Secret("p\xff")}),
+        Credentials(DigestCredentials{"us\xc3\xa9r", Secret("p")}),
+        Credentials(BearerCredentials{Secret("t")})}) {
+    Job job = harness_.NewJob();
+    job.spec.credentials = credentials;
+    ASSERT_TRUE(Await(store().Create(job))->created);
+
+    EXPECT_TRUE(Await(store().Get(job.id))->spec.credentials == credentials);
+  }
 }
 
 TEST_P(StoreConformance, UnknownJobsAreNotFound) {
@@ -386,6 +403,7 @@ TEST_P(StoreConformance, AResultReadsBack) {
   change.result.size_bytes = 123;
   change.result.digests = {*Digest::Parse("sha256:" + std::string(64, 'b'))};
   change.result.destination = "file:///srv/a";
+  change.result.not_modified = true;
   ASSERT_TRUE(Await(store().Update(job.id, claim.fence, change)).ok());
 
   const auto read = Await(store().Get(job.id));
@@ -394,6 +412,7 @@ TEST_P(StoreConformance, AResultReadsBack) {
   EXPECT_EQ(read->result->headers, change.result.headers);
   EXPECT_EQ(read->result->digests, change.result.digests);
   EXPECT_EQ(read->result->size_bytes, 123u);
+  EXPECT_TRUE(read->result->not_modified);
   EXPECT_EQ(read->finished_at, harness_.clock.WallNow());
 }
 

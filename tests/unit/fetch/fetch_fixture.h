@@ -148,6 +148,10 @@ class FetchTest : public ::testing::Test {
             counters_, draining_, [] { return 0.5; }};
   }
 
+  StreamRunDeps StreamDeps() {
+    return {Deps(), loop_.get_executor(), transfers_, counters_, log_, [] { return 0.5; }};
+  }
+
   /// Claims the job and runs one attempt of it.
   jobs::Job RunOnce(const JobId& id) {
     auto claims = *Await(store_.ClaimReady(1));

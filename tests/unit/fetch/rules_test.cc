@@ -37,6 +37,15 @@ TEST(HttpDateTest, RefusesTheRest) {
   }
 }
 
+TEST(HttpDateTest, WritesWhatItReads) {
+  EXPECT_EQ(FormatHttpDate(kNov1994 + 999ms), "Sun, 06 Nov 1994 08:49:37 GMT");
+  for (const auto day : {std::chrono::year{1970} / 1 / 1, std::chrono::year{2024} / 2 / 29,
+                         std::chrono::year{2199} / 12 / 31}) {
+    const WallTime at = WallTime(std::chrono::sys_days(day)) + 23h + 59min + 59s;
+    EXPECT_EQ(ParseHttpDate(FormatHttpDate(at)), at);
+  }
+}
+
 TEST(RetryAfterTest, SecondsOrDate) {
   EXPECT_EQ(ParseRetryAfter("120", kNov1994), 120s);
   EXPECT_EQ(ParseRetryAfter(" 0 ", kNov1994), 0s);
@@ -168,6 +177,45 @@ INSTANTIATE_TEST_SUITE_P(
         SpecCase{"ColonInUser",
                  [](FetchSpec& s) { s.credentials = jobs::BasicCredentials{"a:b", Secret("p")}; },
                  "spec.credentials.basic.username"},
+        SpecCase{"ColonInDigestUser",
+                 [](FetchSpec& s) { s.credentials = jobs::DigestCredentials{"a:b", Secret("p")}; },
+                 "spec.credentials.digest.username"},
+        SpecCase{"ControlInDigestPassword",
+                 [](FetchSpec& s) { s.credentials = jobs::DigestCredentials{"a", Secret("p\n")}; },
+                 "spec.credentials.digest"},
+        SpecCase{"DigestAndAuthorization",
+                 [](FetchSpec& s) {
+                   s.headers = {{"Authorization", Secret("x")}};
+                   s.credentials = jobs::DigestCredentials{"a", Secret("p")};
+                 },
+                 "spec.headers[0]"},
+        SpecCase{"EntityTagWithoutQuotes", [](FetchSpec& s) { s.if_none_match = {"\"a\"", "v1"}; },
+                 "spec.if_none_match[1]"},
+        SpecCase{"AnyEntityTag", [](FetchSpec& s) { s.if_none_match = {"*"}; },
+                 "spec.if_none_match[0]"},
+        SpecCase{"EntityTagsInOne", [](FetchSpec& s) { s.if_none_match = {"\"a\", \"b\""}; },
+                 "spec.if_none_match[0]"},
+        SpecCase{"InjectedEntityTag", [](FetchSpec& s) { s.if_none_match = {"\"a\r\nB: c\""}; },
+                 "spec.if_none_match[0]"},
+        SpecCase{"ManyEntityTags", [](FetchSpec& s) { s.if_none_match.assign(17, "\"a\""); },
+                 "spec.if_none_match"},
+        SpecCase{"RangeThatEndsBeforeItBegins", [](FetchSpec& s) { s.range = ByteRange{5, 4}; },
+                 "spec.range.last"},
+        SpecCase{"RangeBeyondAllBodies",
+                 [](FetchSpec& s) { s.range = ByteRange{0, std::uint64_t{1} << 63}; },
+                 "spec.range"},
+        SpecCase{"RangeOfAHead",
+                 [](FetchSpec& s) {
+                   s.range = ByteRange{0, 4};
+                   s.method = jobs::Method::kHead;
+                 },
+                 "spec.range"},
+        SpecCase{"RangeOfADecodedBody",
+                 [](FetchSpec& s) {
+                   s.range = ByteRange{0, 4};
+                   s.decode = true;
+                 },
+                 "spec.range"},
         SpecCase{"TwoDigests",
                  [](FetchSpec& s) { s.digests.assign(2, {DigestAlgorithm::kMd5, ""}); },
                  "spec.digests[0]"},
@@ -193,6 +241,25 @@ INSTANTIATE_TEST_SUITE_P(
         SpecCase{"NegativeRedirects", [](FetchSpec& s) { s.max_redirects = -1; },
                  "spec.max_redirects"}),
     [](const auto& info) { return info.param.name; });
+
+TEST(ValidateSpecTest, EntityTagsMayBeWeakAndEmpty) {
+  jobs::FetchSpec spec = GoodSpec();
+  spec.if_none_match = {"\"\"", "W/\"a!\xc3\xa4\"", "\"v1\""};
+
+  EXPECT_EQ(ValidateSpec(spec, {}), absl::OkStatus());
+}
+
+TEST(ValidateOffsetTest, ItLiesInWhatIsFetchedAsItIsSent) {
+  jobs::FetchSpec spec = GoodSpec();
+  EXPECT_EQ(ValidateOffset(spec, 1'000'000), absl::OkStatus());
+  spec.range = ByteRange{100, 199};
+  EXPECT_EQ(ValidateOffset(spec, 99), absl::OkStatus());
+  EXPECT_EQ(GetField(ValidateOffset(spec, 100))->field, "offset");
+  spec.range.reset();
+  spec.decode = true;
+  EXPECT_EQ(ValidateOffset(spec, 0), absl::OkStatus());
+  EXPECT_EQ(GetField(ValidateOffset(spec, 1))->field, "offset");
+}
 
 TEST(ValidateJobTest, LabelsPriorityAndDeadline) {
   jobs::Job job;

@@ -1,6 +1,7 @@
 #include "fetch/stream_run.h"
 
 #include "unit/fetch/fetch_fixture.h"
+#include "unit/fetch/receiver.h"
 
 namespace fetchd::fetch {
 namespace {
@@ -8,33 +9,10 @@ namespace {
 using namespace std::chrono_literals;
 using ::testing::SizeIs;
 
-class CollectingReceiver final : public StreamReceiver {
- public:
-  Task<absl::Status> OnHead(StreamHead given) override {
-    head = std::move(given);
-    co_return absl::OkStatus();
-  }
-  Task<absl::Status> OnBytes(std::uint64_t offset, sink::Buffer bytes) override {
-    EXPECT_EQ(offset, head.offset + body.size());
-    body.append(reinterpret_cast<const char*>(bytes.bytes().data()), bytes.size());
-    if (stalls) co_await testing::Forever();
-    if (takes > Duration::zero()) co_await clock->SleepFor(takes);
-    co_return absl::OkStatus();
-  }
-  bool stalls = false;  ///< The bytes are taken, and the caller is not ready for more.
-  StreamHead head;
-  std::string body;
-  Duration takes{};  ///< For each chunk, by `clock`.
-  Clock* clock = nullptr;
-};
-
 class StreamRunTest : public FetchTest {
  protected:
   StreamRunTest() { spec_.urls = {"https://example.org/file"}; }
 
-  StreamRunDeps StreamDeps() {
-    return {Deps(), loop_.get_executor(), transfers_, counters_, log_, [] { return 0.5; }};
-  }
   absl::StatusOr<StreamEnd> Fetch(std::uint64_t offset = 0) {
     StreamRun run(StreamDeps(), spec_, offset, Deadline::Never(), receiver_);
     return Await(run.Run());

@@ -99,6 +99,56 @@ TEST(ConvertJobTest, OutputOnlyFieldsAreIgnored) {
   EXPECT_TRUE(job.error.ok());
 }
 
+TEST(ConvertSpecTest, WhatPartIsWantedComesBack) {
+  const std::string text = R"(decode: DECODE_CONTENT if_none_match: "\"a\"" if_none_match: "W/\"b\""
+      if_modified_since { seconds: 784111777 } range { first: 5 last: 5 } )";
+  v1::FetchSpec in;
+  ASSERT_TRUE(google::protobuf::TextFormat::ParseFromString(text, &in));
+
+  const v1::FetchSpec out = ToProto(FromProto(in).value());
+
+  EXPECT_EQ(out.decode(), v1::FetchSpec::DECODE_CONTENT);
+  EXPECT_THAT(out.if_none_match(), ElementsAre("\"a\"", "W/\"b\""));
+  EXPECT_EQ(out.if_modified_since().seconds(), 784'111'777);
+  EXPECT_EQ(out.range().first(), 5u);
+  EXPECT_EQ(out.range().last(), 5u);
+}
+
+TEST(ConvertSpecTest, NothingSaidIsAllAsSent) {
+  const jobs::FetchSpec spec = FromProto(v1::FetchSpec()).value();
+  EXPECT_FALSE(spec.decode);
+  EXPECT_EQ(spec.range, std::nullopt);
+
+  const v1::FetchSpec out = ToProto(spec);
+
+  EXPECT_EQ(out.decode(), v1::FetchSpec::DECODE_AS_SENT);
+  EXPECT_FALSE(out.has_range());
+  EXPECT_FALSE(out.has_if_modified_since());
+}
+
+TEST(ConvertSpecTest, AnOpenRangeStaysOpen) {
+  v1::FetchSpec in;
+  in.mutable_range()->set_first(7);
+
+  const jobs::FetchSpec spec = FromProto(in).value();
+
+  EXPECT_EQ(spec.range, (ByteRange{7, std::nullopt}));
+  EXPECT_FALSE(ToProto(spec).range().has_last());
+}
+
+TEST(ConvertSpecTest, ADigestPasswordIsRedacted) {
+  v1::FetchSpec in;
+  in.mutable_credentials()->mutable_digest()->set_username("u");
+  in.mutable_credentials()->mutable_digest()->set_password(kSecret);
+
+  const jobs::FetchSpec spec = FromProto(in).value();
+  const v1::FetchSpec out = ToProto(spec);
+
+  EXPECT_EQ(std::get<DigestCredentials>(spec.credentials).password.Reveal(), kSecret);
+  EXPECT_EQ(out.credentials().digest().username(), "u");
+  EXPECT_EQ(out.credentials().digest().password(), "[redacted]");
+}
+
 struct BadJob {
   std::string name, text, field;
 };
@@ -117,6 +167,9 @@ INSTANTIATE_TEST_SUITE_P(
                                    digests: "sha1-x" })",
                "spec.digests[1]"},
         BadJob{"Method", "spec { method: 9 }", "spec.method"},
+        BadJob{"Decode", "spec { decode: 9 }", "spec.decode"},
+        BadJob{"ModifiedBeforeTheEpoch", "spec { if_modified_since { seconds: -1 } }",
+               "spec.if_modified_since"},
         BadJob{"NegativeTimeout", "spec { timeouts { first_byte { seconds: -1 } } }",
                "spec.timeouts.first_byte"},
         BadJob{"RetryNanos", "spec { retry_policy { max_delay { nanos: 2000000000 } } }",

@@ -18,6 +18,36 @@ TEST(SpecCodecTest, TheSpecificationHoldsNoSecret) {
   EXPECT_NE(EncodeSecrets(spec).find("CANARY-PASSWORD"), std::string::npos);
 }
 
+TEST(SpecCodecTest, ADigestPasswordIsASecret) {
+  jobs::FetchSpec spec;
+  spec.credentials = jobs::DigestCredentials{"user", Secret("CANARY-PASSWORD")};
+
+  EXPECT_EQ(EncodeSpec(spec).find("CANARY"), std::string::npos);
+  EXPECT_NE(EncodeSecrets(spec).find("CANARY-PASSWORD"), std::string::npos);
+  EXPECT_TRUE(absl::IsDataLoss(DecodeSpec(EncodeSpec(spec), "").status()));
+}
+
+TEST(SpecCodecTest, RowsOfEarlierVersionsReadAndKeepTheirContent) {
+  const std::string earlier =
+      R"({"urls":["https://origin.test/"],"method":"GET","headers":[],"digests":[],)"
+      R"("timeouts":{},"retry":{}})";
+
+  const auto spec = DecodeSpec(earlier, "");
+
+  ASSERT_TRUE(spec.ok()) << spec.status();
+  EXPECT_FALSE(spec->decode || spec->range || spec->if_modified_since);
+  // What a request_id stands for is compared by this text.
+  EXPECT_EQ(EncodeSpec(*spec), earlier);
+}
+
+TEST(RecordCodecTest, ResultsOfEarlierVersionsWereModified) {
+  const auto result = DecodeResult(
+      R"({"final_url":"https://a/","http_status":200,"headers":[],"size_bytes":1,"digests":[]})");
+
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_FALSE(result->not_modified);
+}
+
 TEST(SpecCodecTest, WithoutHeadersAndCredentialsThereAreNoSecrets) {
   EXPECT_EQ(EncodeSecrets(jobs::FetchSpec()), "");
 }
