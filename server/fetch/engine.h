@@ -26,6 +26,8 @@ struct EngineConfig {
   RetryConfig retry;
   http::RedirectConfig redirects;
   std::uint64_t max_body_bytes = std::uint64_t{1} << 40;
+  /// Bodies that are not what their origin declares (Repr-Digest, Content-MD5, ...) are refused.
+  bool verify_declared = true;
   http::DecodeLimits decode;  ///< But for max_bytes, which is the transfer's own limit.
   Duration checkpoint_interval = std::chrono::seconds(5);
   std::uint64_t checkpoint_bytes = std::uint64_t{64} << 20;

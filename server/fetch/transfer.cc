@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/strings.h"
+#include "fetch/declared_digests.h"
 #include "fetch/http_date.h"
 #include "fetch/request.h"
 #include "http/error.h"
@@ -132,6 +133,13 @@ Task<absl::StatusOr<http::Response>> Transfer::SendUntilUsable(Asked& asked, Jud
   }
 }
 
+// What is said of the whole body as it is sent says nothing of a part of it, or of it decoded.
+void Transfer::Declare(int status, const http::Headers& headers) {
+  if (!deps_.config.verify_declared || spec_.decode || spec_.range) return;
+  std::vector<Digest> declared = DeclaredDigests(status, headers);
+  if (!declared.empty()) verifier_.Declare(std::move(declared));
+}
+
 absl::Status Transfer::CheckAnnounced(std::optional<std::uint64_t> total_bytes) {
   if (!total_bytes || spec_.method == jobs::Method::kHead) return absl::OkStatus();
   if (*total_bytes > limit_bytes()) {
@@ -179,6 +187,7 @@ Task<absl::Status> Transfer::FetchAll(Asked asked) {
   CO_RETURN_IF_ERROR(response.status());
   CO_RETURN_IF_ERROR(CheckAnnounced(judged.total_bytes));
   progress_.Begin(asked.offset, judged.total_bytes, deps_.clock.Now());
+  Declare(response->head.status, response->head.headers);
   facts_.not_modified = judged.answer == Answer::kNotModified;
   Validator validator = asked.offset > 0 ? asked.validator : ValidatorOf(response->head.headers);
   // The validator is that of the encoded body: with it nobody can go on in the decoded one.
@@ -195,7 +204,9 @@ Task<absl::Status> Transfer::FetchAll(Asked asked) {
   const bool no_body = facts_.not_modified || judged.answer == Answer::kComplete ||
                        spec_.method == jobs::Method::kHead;
   if (no_body) co_return absl::OkStatus();
-  co_return co_await Pump(*response->body, asked.offset, judged.total_bytes);
+  CO_RETURN_IF_ERROR(co_await Pump(*response->body, asked.offset, judged.total_bytes));
+  Declare(response->head.status, response->body->Trailers());
+  co_return absl::OkStatus();
 }
 
 Task<absl::StatusOr<sink::Buffer>> Transfer::AcquireBuffer(

@@ -80,6 +80,7 @@ class Transfer {
   Task<absl::StatusOr<http::Response>> Send(const Asked& asked);
   Task<absl::StatusOr<http::Response>> SendUntilUsable(Asked& asked, Judged& judged);
   Task<absl::Status> StartOver();
+  void Declare(int status, const http::Headers& headers);
   absl::Status CheckAnnounced(std::optional<std::uint64_t> total_bytes);
   Task<absl::Status> Pump(http::Body& body, std::uint64_t offset,
                           std::optional<std::uint64_t> total);

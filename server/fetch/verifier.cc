@@ -20,6 +20,7 @@ std::vector<DigestAlgorithm> AlgorithmsOf(const jobs::FetchSpec& spec) {
 
 Verifier::Verifier(const jobs::FetchSpec& spec)
     : algorithms_(AlgorithmsOf(spec)),
+      spec_algorithms_(algorithms_.size()),
       expected_(spec.digests),
       expected_size_(spec.expected_size),
       digester_(algorithms_) {}
@@ -27,6 +28,21 @@ Verifier::Verifier(const jobs::FetchSpec& spec)
 void Verifier::Reset() {
   digester_ = Digester(algorithms_);
   size_bytes_ = 0;
+  declared_.clear();
+}
+
+void Verifier::Declare(std::vector<Digest> digests) {
+  const auto computed = [this](const Digest& digest) {
+    return std::ranges::find(algorithms_, digest.algorithm) != algorithms_.end();
+  };
+  if (size_bytes_ == 0) {
+    for (const Digest& digest : digests) {
+      if (!computed(digest)) algorithms_.push_back(digest.algorithm);
+    }
+    digester_ = Digester(algorithms_);
+  }
+  std::erase_if(digests, [&](const Digest& digest) { return !computed(digest); });
+  declared_ = std::move(digests);
 }
 
 void Verifier::Update(std::span<const std::byte> bytes) {
@@ -42,17 +58,25 @@ absl::Status Verifier::CheckSize(std::uint64_t size_bytes) const {
       {"SIZE_MISMATCH", {{"expected", Concat(*expected_size_)}, {"actual", Concat(size_bytes)}}});
 }
 
+absl::Status Verifier::CheckDigests(const std::vector<Digest>& actual,
+                                    const std::vector<Digest>& expected, const char* by) const {
+  for (const Digest& digest : expected) {
+    const auto same = std::ranges::find(actual, digest.algorithm, &Digest::algorithm);
+    if (same->bytes == digest.bytes) continue;
+    return WithReason(
+        absl::DataLossError(
+            Concat("expected ", digest.ToSri(), by, ", the body has ", same->ToSri())),
+        {"DIGEST_MISMATCH", {{"expected", digest.ToSri()}, {"actual", same->ToSri()}}});
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::vector<Digest>> Verifier::Finish() {
   RETURN_IF_ERROR(CheckSize(size_bytes_));
   std::vector<Digest> digests = digester_.Finish();
-  for (const Digest& expected : expected_) {
-    const auto actual = std::ranges::find(digests, expected.algorithm, &Digest::algorithm);
-    if (actual->bytes == expected.bytes) continue;
-    return WithReason(
-        absl::DataLossError(
-            Concat("expected ", expected.ToSri(), ", the body has ", actual->ToSri())),
-        {"DIGEST_MISMATCH", {{"expected", expected.ToSri()}, {"actual", actual->ToSri()}}});
-  }
+  RETURN_IF_ERROR(CheckDigests(digests, expected_, ""));
+  RETURN_IF_ERROR(CheckDigests(digests, declared_, " by the origin's word"));
+  digests.resize(spec_algorithms_);
   return digests;
 }
 

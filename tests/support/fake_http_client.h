@@ -43,6 +43,7 @@ struct FakeAnswer {
   std::vector<std::pair<std::string, std::string>> headers;
   std::optional<std::uint64_t> content_length;
   std::vector<BodyStep> body;
+  std::vector<std::pair<std::string, std::string>> trailers;
 };
 
 /// Until the caller is cancelled.
@@ -71,6 +72,9 @@ class FakeBody final : public http::Body {
     co_return size;
   }
   std::size_t Buffered() const override { return 0; }
+  const http::Headers& Trailers() const override { return trailers; }
+
+  http::Headers trailers;
 
  private:
   static bool Passes(const BodyStep& step) {
@@ -115,6 +119,7 @@ class FakeHttpClient final : public http::Client {
     head.status = answer.status;
     for (const auto& [name, value] : answer.headers) head.headers.Add(name, value);
     auto body = std::make_unique<FakeBody>(std::move(answer.body));
+    for (const auto& [name, value] : answer.trailers) body->trailers.Add(name, value);
     co_return http::Response{std::move(head), answer.content_length, request.url, std::move(body)};
   }
 
