@@ -12,6 +12,7 @@
 
 #include "admin/listen_address.h"
 #include "admin/server.h"
+#include "app/credential_files.h"
 #include "app/drain_controller.h"
 #include "app/fd_limits.h"
 #include "app/metrics.h"
@@ -48,11 +49,12 @@ absl::StatusOr<http::ClientConfig> ClientConfigOf(const Config& config) {
   constexpr std::uint64_t kLargest = 16 << 20;
   http::ClientConfig client = config.client;
   client.resolver.timeout = config.engine.timeouts.dial.dns;
-  ASSIGN_OR_RETURN(client.origin_rules, http::OriginRules::Create(config.origins));
   std::vector<std::string> errors;
   auto routes = MakeProxyRoutes(config.proxy, config.tls_profiles, errors);
   if (!errors.empty()) return absl::InvalidArgumentError(errors.front());
   ASSIGN_OR_RETURN(client.proxy_routes, http::ProxyRoutes::Create(std::move(routes)));
+  ASSIGN_OR_RETURN(client.origin_rules, ReadOriginRules(config));
+  ASSIGN_OR_RETURN(client.netrc, ReadNetrc(config.netrc_file));
   const std::uint64_t share = config.buffer_bytes / config.engine.max_transfers;
   client.http2_connection.stream_window_bytes =
       static_cast<std::uint32_t>(std::clamp(share, kSmallest, kLargest));

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "app/proxy_config.h"
@@ -17,6 +18,13 @@
 #include "telemetry/log.h"
 
 namespace fetchd::app {
+
+/// What is said of the origins that match a pattern, and where its secrets are.
+struct OriginConfig : http::OriginRule {
+  std::optional<std::string> username;
+  std::optional<std::string> password_file;
+  std::optional<std::string> bearer_token_file;
+};
 
 /// docs and `fetchd --print-config` describe each key; config_schema.cc is the table.
 struct Config {
@@ -36,7 +44,8 @@ struct Config {
   egress::PolicyConfig egress;
   ProxyConfig proxy;
   http::ClientConfig client;
-  std::map<std::string, http::OriginRule> origins;  ///< By pattern.
+  std::map<std::string, OriginConfig> origins;  ///< By pattern.
+  std::string netrc_file;                       ///< Empty = none.
   fetch::EngineConfig engine;
   runtime::RuntimeConfig runtime;
   telemetry::LogConfig log;

@@ -14,6 +14,8 @@ constexpr std::string_view kSqlite = "sqlite:";
 constexpr Duration kMaxGrace = std::chrono::hours(24);
 /// Two of the largest buffers: one for the jobs and one for the streams.
 constexpr std::uint64_t kMinBufferBytes = std::uint64_t{2} << 20;
+/// Two decoders of the largest window, for one body.
+constexpr std::uint64_t kMinDecodeBytes = std::uint64_t{40} << 20;
 
 void CheckStore(const Config& config, std::vector<std::string>& errors) {
   const std::string& url = config.store_url;
@@ -37,6 +39,10 @@ void CheckLimits(const Config& config, std::vector<std::string>& errors) {
     errors.push_back(Concat("limits.buffer_bytes: ", config.buffer_bytes,
                             " is too little; at least ", kMinBufferBytes, " (2MiB)"));
   }
+  if (config.client.decode_bytes < kMinDecodeBytes) {
+    errors.push_back(Concat("limits.decode_bytes: ", config.client.decode_bytes,
+                            " is too little; at least ", kMinDecodeBytes, " (40MiB)"));
+  }
   if (config.engine.retry.base_delay > config.engine.retry.max_delay) {
     errors.push_back("retry.base_delay: is longer than retry.max_delay");
   }
@@ -50,7 +56,7 @@ void CheckListeners(const Config& config, std::vector<std::string>& errors) {
   if (!admin.ok()) errors.push_back(MessageOf(admin));
 }
 
-void CheckPrewarm(const std::string& pattern, const http::OriginRule& rule, const Config& config,
+void CheckPrewarm(const std::string& pattern, const OriginConfig& rule, const Config& config,
                   std::vector<std::string>& errors) {
   const std::string key = Concat("origins.", pattern, ".prewarm");
   if (rule.prewarm_scheme && !rule.prewarm) {
@@ -63,7 +69,8 @@ void CheckPrewarm(const std::string& pattern, const http::OriginRule& rule, cons
     errors.push_back(Concat(key, ": needs one host, such as example.org or [::1]:8443"));
     return;
   }
-  const absl::StatusOr<http::OriginRules> rules = http::OriginRules::Create(config.origins);
+  const std::map<std::string, http::OriginRule> plain(config.origins.begin(), config.origins.end());
+  const absl::StatusOr<http::OriginRules> rules = http::OriginRules::Create(plain);
   if (!rules.ok()) return;  // For another pattern, which has its own error.
   const std::size_t most =
       rules->For(url->origin()).max_connections.value_or(config.client.max_per_host);
@@ -73,9 +80,33 @@ void CheckPrewarm(const std::string& pattern, const http::OriginRule& rule, cons
   }
 }
 
+void CheckCredentials(const std::string& pattern, const OriginConfig& origin,
+                      std::vector<std::string>& errors) {
+  const auto wrong = [&](const char* key, const char* what) {
+    errors.push_back(Concat("origins.", pattern, '.', key, ": ", what));
+  };
+  if (origin.username.has_value() != origin.password_file.has_value()) {
+    wrong(origin.username ? "username" : "password_file",
+          "username and password_file are given together or not at all");
+  }
+  if (origin.username && origin.username->contains(':')) {
+    wrong("username", "a user name cannot hold a colon");
+  }
+  if (origin.username && origin.bearer_token_file) {
+    wrong("bearer_token_file", "give either this or a username");
+  }
+  const absl::StatusOr<http::HostPattern> parsed = http::HostPattern::Parse(pattern);
+  const bool any_host = parsed.ok() && !parsed->names_host();
+  if (any_host && (origin.username || origin.bearer_token_file)) {
+    wrong(origin.username ? "username" : "bearer_token_file",
+          "would be told to every host: name the hosts that may see it");
+  }
+}
+
 void CheckOrigins(const Config& config, std::vector<std::string>& errors) {
   for (const auto& [pattern, rule] : config.origins) {
     CheckPrewarm(pattern, rule, config, errors);
+    CheckCredentials(pattern, rule, errors);
     if (rule.tls_profile && !config.tls_profiles.contains(*rule.tls_profile)) {
       errors.push_back(Concat("origins.", pattern, ".tls_profile: there is no tls.profiles.",
                               *rule.tls_profile));

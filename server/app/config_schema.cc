@@ -230,6 +230,16 @@ ConfigKey OriginKey(const char* name, const char* type, bool is_text, At at, Rea
           }};
 }
 
+absl::StatusOr<http::LoginScheme> ReadLoginScheme(const YAML::Node& node) {
+  if (node.IsScalar() && node.Scalar() == "basic") return http::LoginScheme::kBasic;
+  if (node.IsScalar() && node.Scalar() == "digest") return http::LoginScheme::kDigest;
+  return absl::InvalidArgumentError("expects basic or digest");
+}
+
+std::string WriteLoginScheme(http::LoginScheme scheme) {
+  return scheme == http::LoginScheme::kDigest ? "digest" : "basic";
+}
+
 // NOLINTBEGIN(bugprone-macro-parentheses)
 #define FETCHD_AT(field) [](auto& config) -> auto& { return config.field; }
 // NOLINTEND(bugprone-macro-parentheses)
@@ -313,6 +323,25 @@ std::vector<ConfigKey> OriginKeys() {
       OriginKey(
           "proxy", "name", true, [](auto& rule) -> auto& { return rule.proxy; }, ReadText,
           WriteText, "The proxy for jobs that name none; \"direct\": none."),
+      OriginKey(
+          "username", "text", true, [](auto& rule) -> auto& { return rule.username; }, ReadText,
+          WriteText,
+          "Who jobs without credentials of their own log in as; over http only where <name> has a "
+          "port."),
+      OriginKey(
+          "password_file", "path", true, [](auto& rule) -> auto& { return rule.password_file; },
+          ReadText, WriteText, "A file with that user's password."),
+      OriginKey(
+          "bearer_token_file", "path", true,
+          [](auto& rule) -> auto& { return rule.bearer_token_file; }, ReadText, WriteText,
+          "A file with a bearer token, instead of a user and a password."),
+      OriginKey(
+          "auth", "basic | digest", true, [](auto& rule) -> auto& { return rule.auth; },
+          ReadLoginScheme, WriteLoginScheme,
+          "How a user and a password, also those of auth.netrc_file, are sent. Default basic."),
+      TextKey("auth.netrc_file", FETCHD_AT(netrc_file),
+              "Logins by host (.netrc) for jobs to which nothing else gives any; not readable by "
+              "others. Empty: none."),
   };
 }
 
@@ -328,6 +357,16 @@ std::vector<ConfigKey> LimitKeys() {
               "Memory for body bytes of all transfers together; streams to callers may hold half."),
       SizeKey("fetch.max_body_bytes", FETCHD_AT(engine.max_body_bytes),
               "Longer bodies are refused."),
+      BoolKey("fetch.verify_declared", FETCHD_AT(engine.verify_declared),
+              "Refuse bodies that are not what their origin declares: Repr-Digest, Content-Digest, "
+              "Content-MD5, x-amz-checksum-sha256 and -crc32c."),
+      SizeKey(
+          "limits.decode_bytes", FETCHD_AT(client.decode_bytes),
+          "Memory of the decoders of content codings, besides limits.buffer_bytes; a body takes "
+          "64KiB for gzip and deflate, 9MiB for zstd, 20MiB for br, or waits."),
+      NumberKey(
+          "limits.decode_ratio", FETCHD_AT(engine.decode.max_ratio), 1, kMany,
+          "Bodies over 1MiB that grow more often than this when they are decoded are refused."),
       DurationKey("shutdown.grace", FETCHD_AT(shutdown_grace),
                   "How long transfers may go on after SIGTERM.", true),
   };

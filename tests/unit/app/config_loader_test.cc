@@ -235,18 +235,32 @@ TEST_F(ConfigLoaderTest, MissingFileIsAnError) {
 
 TEST_F(ConfigLoaderTest, PrintedConfigReadsToTheSameEffect) {
   const LoadedConfig first = LoadConfig(
-      {.settings = {"limits.connections=77", "egress.allow=[127.0.0.1/32, \"*.corp.example\"]",
-                    "tls.profiles.corp.ca_file=/etc/corp.pem", "log.format=json",
+      {.settings = {"limits.connections=77",
+                    "egress.allow=[127.0.0.1/32, \"*.corp.example\"]",
+                    "tls.profiles.corp.ca_file=/etc/corp.pem",
+                    "log.format=json",
                     "tls.profiles.corp.certificate_file=/etc/us.pem",
-                    "tls.profiles.corp.key_file=/etc/us.key", "tls.profiles.corp.min_version=1.3",
+                    "tls.profiles.corp.key_file=/etc/us.key",
+                    "tls.profiles.corp.min_version=1.3",
                     "tls.profiles.corp.pins=[MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=]",
-                    "tls.profiles.plain.ca_file=", "tls.min_version=1.3", "dns.servers=10.0.0.2",
-                    "shutdown.grace=90s", "http.user_agent=a \"b\" # c",
+                    "tls.profiles.plain.ca_file=",
+                    "tls.min_version=1.3",
+                    "dns.servers=10.0.0.2",
+                    "shutdown.grace=90s",
+                    "http.user_agent=a \"b\" # c",
                     "http.h2c_origins=[\"http://internal:8080\"]",
                     "origins.*.corp.example:8443.connections=2",
-                    "origins.*.corp.example:8443.tls_profile=corp", "origins.*.connections=9",
+                    "origins.*.corp.example:8443.tls_profile=corp",
+                    "origins.*.connections=9",
                     "origins.internal:8080.prewarm=3",
-                    "origins.internal:8080.prewarm_scheme=http"}});
+                    "origins.internal:8080.prewarm_scheme=http",
+                    "origins.a.example.username=u: v",
+                    "origins.a.example.password_file=/a/pw",
+                    "origins.b.example.bearer_token_file=/b/t",
+                    "origins.c.example.auth=digest",
+                    "auth.netrc_file=/etc/fetchd/netrc",
+                    "limits.decode_ratio=50",
+                    "limits.decode_bytes=64MiB"}});
   ASSERT_THAT(first.errors, IsEmpty());
 
   const std::string printed = PrintConfig(first.config);
@@ -262,6 +276,13 @@ TEST_F(ConfigLoaderTest, PrintedConfigReadsToTheSameEffect) {
   EXPECT_EQ(second.config.origins.at("internal:8080").prewarm, 3u);
   EXPECT_EQ(second.config.origins.at("internal:8080").prewarm_scheme, "http");
   EXPECT_EQ(second.config.origins.at("*.corp.example:8443").tls_profile, "corp");
+  EXPECT_EQ(second.config.origins.at("a.example").username, "u: v");
+  EXPECT_EQ(second.config.origins.at("a.example").password_file, "/a/pw");
+  EXPECT_EQ(second.config.origins.at("b.example").bearer_token_file, "/b/t");
+  EXPECT_EQ(second.config.origins.at("c.example").auth, http::LoginScheme::kDigest);
+  EXPECT_EQ(second.config.netrc_file, "/etc/fetchd/netrc");
+  EXPECT_EQ(second.config.engine.decode.max_ratio, 50u);
+  EXPECT_EQ(second.config.client.decode_bytes, std::uint64_t{64} << 20);
 }
 
 TEST_F(ConfigLoaderTest, EveryKeyIsDocumentedAndFindsItself) {
@@ -310,6 +331,24 @@ INSTANTIATE_TEST_SUITE_P(
                        {"origins.example.org.prewarm_scheme=http"},
                        "there is no prewarm with it"},
         BadCombination{"Ttls", {"dns.min_ttl=2m"}, "dns.min_ttl: is longer than dns.max_ttl"},
+        BadCombination{"UserWithoutPassword",
+                       {"origins.example.org.username=u"},
+                       "origins.example.org.username: username and password_file"},
+        BadCombination{"PasswordWithoutUser",
+                       {"origins.example.org.password_file=/p"},
+                       "origins.example.org.password_file: username and password_file"},
+        BadCombination{"ColonInUser",
+                       {"origins.a.org.username=a:b", "origins.a.org.password_file=/p"},
+                       "cannot hold a colon"},
+        BadCombination{"UserAndToken",
+                       {"origins.a.org.username=a", "origins.a.org.password_file=/p",
+                        "origins.a.org.bearer_token_file=/t"},
+                       "either this or a username"},
+        BadCombination{"TokenForEverybody",
+                       {"origins.*:443.bearer_token_file=/t"},
+                       "would be told to every host"},
+        BadCombination{
+            "LittleDecodingMemory", {"limits.decode_bytes=39MiB"}, "limits.decode_bytes"},
         BadCombination{"Delays", {"retry.base_delay=1m"}, "retry.base_delay"},
         BadCombination{"FilesRootAboveTheData",
                        {"data_dir=/srv/fetchd/state", "files.root=/srv/fetchd/"},

@@ -1,0 +1,110 @@
+#include "app/credential_files.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <memory>
+#include <utility>
+
+#include "base/strings.h"
+
+namespace fetchd::app {
+namespace {
+
+constexpr std::size_t kMaxFileBytes = std::size_t{1} << 20;
+
+absl::Status CannotUse(const std::string& path, std::string_view why) {
+  return absl::FailedPreconditionError(Concat(path, ": ", why));
+}
+
+class OpenFile {
+ public:
+  explicit OpenFile(const std::string& path) : fd_(open(path.c_str(), O_RDONLY | O_CLOEXEC)) {}
+  ~OpenFile() {
+    if (fd_ >= 0) close(fd_);
+  }
+  OpenFile(const OpenFile&) = delete;
+  OpenFile& operator=(const OpenFile&) = delete;
+  bool is_open() const { return fd_ >= 0; }
+  int fd() const { return fd_; }
+
+ private:
+  const int fd_;
+};
+
+absl::StatusOr<std::string> ReadAll(const OpenFile& file, const std::string& path) {
+  std::string text;
+  std::array<char, 4096> block;
+  while (file.is_open()) {
+    const ssize_t bytes = read(file.fd(), block.data(), block.size());
+    if (bytes < 0) break;
+    if (bytes == 0) return text;
+    text.append(block.data(), static_cast<std::size_t>(bytes));
+    if (text.size() > kMaxFileBytes) return CannotUse(path, "is larger than 1 MiB");
+  }
+  return CannotUse(path, Concat("cannot be read: ", std::strerror(errno)));
+}
+
+absl::StatusOr<Secret> ReadSecret(const std::string& path) {
+  const OpenFile file(path);
+  ASSIGN_OR_RETURN(std::string text, ReadAll(file, path));
+  if (text.ends_with('\n')) text.pop_back();
+  if (text.ends_with('\r')) text.pop_back();
+  if (text.empty()) return CannotUse(path, "holds nothing");
+  const bool control = std::ranges::any_of(
+      text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
+  if (control) return CannotUse(path, "holds a control character, such as a second line");
+  return Secret(std::move(text));
+}
+
+absl::StatusOr<http::OriginCredentials> ReadCredentials(const OriginConfig& origin) {
+  if (origin.bearer_token_file) {
+    ASSIGN_OR_RETURN(Secret token, ReadSecret(*origin.bearer_token_file));
+    return BearerCredentials{std::move(token)};
+  }
+  ASSIGN_OR_RETURN(Secret password, ReadSecret(*origin.password_file));
+  return http::Login{*origin.username, std::move(password)};
+}
+
+}  // namespace
+
+absl::StatusOr<http::OriginRules> ReadOriginRules(const Config& config) {
+  std::map<std::string, http::OriginRule> rules;
+  for (const auto& [pattern, origin] : config.origins) {
+    http::OriginRule& rule = rules[pattern];
+    rule = static_cast<const http::OriginRule&>(origin);
+    if (!origin.password_file && !origin.bearer_token_file) continue;
+    absl::StatusOr<http::OriginCredentials> credentials = ReadCredentials(origin);
+    if (!credentials.ok()) {
+      return WithPrefix(credentials.status(),
+                        Concat("origins.", pattern,
+                               origin.password_file ? ".password_file" : ".bearer_token_file"));
+    }
+    rule.credentials = std::make_shared<const http::OriginCredentials>(*std::move(credentials));
+  }
+  return http::OriginRules::Create(rules);
+}
+
+absl::StatusOr<http::Netrc> ReadNetrc(const std::string& path) {
+  if (path.empty()) return http::Netrc();
+  const OpenFile file(path);
+  struct stat facts{};
+  if (file.is_open() && fstat(file.fd(), &facts) == 0 &&
+      (facts.st_mode & (S_IRWXO | S_IWGRP)) != 0) {
+    return absl::FailedPreconditionError(
+        Concat("auth.netrc_file: ", path, " is open to others than its owner: chmod 600 it"));
+  }
+  const absl::StatusOr<std::string> text = ReadAll(file, path);
+  if (!text.ok()) return WithPrefix(text.status(), "auth.netrc_file");
+  absl::StatusOr<http::Netrc> netrc = http::Netrc::Parse(*text);
+  if (netrc.ok()) return netrc;
+  return absl::FailedPreconditionError(
+      Concat("auth.netrc_file: ", path, ": ", MessageOf(netrc.status())));
+}
+
+}  // namespace fetchd::app
