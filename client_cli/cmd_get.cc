@@ -1,28 +1,32 @@
 // get: one body straight through the service.
+#include <fstream>
+
 #include "base/strings.h"
 #include "base/url.h"
-#include "cli/command_line.h"
+#include "cli/fetch_flags.h"
 #include "cli/transfer.h"
 
 namespace fetchd::cli {
 namespace {
 
 struct GetOptions {
-  std::string url, output, user, password_file, bearer_file;
-  std::vector<std::pair<std::string, std::string>> headers;
+  std::string url, output, etag_save;
+  FetchFlags fetch;
   std::vector<std::string> digests;
   std::optional<Milliseconds> timeout;
   std::optional<std::uint64_t> max_bytes;
-  std::string tls_profile, proxy;
   bool keep_going = false;
 };
+
+constexpr int kNotModified = 304;
 
 constexpr char kExamples[] =
     "  fetchctl get https://example.org/a.tar.gz            to ./a.tar.gz on a terminal\n"
     "  fetchctl get https://example.org/a.tar.gz | tar xz   to standard output in a pipe\n"
     "  fetchctl get URL -o a.iso --continue --sha256 HEX    goes on with a.iso.part\n"
-    "The file appears only when it is whole. Give --sha256 with --continue: the bytes of an\n"
-    "earlier run may be of an older version.";
+    "  fetchctl get URL -o a.json --compressed --etag-compare a.etag --etag-save a.etag\n"
+    "The file appears only when it is whole, and stays as it is when a condition does not hold.\n"
+    "Give --sha256 with --continue: the bytes of an earlier run may be of an older version.";
 
 std::string HeaderValue(const v1::FetchResponse::Head& head, std::string_view name) {
   for (const v1::Header& header : head.headers()) {
@@ -33,8 +37,11 @@ std::string HeaderValue(const v1::FetchResponse::Head& head, std::string_view na
 
 class FetchStream final : public BodyStream {
  public:
-  FetchStream(Session& session, std::optional<Milliseconds> timeout, v1::FetchRequest request)
-      : call_(session.connection.Streaming(session.interrupt, timeout)),
+  /// `head` becomes that of the response.
+  FetchStream(Session& session, std::optional<Milliseconds> timeout, v1::FetchRequest request,
+              v1::FetchResponse::Head& head)
+      : head_(head),
+        call_(session.connection.Streaming(session.interrupt, timeout)),
         reader_(session.connection.fetch().Fetch(call_.context(), request)) {}
 
   bool Read(Chunk& chunk) override {
@@ -42,9 +49,9 @@ class FetchStream final : public BodyStream {
     chunk = {};
     switch (response_.part_case()) {
       case v1::FetchResponse::kHead:
-        if (response_.head().has_total_bytes()) total_ = response_.head().total_bytes();
-        version_ = Concat(HeaderValue(response_.head(), "etag"), "\n",
-                          HeaderValue(response_.head(), "last-modified"));
+        head_ = response_.head();
+        if (head_.has_total_bytes()) total_ = head_.total_bytes();
+        version_ = Concat(HeaderValue(head_, "etag"), "\n", HeaderValue(head_, "last-modified"));
         break;
       case v1::FetchResponse::kChunk:
         chunk = {response_.chunk().offset(), response_.chunk().data()};
@@ -65,8 +72,10 @@ class FetchStream final : public BodyStream {
   }
   std::optional<std::uint64_t> total_bytes() const override { return total_; }
   std::string version() const override { return version_; }
+  bool has_body() const override { return head_.http_status() != kNotModified; }
 
  private:
+  v1::FetchResponse::Head& head_;
   Connection::Call call_;
   std::unique_ptr<grpc::ClientReaderInterface<v1::FetchResponse>> reader_;
   v1::FetchResponse response_;
@@ -75,41 +84,13 @@ class FetchStream final : public BodyStream {
   bool ended_ = false;
 };
 
-absl::Status AddCredentials(const GetOptions& options, const Getenv& getenv, v1::FetchSpec& spec) {
-  if (!options.user.empty()) {
-    Secret password(getenv("FETCHCTL_PASSWORD").value_or(""));
-    if (!options.password_file.empty()) {
-      ASSIGN_OR_RETURN(password, ReadSecret(options.password_file));
-    }
-    if (password.empty()) {
-      return absl::InvalidArgumentError(
-          "--user needs a password: in FETCHCTL_PASSWORD or with --password-file");
-    }
-    auto* basic = spec.mutable_credentials()->mutable_basic();
-    basic->set_username(options.user);
-    basic->set_password(password.Reveal());
-  }
-  if (!options.bearer_file.empty()) {
-    ASSIGN_OR_RETURN(const Secret bearer, ReadSecret(options.bearer_file));
-    spec.mutable_credentials()->set_bearer_token(bearer.Reveal());
-  }
-  return absl::OkStatus();
-}
-
 absl::StatusOr<v1::FetchRequest> MakeRequest(const GetOptions& options, const Getenv& getenv) {
   v1::FetchRequest request;
+  ASSIGN_OR_RETURN(*request.mutable_spec(), ReadFetchFlags(options.fetch, getenv));
   v1::FetchSpec& spec = *request.mutable_spec();
   spec.add_urls(options.url);
-  for (const auto& [name, value] : options.headers) {
-    v1::Header* header = spec.add_headers();
-    header->set_name(name);
-    header->set_value(value);
-  }
   for (const std::string& digest : options.digests) spec.add_digests(digest);
   if (options.max_bytes) spec.set_max_bytes(*options.max_bytes);
-  spec.set_tls_profile(options.tls_profile);
-  spec.set_proxy(options.proxy);
-  RETURN_IF_ERROR(AddCredentials(options, getenv, spec));
   return request;
 }
 
@@ -123,6 +104,24 @@ absl::StatusOr<BodyFile> OpenOutput(const GetOptions& options, const Console& co
   return BodyFile::Open(url.basename(), options.keep_going);
 }
 
+absl::Status SaveEtag(const std::string& path, const v1::FetchResponse::Head& head) {
+  std::ofstream file(path, std::ios::binary | std::ios::trunc);
+  file << HeaderValue(head, "etag") << '\n';
+  file.close();
+  if (file) return absl::OkStatus();
+  return absl::InternalError(Concat("cannot write ", path));
+}
+
+/// What is left to do when the body is here, or nothing was to be fetched.
+absl::Status Conclude(const GetOptions& options, const v1::FetchResponse::Head& head,
+                      const Console& console) {
+  if (head.http_status() == kNotModified) {
+    console.Note("not modified: nothing was fetched");
+    return absl::OkStatus();
+  }
+  return options.etag_save.empty() ? absl::OkStatus() : SaveEtag(options.etag_save, head);
+}
+
 ExitCode RunGet(const GetOptions& options, const Getenv& getenv, Session& session) {
   const auto request = MakeRequest(options, getenv);
   if (!request.ok()) return session.Report(ToGrpc(request.status()));
@@ -130,6 +129,7 @@ ExitCode RunGet(const GetOptions& options, const Getenv& getenv, Session& sessio
   if (!file.ok()) return session.Report(ToGrpc(file.status()));
   const auto deadline =
       std::chrono::steady_clock::now() + options.timeout.value_or(Milliseconds(0));
+  v1::FetchResponse::Head head;
   const auto open = [&](std::uint64_t offset) -> std::unique_ptr<BodyStream> {
     v1::FetchRequest from_offset = *request;
     from_offset.set_offset(offset);
@@ -137,10 +137,12 @@ ExitCode RunGet(const GetOptions& options, const Getenv& getenv, Session& sessio
     if (options.timeout) {
       left = std::chrono::ceil<Milliseconds>(deadline - std::chrono::steady_clock::now());
     }
-    return std::make_unique<FetchStream>(session, left, std::move(from_offset));
+    return std::make_unique<FetchStream>(session, left, std::move(from_offset), head);
   };
-  const grpc::Status status =
-      Transfer(session, open, *file, {.digests = options.digests, .label = options.url});
+  grpc::Status status = Transfer(
+      session, open, *file,
+      {.digests = options.digests, .label = options.url, .resumable = !options.fetch.compressed});
+  if (status.ok()) status = ToGrpc(Conclude(options, head, session.console));
   return status.ok() ? ExitCode::kDone : session.Report(status);
 }
 
@@ -151,23 +153,15 @@ void AddGet(CommandLine& line) {
   const auto options = std::make_shared<GetOptions>();
   app->add_option("url", options->url, "What to fetch")->required()->type_name("URL");
   app->add_option("-o,--output", options->output, "File; - is standard output")->type_name("FILE");
+  AddFetchFlags(app, options->fetch);
   app->add_flag("--continue", options->keep_going,
-                "Keep FILE.part on failure and go on with one that is there");
-  AddPairs(app, "--header", ':', options->headers, "Request header; many times");
-  app->add_option("--user", options->user, "Basic authentication; password in FETCHCTL_PASSWORD")
-      ->type_name("NAME");
-  app->add_option("--password-file", options->password_file, "File with the password for --user")
+                "Keep FILE.part on failure and go on with one that is there")
+      ->excludes("--compressed");
+  app->add_option("--etag-save", options->etag_save, "Write the body's ETag to a file")
       ->type_name("FILE");
-  app->add_option("--bearer-file", options->bearer_file, "File with a bearer token for the origin")
-      ->type_name("FILE")
-      ->excludes("--user");
   AddDigests(app, options->digests);
   AddDuration(app, "--timeout", options->timeout, "For the whole fetch. Default: none");
   AddSize(app, "--max-bytes", options->max_bytes, "Refuse a longer body. Default: the service's");
-  app->add_option("--tls-profile", options->tls_profile, "Trust profile of the service")
-      ->type_name("NAME");
-  app->add_option("--proxy", options->proxy, "Proxy of the service to go through, or \"direct\"")
-      ->type_name("NAME");
   line.commands.push_back(
       {app,
        [options, &line](Session& session) { return RunGet(*options, line.getenv, session); },

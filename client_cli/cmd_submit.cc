@@ -5,7 +5,7 @@
 #include <set>
 
 #include "base/strings.h"
-#include "cli/command_line.h"
+#include "cli/fetch_flags.h"
 #include "cli/manifest.h"
 #include "cli/manifest_line.h"
 #include "cli/submission.h"
@@ -17,8 +17,9 @@ namespace {
 
 struct SubmitOptions {
   std::vector<std::string> urls, digests;
-  std::string manifest, destination, request_id, tls_profile, proxy;
-  std::vector<std::pair<std::string, std::string>> headers, labels;
+  std::string manifest, destination, request_id;
+  FetchFlags fetch;
+  std::vector<std::pair<std::string, std::string>> labels;
   std::optional<std::uint64_t> size;
   std::optional<int> priority, max_attempts;
   std::optional<Milliseconds> deadline, connect_timeout, first_byte_timeout, read_idle_timeout,
@@ -35,33 +36,28 @@ constexpr char kExamples[] =
     "A manifest has one job a line: URL, or URL<TAB>destination, or JSON such as\n"
     "  {\"url\": \"https://...\", \"destination\": \"file:a\", \"sha256\": \"<hex>\", \"labels\": "
     "{\"k\": \"v\"}}\n"
-    "with url or urls, destination, request_id, sha256, digests, size, labels, headers, priority "
-    "and\n"
-    "overwrite. Flags fill in what a line does not say. Nothing is submitted while a line is "
+    "with url or urls, destination, request_id, sha256, digests, size, labels, headers, priority,\n"
+    "overwrite, range, compressed, if_none_match and if_modified_since. Flags fill in what a line "
+    "does not say. Nothing is submitted while a line is "
     "wrong.\n"
     "Ctrl-C leaves submitted jobs running.";
 
 /// What the flags say, where the job itself does not.
-void ApplyFlags(const SubmitOptions& options, v1::CreateJobRequest& request) {
+void ApplyFlags(const SubmitOptions& options, const v1::FetchSpec& flags,
+                v1::CreateJobRequest& request) {
   v1::Job& job = *request.mutable_job();
   v1::FetchSpec& spec = *job.mutable_spec();
   if (job.destination().empty()) job.set_destination(options.destination);
   if (job.overwrite() == v1::Job::OVERWRITE_UNSPECIFIED) job.set_overwrite(options.overwrite);
   if (job.priority() == 0 && options.priority) job.set_priority(*options.priority);
   for (const auto& [key, value] : options.labels) job.mutable_labels()->insert({key, value});
-  for (const auto& [name, value] : options.headers) {
-    v1::Header* header = spec.add_headers();
-    header->set_name(name);
-    header->set_value(value);
-  }
+  FillIn(flags, spec);
   if (spec.digests().empty()) {
     for (const std::string& digest : options.digests) spec.add_digests(digest);
   }
   if (options.size && !spec.has_expected_size()) spec.set_expected_size(*options.size);
   if (!options.request_id.empty()) request.set_request_id(options.request_id);
   if (options.max_attempts) spec.mutable_retry_policy()->set_max_attempts(*options.max_attempts);
-  spec.set_tls_profile(options.tls_profile);
-  spec.set_proxy(options.proxy);
   v1::Timeouts& timeouts = *spec.mutable_timeouts();
   if (options.connect_timeout) *timeouts.mutable_connect() = ToProto(*options.connect_timeout);
   if (options.first_byte_timeout) {
@@ -86,8 +82,11 @@ std::optional<google::protobuf::Timestamp> DeadlineOf(const SubmitOptions& optio
 /// Jobs of the arguments, then of the manifest.
 class Source {
  public:
-  Source(const SubmitOptions& options, std::optional<Manifest> manifest)
-      : options_(options), manifest_(std::move(manifest)), deadline_(DeadlineOf(options)) {}
+  Source(const SubmitOptions& options, v1::FetchSpec flags, std::optional<Manifest> manifest)
+      : options_(options),
+        flags_(std::move(flags)),
+        manifest_(std::move(manifest)),
+        deadline_(DeadlineOf(options)) {}
 
   std::optional<Submission> Next() {
     Submission submission;
@@ -100,13 +99,14 @@ class Source {
       if (!entry) return std::nullopt;
       submission = {std::move(entry->request), std::move(entry->place)};
     }
-    ApplyFlags(options_, submission.request);
+    ApplyFlags(options_, flags_, submission.request);
     if (deadline_) *submission.request.mutable_job()->mutable_deadline() = *deadline_;
     return submission;
   }
 
  private:
   const SubmitOptions& options_;
+  const v1::FetchSpec flags_;
   std::optional<Manifest> manifest_;
   std::optional<google::protobuf::Timestamp> deadline_;
   std::size_t next_url_ = 0;
@@ -175,16 +175,18 @@ absl::Status CheckUse(const SubmitOptions& options) {
   }
   if (!options.digests.empty() || options.size) {
     return absl::InvalidArgumentError(
-        "--sha256, --digest and --size are for one job; use a manifest");
+        "--sha256, --checksum and --size are for one job; use a manifest");
   }
   return absl::OkStatus();
 }
 
-ExitCode RunSubmit(const SubmitOptions& options, Session& session) {
+ExitCode RunSubmit(const SubmitOptions& options, const Getenv& getenv, Session& session) {
   if (const absl::Status use = CheckUse(options); !use.ok()) return session.Report(ToGrpc(use));
+  auto flags = ReadFetchFlags(options.fetch, getenv);
+  if (!flags.ok()) return session.Report(ToGrpc(flags.status()));
   auto manifest = ReadManifest(options, session.console);
   if (!manifest.ok()) return session.Report(ToGrpc(manifest.status()));
-  Source source(options, *std::move(manifest));
+  Source source(options, *std::move(flags), *std::move(manifest));
   Outcomes outcomes(session.console, options);
   Submitter submitter(
       session, [&source] { return source.Next(); },
@@ -221,7 +223,6 @@ void AddJobFlags(CLI::App* app, SubmitOptions& options) {
       ->type_name("always|never|if-different");
   AddDigests(app, options.digests);
   AddSize(app, "--size", options.size, "The body's exact size");
-  AddPairs(app, "--header", ':', options.headers, "Request header; many times");
   AddPairs(app, "--label", '=', options.labels, "Label; many times");
   app->add_option("--priority", options.priority, "-100 to 100, higher first. Default 0")
       ->check(CLI::Range(-100, 100))
@@ -232,10 +233,6 @@ void AddJobFlags(CLI::App* app, SubmitOptions& options) {
   app->add_option("--max-attempts", options.max_attempts, "1 to 100. Default 4")
       ->check(CLI::Range(1, 100))
       ->type_name("N");
-  app->add_option("--tls-profile", options.tls_profile, "Trust profile of the service")
-      ->type_name("NAME");
-  app->add_option("--proxy", options.proxy, "Proxy of the service to go through, or \"direct\"")
-      ->type_name("NAME");
 }
 
 void AddTimeFlags(CLI::App* app, SubmitOptions& options) {
@@ -255,13 +252,16 @@ void AddSubmit(CommandLine& line) {
   app->add_option("-i,--input", options->manifest, "Manifest; - is standard input")
       ->type_name("FILE");
   AddJobFlags(app, *options);
+  AddFetchFlags(app, options->fetch);
   AddTimeFlags(app, *options);
   app->add_flag("--wait", options->wait, "Wait until every job has ended");
   AddDuration(app, "--wait-timeout", options->wait_timeout, "Wait no longer. Default: no limit")
       ->needs("--wait");
   AddOutput(app, options->format, "table|wide|json|name");
   line.commands.push_back(
-      {app, [options](Session& session) { return RunSubmit(*options, session); }, {}});
+      {app,
+       [options, &line](Session& session) { return RunSubmit(*options, line.getenv, session); },
+       {}});
 }
 
 }  // namespace fetchd::cli

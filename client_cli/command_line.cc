@@ -175,10 +175,10 @@ CLI::Option* AddDigests(CLI::App* app, std::vector<std::string>& digests) {
       ->type_name("HEX");
   return app
       ->add_option_function<std::vector<std::string>>(
-          "--digest",
+          "--checksum",
           [&digests](const std::vector<std::string>& texts) {
             for (const std::string& text : texts) {
-              digests.push_back(OrUsageError(CheckDigest(text), "--digest"));
+              digests.push_back(OrUsageError(CheckDigest(text), "--checksum"));
             }
           },
           "So must this: sha256-<base64> or <algorithm>:<hex>; sha256, sha384, sha512, md5, crc32c")

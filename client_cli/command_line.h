@@ -62,7 +62,8 @@ CLI::Option* AddRepeated(CLI::App* app, const std::string& name, std::vector<std
 CLI::Option* AddPairs(CLI::App* app, const std::string& name, char separator,
                       std::vector<std::pair<std::string, std::string>>& values,
                       const std::string& description);
-CLI::Option* AddDigests(CLI::App* app, std::vector<std::string>& digests);  ///< --sha256, --digest
+CLI::Option* AddDigests(CLI::App* app,
+                        std::vector<std::string>& digests);  ///< --sha256, --checksum
 
 /// Reads the command line, runs the command. Everything that happens is its own to tell.
 ExitCode Run(const std::vector<std::string>& arguments, Console& console, Interrupt& interrupt,

@@ -56,6 +56,25 @@ void AddError(Sheet& sheet, int level, const google::rpc::Status& error) {
   }
 }
 
+void AddCredentials(Sheet& sheet, const v1::Credentials& credentials) {
+  if (credentials.has_basic()) {
+    sheet.Add(0, "Credentials", Concat("Basic ", credentials.basic().username()));
+  } else if (credentials.has_digest()) {
+    sheet.Add(0, "Credentials", Concat("Digest ", credentials.digest().username()));
+  } else if (credentials.has_bearer_token()) {
+    sheet.Add(0, "Credentials", "Bearer");
+  }
+}
+
+void AddPartWanted(Sheet& sheet, const v1::FetchSpec& spec) {
+  if (spec.decode() == v1::FetchSpec::DECODE_CONTENT) sheet.Add(0, "Decoded", "yes");
+  for (const std::string& tag : spec.if_none_match()) sheet.Add(0, "If none match", tag);
+  sheet.Add(0, "If modified since", Time(spec.has_if_modified_since(), spec.if_modified_since()));
+  if (!spec.has_range()) return;
+  const std::string last = spec.range().has_last() ? Concat(spec.range().last()) : "";
+  sheet.Add(0, "Range", Concat(spec.range().first(), '-', last));
+}
+
 void AddSpec(Sheet& sheet, const v1::Job& job) {
   const v1::FetchSpec& spec = job.spec();
   for (const std::string& url : spec.urls()) sheet.Add(0, "URL", url);
@@ -63,6 +82,8 @@ void AddSpec(Sheet& sheet, const v1::Job& job) {
   for (const v1::Header& header : spec.headers()) {
     sheet.Add(0, "Header", Concat(header.name(), ": ", header.value()));
   }
+  AddCredentials(sheet, spec.credentials());
+  AddPartWanted(sheet, spec);
   for (const std::string& digest : spec.digests()) sheet.Add(0, "Expected digest", digest);
   if (spec.has_expected_size()) sheet.Add(0, "Expected size", FormatBytes(spec.expected_size()));
   sheet.Add(0, "Proxy", spec.proxy());
@@ -95,6 +116,7 @@ void AddProgress(Sheet& sheet, const v1::Progress& progress) {
 
 void AddResult(Sheet& sheet, const v1::Result& result) {
   sheet.Title(0, "Result");
+  if (result.not_modified()) sheet.Add(1, "Not modified", "nothing was fetched");
   sheet.Add(1, "Destination", result.destination());
   sheet.Add(1, "Size",
             Concat(result.size_bytes(), " bytes (", FormatBytes(result.size_bytes()), ")"));

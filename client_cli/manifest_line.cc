@@ -8,6 +8,7 @@
 
 #include "base/digest.h"
 #include "base/strings.h"
+#include "cli/values.h"
 
 namespace fetchd::cli {
 namespace {
@@ -118,6 +119,34 @@ absl::Status ReadOverwrite(const json::value& value, v1::CreateJobRequest& reque
   return absl::OkStatus();
 }
 
+absl::Status ReadRange(const json::value& value, v1::CreateJobRequest& request) {
+  ASSIGN_OR_RETURN(const std::string text, Text("range", value));
+  ASSIGN_OR_RETURN(const ByteRange range, ParseRange(text));
+  *request.mutable_job()->mutable_spec()->mutable_range() = ToProto(range);
+  return absl::OkStatus();
+}
+
+absl::Status ReadCompressed(const json::value& value, v1::CreateJobRequest& request) {
+  if (!value.is_bool()) return WrongType("compressed", "true or false");
+  request.mutable_job()->mutable_spec()->set_decode(
+      value.get_bool() ? v1::FetchSpec::DECODE_CONTENT : v1::FetchSpec::DECODE_AS_SENT);
+  return absl::OkStatus();
+}
+
+absl::Status ReadIfNoneMatch(const json::value& value, v1::CreateJobRequest& request) {
+  auto& tags = *request.mutable_job()->mutable_spec()->mutable_if_none_match();
+  RETURN_IF_ERROR(ReadTexts("if_none_match", value, tags));
+  for (std::string& tag : tags) tag = EntityTag(tag);
+  return absl::OkStatus();
+}
+
+absl::Status ReadIfModifiedSince(const json::value& value, v1::CreateJobRequest& request) {
+  ASSIGN_OR_RETURN(const std::string text, Text("if_modified_since", value));
+  ASSIGN_OR_RETURN(*request.mutable_job()->mutable_spec()->mutable_if_modified_since(),
+                   ParseTime(text));
+  return absl::OkStatus();
+}
+
 struct Key {
   std::string_view name;
   absl::Status (*read)(const json::value&, v1::CreateJobRequest&);
@@ -132,7 +161,11 @@ constexpr Key kKeys[] = {{"url", ReadUrlKey},
                          {"labels", ReadLabels},
                          {"headers", ReadHeaders},
                          {"priority", ReadPriority},
-                         {"overwrite", ReadOverwrite}};
+                         {"overwrite", ReadOverwrite},
+                         {"range", ReadRange},
+                         {"compressed", ReadCompressed},
+                         {"if_none_match", ReadIfNoneMatch},
+                         {"if_modified_since", ReadIfModifiedSince}};
 
 absl::StatusOr<json::object> ParseObject(std::string_view line) {
   json::error_code error;

@@ -63,10 +63,14 @@ class TransferRun {
     if (local.ok()) {
       const grpc::Status status = stream.Finish();
       if (!status.ok()) return status;
-      local = CheckSize(stream);
+      if (stream.has_body()) local = CheckSize(stream);
     }
     return ToGrpc(local);
   }
+
+  /// All that the head of the stream announced has come, whatever became of the stream then.
+  bool has_all() const { return total_ == file_.offset(); }
+  bool has_body() const { return has_body_; }
 
   absl::Status Commit() {
     RETURN_IF_ERROR(verifier_.Finish());
@@ -80,7 +84,9 @@ class TransferRun {
     } else if (*version_ != stream.version()) {
       return absl::AbortedError("the body changed at its origin while it was fetched");
     }
-    bar_.Update(file_.offset(), stream.total_bytes());
+    total_ = stream.total_bytes();
+    has_body_ = stream.has_body();
+    bar_.Update(file_.offset(), total_);
     if (chunk.data.empty()) return absl::OkStatus();
     if (chunk.offset != file_.offset()) {
       return absl::DataLossError(
@@ -101,6 +107,8 @@ class TransferRun {
   Verifier verifier_;
   ProgressBar bar_;
   std::optional<std::string> version_;
+  std::optional<std::uint64_t> total_;
+  bool has_body_ = true;
 };
 
 bool IsWorthless(const grpc::Status& status) {
@@ -130,9 +138,17 @@ grpc::Status Transfer(Session& session, const OpenStream& open, BodyFile& file,
     idle = file.offset() > before ? 0 : idle + 1;
     if (idle == 0) backoff.Reset();
     if (session.interrupt.triggered()) return status;
-    if (!MayResume(status, file.offset()) || idle > options.max_reconnects) return status;
+    if (IsInterruption(status) && run.has_all()) break;
+    const bool resumable = options.resumable || file.offset() == 0;
+    if (!resumable || !MayResume(status, file.offset()) || idle > options.max_reconnects) {
+      return status;
+    }
     session.console.Note(Concat("interrupted at byte ", file.offset(), "; going on"));
     if (!backoff.Wait(session.interrupt)) return status;
+  }
+  if (!run.has_body()) {
+    file.Discard();
+    return grpc::Status::OK;
   }
   const absl::Status committed = run.Commit();
   if (committed.code() == absl::StatusCode::kDataLoss) file.Discard();

@@ -1,10 +1,12 @@
 #include "cli/values.h"
 
 #include <google/protobuf/util/time_util.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <ctime>
 #include <limits>
 
 #include "base/strings.h"
@@ -94,6 +96,53 @@ absl::StatusOr<std::pair<std::string, std::string>> ParsePair(std::string_view t
         Concat("\"", text, "\" is not of the form KEY", separator, "VALUE"));
   }
   return std::pair(std::string(text.substr(0, at)), std::string(text.substr(at + 1)));
+}
+
+absl::StatusOr<ByteRange> ParseRange(std::string_view text) {
+  const std::size_t dash = text.find('-');
+  const auto bad = [text] {
+    return absl::InvalidArgumentError(
+        Concat("\"", text, "\" is not FIRST-LAST or FIRST-, such as 0-99 or 100-"));
+  };
+  if (dash == std::string_view::npos) return bad();
+  const auto first = ParseDecimal(text.substr(0, dash));
+  if (!first) return bad();
+  ByteRange range{*first, std::nullopt};
+  if (dash + 1 == text.size()) return range;
+  range.last = ParseDecimal(text.substr(dash + 1));
+  if (!range.last || *range.last < range.first) return bad();
+  return range;
+}
+
+v1::ByteRange ToProto(const ByteRange& range) {
+  v1::ByteRange out;
+  out.set_first(range.first);
+  if (range.last) out.set_last(*range.last);
+  return out;
+}
+
+std::string EntityTag(std::string_view text) {
+  const bool quoted = text.starts_with('"') || text.starts_with("W/\"");
+  return quoted ? std::string(text) : Concat('"', text, '"');
+}
+
+absl::StatusOr<google::protobuf::Timestamp> ParseTime(std::string_view text) {
+  google::protobuf::Timestamp time;
+  const std::string whole(text);
+  using google::protobuf::util::TimeUtil;
+  if (TimeUtil::FromString(whole, &time)) return time;
+  if (TimeUtil::FromString(whole + "T00:00:00Z", &time)) return time;
+  std::tm fields{};
+  const char* const end = strptime(whole.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &fields);
+  if (end != nullptr && *end == '\0') return TimeUtil::TimeTToTimestamp(timegm(&fields));
+  return absl::InvalidArgumentError(
+      Concat("\"", text, "\" is no time, such as 2026-01-31T12:00:00Z, and no file"));
+}
+
+absl::StatusOr<google::protobuf::Timestamp> TimeCondition(const std::string& text) {
+  struct stat info{};
+  if (stat(text.c_str(), &info) != 0) return ParseTime(text);
+  return google::protobuf::util::TimeUtil::TimeTToTimestamp(info.st_mtim.tv_sec);
 }
 
 std::string FormatBytes(std::uint64_t bytes) {

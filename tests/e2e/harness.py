@@ -68,7 +68,10 @@ def peak_memory(pid):
 
 
 class Nginx:
-    """Serves `root`; /slow/ is the same at `slow_rate`. One process, so that ending it leaves no worker behind."""
+    """Serves `root`; /slow/ is the same at `slow_rate`, /gzip/ compressed for who accepts it.
+
+    One process, so that ending it leaves no worker behind.
+    """
 
     def __init__(self, folder, slow_rate="16k"):
         self.folder, self.port = pathlib.Path(folder), free_port()
@@ -88,6 +91,7 @@ http {{
   server {{
     listen 127.0.0.1:{self.port} backlog=4096; root {self.root};
     location /slow/ {{ alias {self.root}/; limit_rate {slow_rate}; }}
+    location /gzip/ {{ alias {self.root}/; gzip on; gzip_types *; }}
     location /status/503 {{ return 503; }}
     location /status/404 {{ return 404; }}
   }}

@@ -94,6 +94,81 @@ TEST_F(GetTest, FlagsBecomeTheSpec) {
   EXPECT_EQ(spec.proxy(), "corp");
 }
 
+TEST_F(GetTest, NotModifiedLeavesTheFile) {
+  answer_ = [](grpc::ServerContext&, const v1::FetchRequest& request, auto& writer) {
+    EXPECT_EQ(request.spec().if_none_match(0), "\"v1\"");
+    v1::FetchResponse head, end;
+    head.mutable_head()->set_http_status(304);
+    writer.Write(head);
+    end.mutable_end();
+    writer.Write(end);
+    return grpc::Status::OK;
+  };
+  Write("f", "old");
+  Write("f.part", "hel");
+  Write("etag", "\"v1\"\n");
+
+  for (const bool keep : {false, true}) {
+    std::vector<std::string> command = {
+        "get",        "http://a/",   "-o",         Path("f"),  "--etag-compare",
+        Path("etag"), "--etag-save", Path("etag"), "--sha256", kSha256};
+    if (keep) command.emplace_back("--continue");
+    EXPECT_EQ(RunCommand(command), ExitCode::kDone);
+  }
+
+  EXPECT_EQ(Contents("f"), "old");
+  EXPECT_EQ(Contents("etag"), "\"v1\"\n");
+  EXPECT_FALSE(Exists("f.part"));
+  EXPECT_THAT(err_.str(), HasSubstr("not modified"));
+}
+
+TEST_F(GetTest, TheEtagIsSavedOnceTheBodyIsHere) {
+  EXPECT_EQ(RunCommand({"get", "http://a/", "-o", Path("f"), "--etag-save", Path("etag")}),
+            ExitCode::kDone);
+  EXPECT_EQ(Contents("etag"), "\"1\"\n");
+
+  const std::string wrong(64, '0');
+  EXPECT_EQ(RunCommand({"get", "http://a/", "-o", Path("f"), "--sha256", wrong, "--etag-save",
+                        Path("other")}),
+            ExitCode::kFetchFailed);
+  EXPECT_FALSE(Exists("other"));
+  EXPECT_EQ(RunCommand({"get", "http://a/", "--etag-save", Path("no/where")}),
+            ExitCode::kFetchFailed);
+}
+
+TEST_F(GetTest, ADecodedStreamIsNotGoneOnWith) {
+  answer_ = [this](grpc::ServerContext&, const v1::FetchRequest& request, auto& writer) {
+    EXPECT_EQ(request.spec().decode(), v1::FetchSpec::DECODE_CONTENT);
+    const auto interrupted = StatusWith(grpc::StatusCode::UNAVAILABLE, "draining", "INTERRUPTED");
+    if (requests_.size() == 1) return interrupted;
+    v1::FetchResponse head;
+    head.mutable_head()->set_http_status(200);
+    writer.Write(head);
+    SendChunk(writer, 0, "hello");
+    return interrupted;
+  };
+
+  EXPECT_NE(RunCommand({"get", "http://a/", "-o", Path("f"), "--compressed"}), ExitCode::kDone);
+
+  EXPECT_THAT(Offsets(), ElementsAre(0, 0));
+  EXPECT_FALSE(Exists("f"));
+  EXPECT_EQ(RunCommand({"get", "http://a/", "--compressed", "--continue"}), ExitCode::kUsage);
+}
+
+TEST_F(GetTest, NothingIsAskedForBehindTheLastByte) {
+  answer_ = [](grpc::ServerContext&, const v1::FetchRequest&, auto& writer) {
+    SendHead(writer, 0);
+    SendChunk(writer, 0, kBody);
+    return StatusWith(grpc::StatusCode::UNAVAILABLE, "draining", "INTERRUPTED");
+  };
+
+  EXPECT_EQ(RunCommand({"get", "http://a/", "-o", Path("f"), "--sha256", kSha256}),
+            ExitCode::kDone);
+
+  EXPECT_EQ(Contents("f"), kBody);
+  EXPECT_THAT(Offsets(), ElementsAre(0));
+}
+
 TEST_F(GetTest, InterruptedStreamGoesOnAtTheNextByte) {
   answer_ = [](grpc::ServerContext&, const v1::FetchRequest& request, auto& writer) {
     if (request.offset() != 0) return SendRest(writer, request.offset());

@@ -51,6 +51,13 @@ INSTANTIATE_TEST_SUITE_P(
         BadLine{"LabelOfWrongType", R"({"url": "http://a/", "labels": {"a": 1}})", "\"labels\""},
         BadLine{"PriorityTooHigh", R"({"url": "http://a/", "priority": 101})", "-100 to 100"},
         BadLine{"UnknownOverwrite", R"({"url": "http://a/", "overwrite": "maybe"})", "maybe"},
+        BadLine{"BackwardRange", R"({"url": "http://a/", "range": "9-1"})", "FIRST-LAST"},
+        BadLine{"RangeOfWrongType", R"({"url": "http://a/", "range": 5})", "\"range\" must be"},
+        BadLine{"CompressedOfWrongType", R"({"url": "http://a/", "compressed": "yes"})",
+                "true or false"},
+        BadLine{"OneEntityTag", R"({"url": "http://a/", "if_none_match": "v1"})",
+                "list of strings"},
+        BadLine{"NoTime", R"({"url": "http://a/", "if_modified_since": "soon"})", "is no time"},
         BadLine{"EmptyRequestId", R"({"url": "http://a/", "request_id": ""})", "request_id"}),
     [](const auto& info) { return info.param.name; });
 
@@ -89,6 +96,22 @@ TEST(ManifestLineTest, JsonLineFillsTheRequest) {
   EXPECT_EQ(job.overwrite(), v1::Job::OVERWRITE_IF_DIFFERENT);
   EXPECT_THAT(job.spec().digests(),
               ElementsAre("sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="));
+}
+
+TEST(ManifestLineTest, JsonLineSaysWhichPartAndHow) {
+  const auto request = ParseManifestLine(
+      R"({"url": "http://a/", "range": "5-", "compressed": false, "if_none_match": ["v1", "\"v2\""],)"
+      R"("if_modified_since": "1994-11-06T08:49:37Z"})");
+
+  ASSERT_TRUE(request.ok() && request->has_value()) << request.status();
+  const v1::FetchSpec& spec = (*request)->job().spec();
+  EXPECT_EQ(spec.range().first(), 5u);
+  EXPECT_EQ(spec.decode(), v1::FetchSpec::DECODE_AS_SENT);
+  EXPECT_THAT(spec.if_none_match(), ElementsAre("\"v1\"", "\"v2\""));
+  EXPECT_EQ(spec.if_modified_since().seconds(), 784'111'777);
+  EXPECT_EQ(
+      (*ParseManifestLine(R"({"url": "http://a/", "compressed": true})"))->job().spec().decode(),
+      v1::FetchSpec::DECODE_CONTENT);
 }
 
 TEST(ManifestTest, ReportsEveryErrorWithItsLine) {

@@ -96,9 +96,17 @@ TEST_F(SubmitTest, FlagsFillInWhatALineDoesNotSay) {
         "http://a/\n"
         R"({"url": "http://b/", "destination": "file:b", "priority": 7, "labels": {"k": "own"}})");
 
-  EXPECT_EQ(RunCommand({"submit", "-i", Path("list"), "--to", "discard:", "--priority", "-3",
-                        "--label", "k=flag", "--overwrite", "never", "--max-attempts", "2",
-                        "--timeout-connect", "3s", "--proxy", "corp"}),
+  EXPECT_EQ(RunCommand({"submit",     "-i",
+                        Path("list"), "--to",
+                        "discard:",   "--priority",
+                        "-3",         "--label",
+                        "k=flag",     "--overwrite",
+                        "never",      "--max-attempts",
+                        "2",          "--timeout-connect",
+                        "3s",         "--digest",
+                        "--user",     "u:p",
+                        "--range",    "0-9",
+                        "--proxy",    "corp"}),
             ExitCode::kDone);
 
   ASSERT_THAT(requests_, SizeIs(2));
@@ -109,6 +117,8 @@ TEST_F(SubmitTest, FlagsFillInWhatALineDoesNotSay) {
   EXPECT_EQ(first.overwrite(), v1::Job::OVERWRITE_NEVER);
   EXPECT_EQ(first.spec().retry_policy().max_attempts(), 2);
   EXPECT_EQ(first.spec().timeouts().connect().seconds(), 3);
+  EXPECT_EQ(first.spec().credentials().digest().password(), "p");
+  EXPECT_EQ(first.spec().range().last(), 9u);
   EXPECT_EQ(first.spec().proxy(), "corp");
   const v1::Job& second = requests_[1].job();
   EXPECT_EQ(second.destination(), "file:b");
