@@ -28,6 +28,14 @@ struct CallbacksDeleter {
   }
 };
 
+/// What proves who asks stays out of the tables that both sides keep of the fields they have seen
+/// (RFC 7541 7.1.3).
+std::uint8_t IndexingOf(std::string_view lower_name) {
+  const bool secret = lower_name == "authorization" || lower_name == "cookie" ||
+                      lower_name == "proxy-authorization";
+  return secret ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE;
+}
+
 }  // namespace
 
 /// What nghttp2 calls while it takes in frames.
@@ -178,7 +186,7 @@ absl::StatusOr<std::int32_t> Http2Session::Submit(Http2Stream& stream,
     // nghttp2 copies both and takes pointers that are not const.
     pairs.push_back({reinterpret_cast<std::uint8_t*>(const_cast<char*>(name.data())),
                      reinterpret_cast<std::uint8_t*>(const_cast<char*>(value.data())), name.size(),
-                     value.size(), NGHTTP2_NV_FLAG_NONE});
+                     value.size(), IndexingOf(name)});
   }
   const std::int32_t id = usable() ? nghttp2_submit_request(session_.get(), nullptr, pairs.data(),
                                                             pairs.size(), nullptr, &stream)

@@ -83,6 +83,7 @@ class Http2Peer {
 
   Respond respond = [](std::int32_t, const Fields&) { return Http2Answer(); };
   std::vector<std::pair<std::int32_t, Fields>> requests;  ///< In the order received.
+  std::vector<std::string> never_indexed;                 ///< Names of fields that asked for it.
   std::map<std::int32_t, std::uint32_t> resets;           ///< Received: stream -> error code.
   std::map<std::int32_t, std::size_t> body_sent;          ///< As far as the windows went.
   bool silent = false;                                    ///< Sends nothing any more.
@@ -103,7 +104,10 @@ class Http2Peer {
 
   static int OnHeader(nghttp2_session*, const nghttp2_frame* frame, const std::uint8_t* name,
                       std::size_t name_size, const std::uint8_t* value, std::size_t value_size,
-                      std::uint8_t, void* user_data) {
+                      std::uint8_t flags, void* user_data) {
+    if ((flags & NGHTTP2_NV_FLAG_NO_INDEX) != 0) {
+      Self(user_data).never_indexed.emplace_back(reinterpret_cast<const char*>(name), name_size);
+    }
     Self(user_data).fields_[frame->hd.stream_id].emplace_back(
         std::string(reinterpret_cast<const char*>(name), name_size),
         std::string(reinterpret_cast<const char*>(value), value_size));

@@ -136,6 +136,15 @@ TEST_F(Http2Test, RequestIsSentAsTheStandardSays) {
                           Pair("accept-encoding", "identity"), Pair("x-one", "1")));
 }
 
+TEST_F(Http2Test, CredentialsAreNeverIndexed) {
+  Request request = Get();
+  request.headers = {
+      {"Authorization", "Basic x"}, {"X-One", "1"}, {"Cookie", std::string(50, 'c')}};
+  EXPECT_EQ(Do(std::move(request)).status, absl::OkStatus());
+
+  EXPECT_THAT(peers_[0]->never_indexed, ElementsAre("authorization", "cookie"));
+}
+
 TEST_F(Http2Test, OneConnectServesAllWhoWaitForIt) {
   for (int i = 0; i < 20; ++i) Start();
   Poll();
