@@ -22,6 +22,10 @@ Duration AttemptClock::Waited(SteadyTime now) const {
   for (auto hop = hops_.begin() + 1; hop != hops_.end(); ++hop) {
     waited += hop->served_at.value_or(now) - hop->begun_at;
   }
+  for (const http::ExchangeRecord& hop : hops_) {
+    waited += hop.memory_wait;
+    if (hop.memory_wait_since) waited += now - *hop.memory_wait_since;
+  }
   return waited;
 }
 

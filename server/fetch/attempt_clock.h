@@ -10,9 +10,10 @@
 namespace fetchd::fetch {
 
 /// Its Now() is how long the attempt has been with its origins: from the first connection in hand
-/// or dialled, standing still while a later hop waits for a place in the pool and while it is
-/// paused. So a total timeout says what an origin may take, whatever else goes on in this process.
-/// On one shard; `hops` are those of the attempt, and outlive it as `real` does.
+/// or dialled, standing still while a later hop waits for a place in the pool, or a body for the
+/// memory of its decoders, and while it is paused. So a total timeout says what an origin may take,
+/// whatever else goes on in this process. On one shard; `hops` are those of the attempt, and
+/// outlive it as `real` does.
 class AttemptClock final : public Clock {
  public:
   AttemptClock(Clock& real, const std::vector<http::ExchangeRecord>& hops)

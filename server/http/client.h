@@ -38,6 +38,8 @@ struct ExchangeRecord {
   bool redialled = false;  ///< A reused connection was stale and was silently replaced.
   net::DialRecord dial;    ///< Empty when reused.
   Duration first_byte{};
+  Duration memory_wait{};                       ///< For that of the decoders of its body.
+  std::optional<SteadyTime> memory_wait_since;  ///< While it waits for that.
   int status = 0;
   std::optional<Phase> failed_phase;  ///< Where it failed, or was cancelled.
 };

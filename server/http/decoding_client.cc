@@ -19,6 +19,20 @@ bool MayBeDecoded(const Response& response) {
 
 }  // namespace
 
+// The record is that of the last hop, which is over but for its body: nobody adds another one now.
+Task<absl::StatusOr<Permit>> DecodingClient::Reserve(std::uint64_t bytes, Call call) {
+  const bool recorded = call.records != nullptr && !call.records->empty();
+  ExchangeRecord unwanted;
+  ExchangeRecord& record = recorded ? call.records->back() : unwanted;
+  const SteadyTime from = clock_.Now();
+  record.memory_wait_since = from;
+  absl::StatusOr<Permit> permit =
+      co_await memory_.Acquire(bytes, clock_, call.deadline, "decoding memory");
+  record.memory_wait_since.reset();
+  record.memory_wait = clock_.Now() - from;
+  co_return permit;
+}
+
 Task<absl::StatusOr<Response>> DecodingClient::Send(Request request, Call call) {
   const std::optional<DecodeLimits> limits =
       request.method == "HEAD" ? std::nullopt : request.decode;
@@ -30,8 +44,7 @@ Task<absl::StatusOr<Response>> DecodingClient::Send(Request request, Call call) 
   if (codings->empty()) co_return response;
   std::uint64_t bytes = 0;
   for (const ContentCoding coding : *codings) bytes += MemoryOf(coding);
-  CO_ASSIGN_OR_RETURN(Permit permit,
-                      co_await memory_.Acquire(bytes, clock_, call.deadline, "decoding memory"));
+  CO_ASSIGN_OR_RETURN(Permit permit, co_await Reserve(bytes, call));
   response.body = std::make_unique<DecodingBody>(std::move(response.body), *codings, *limits, peer,
                                                  std::move(permit));
   response.content_length.reset();

@@ -9,7 +9,7 @@ namespace fetchd::http {
 /// Decorates `inner`; lives on its shard. Requests without `decode` pass unchanged. Of the others a
 /// response with a body, of status 2xx but 206, is decoded: its Content-Length then says nothing
 /// about the body any more; its fields stay as they came. Waits, within the call's deadline, for
-/// the memory that the decoders may take.
+/// the memory that the decoders may take; the record of the exchange says so.
 /// Errors besides inner's: FAILED_PRECONDITION, reason CONTENT_CODING_NOT_SUPPORTED; those of
 /// DecodingBody while it is read.
 class DecodingClient final : public Client {
@@ -21,6 +21,8 @@ class DecodingClient final : public Client {
   Task<absl::StatusOr<Response>> Send(Request request, Call call) override;
 
  private:
+  Task<absl::StatusOr<Permit>> Reserve(std::uint64_t bytes, Call call);
+
   Client& inner_;
   Clock& clock_;
   Semaphore& memory_;

@@ -44,6 +44,20 @@ TEST_F(AttemptClockTest, StandsStillWhileALaterHopWaitsForAPlace) {
   EXPECT_EQ(Elapsed(), 7s);
 }
 
+TEST_F(AttemptClockTest, StandsStillWhileABodyWaitsForTheMemoryOfItsDecoders) {
+  BeginHop();
+  Serve();
+  real_.Advance(3s);
+  hops_.back().memory_wait_since = real_.Now();
+  real_.Advance(10s);
+  EXPECT_EQ(Elapsed(), 3s);
+
+  hops_.back().memory_wait_since.reset();
+  hops_.back().memory_wait = 10s;
+  real_.Advance(4s);
+  EXPECT_EQ(Elapsed(), 7s);
+}
+
 TEST_F(AttemptClockTest, StandsStillWhileItIsPaused) {
   BeginHop();
   Serve();

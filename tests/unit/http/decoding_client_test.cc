@@ -233,17 +233,22 @@ TEST_F(DecodingClientTest, WhoFindsNoMemoryWaitsForIt) {
   answer_.body = {BodyStep::Bytes(body)};
   Received patient;
   Received impatient;
-  tasks_.Spawn("patient", Fetch(client_, request, {}, patient));
-  Call call;
-  call.deadline = Deadline::After(clock_, std::chrono::seconds(1));
+  std::vector<ExchangeRecord> records(1);
+  Call call{.records = &records};
+  tasks_.Spawn("patient", Fetch(client_, request, call, patient));
+  call = {.deadline = Deadline::After(clock_, std::chrono::seconds(1))};
   tasks_.Spawn("impatient", Fetch(client_, request, call, impatient));
+  const SteadyTime from = clock_.Now();
   Pass(std::chrono::seconds(1));
   EXPECT_TRUE(absl::IsDeadlineExceeded(impatient.status)) << impatient.status;
   EXPECT_FALSE(patient.has_head);
+  EXPECT_EQ(records.back().memory_wait_since, from);
 
   first.Cancel();
   Poll();
   EXPECT_EQ(patient.body, "body");
+  EXPECT_EQ(records.back().memory_wait, clock_.Now() - from);
+  EXPECT_FALSE(records.back().memory_wait_since.has_value());
   EXPECT_EQ(first.size(), 0U);
 }
 
