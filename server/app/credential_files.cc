@@ -4,7 +4,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -50,28 +49,26 @@ absl::StatusOr<std::string> ReadAll(const OpenFile& file, const std::string& pat
   return CannotUse(path, Concat("cannot be read: ", std::strerror(errno)));
 }
 
-absl::StatusOr<Secret> ReadSecret(const std::string& path) {
+absl::StatusOr<http::OriginCredentials> ReadCredentials(const OriginConfig& origin) {
+  if (origin.bearer_token_file) {
+    ASSIGN_OR_RETURN(Secret token, ReadSecretFile(*origin.bearer_token_file));
+    return BearerCredentials{std::move(token)};
+  }
+  ASSIGN_OR_RETURN(Secret password, ReadSecretFile(*origin.password_file));
+  return http::Login{*origin.username, std::move(password)};
+}
+
+}  // namespace
+
+absl::StatusOr<Secret> ReadSecretFile(const std::string& path) {
   const OpenFile file(path);
   ASSIGN_OR_RETURN(std::string text, ReadAll(file, path));
   if (text.ends_with('\n')) text.pop_back();
   if (text.ends_with('\r')) text.pop_back();
   if (text.empty()) return CannotUse(path, "holds nothing");
-  const bool control = std::ranges::any_of(
-      text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
-  if (control) return CannotUse(path, "holds a control character, such as a second line");
+  if (HasControl(text)) return CannotUse(path, "holds a control character, such as a second line");
   return Secret(std::move(text));
 }
-
-absl::StatusOr<http::OriginCredentials> ReadCredentials(const OriginConfig& origin) {
-  if (origin.bearer_token_file) {
-    ASSIGN_OR_RETURN(Secret token, ReadSecret(*origin.bearer_token_file));
-    return BearerCredentials{std::move(token)};
-  }
-  ASSIGN_OR_RETURN(Secret password, ReadSecret(*origin.password_file));
-  return http::Login{*origin.username, std::move(password)};
-}
-
-}  // namespace
 
 absl::StatusOr<http::OriginRules> ReadOriginRules(const Config& config) {
   std::map<std::string, http::OriginRule> rules;

@@ -8,9 +8,12 @@
 
 namespace fetchd::app {
 
+/// A password or a token: all of the file at `path` but one line end. FAILED_PRECONDITION, naming
+/// the path, when it cannot be read, is empty or larger than 1 MiB, or holds a control character.
+absl::StatusOr<Secret> ReadSecretFile(const std::string& path);
+
 /// The rules of `config.origins`, with credentials. FAILED_PRECONDITION naming the key whose file
-/// cannot be read, is empty, or holds what no header can carry. One line end at the end of a file
-/// is no part of its secret.
+/// is of no use.
 absl::StatusOr<http::OriginRules> ReadOriginRules(const Config& config);
 
 /// Empty when `path` is. FAILED_PRECONDITION when the file cannot be read or is no netrc file, and

@@ -1,16 +1,15 @@
 #include "app/proxy_config.h"
 
 #include <algorithm>
-#include <fstream>
 #include <utility>
 
+#include "app/credential_files.h"
 #include "base/strings.h"
 
 namespace fetchd::app {
 namespace {
 
 constexpr std::size_t kMaxNameSize = 64;
-constexpr std::size_t kMaxPasswordFileBytes = 4096;
 
 bool IsNameChar(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
@@ -23,21 +22,6 @@ absl::Status CheckName(const std::string& name) {
   }
   if (name.size() <= kMaxNameSize && std::ranges::all_of(name, IsNameChar)) return absl::OkStatus();
   return absl::InvalidArgumentError("a name is 1 to 64 letters, digits, '.', '_' and '-'");
-}
-
-/// Without the line end that editors leave.
-absl::StatusOr<Secret> ReadPassword(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::string text(kMaxPasswordFileBytes + 1, '\0');
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (file.bad() || !(file || file.eof())) {
-    return absl::InvalidArgumentError(Concat(path, " cannot be read; check path and permissions"));
-  }
-  text.resize(static_cast<std::size_t>(file.gcount()));
-  if (text.ends_with('\n')) text.pop_back();
-  if (text.ends_with('\r')) text.pop_back();
-  if (!text.empty() && text.size() < kMaxPasswordFileBytes) return Secret(std::move(text));
-  return absl::InvalidArgumentError(Concat(path, " does not hold one line with a password"));
 }
 
 /// What is wrong with one proxy, by key.
@@ -74,7 +58,7 @@ class ProxyMaker {
   void TakeCredentials() {
     proxy_.username = settings_.username;
     if (!settings_.password_file.empty()) {
-      absl::StatusOr<Secret> password = ReadPassword(settings_.password_file);
+      absl::StatusOr<Secret> password = ReadSecretFile(settings_.password_file);
       if (!password.ok()) return Note(".password_file", password.status());
       proxy_.password = *std::move(password);
     }
