@@ -1,10 +1,8 @@
 // Time: the one seam through which anything looks at a clock or waits.
 #pragma once
 
-#include <boost/asio/experimental/awaitable_operators.hpp>
-#include <boost/asio/multiple_exceptions.hpp>
 #include <chrono>
-#include <exception>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -66,16 +64,12 @@ class Deadline {
 template <typename T>
 Task<absl::StatusOr<T>> WithDeadline(Clock& clock, Deadline deadline, std::string what,
                                      Task<absl::StatusOr<T>> op) {
-  using asio::experimental::awaitable_operators::operator||;
   if (deadline.IsNever()) co_return co_await std::move(op);
-  try {
-    auto first = co_await (std::move(op) || clock.SleepUntil(deadline.at()));
-    if (first.index() == 1) co_return absl::DeadlineExceededError(what);
-    co_return std::get<0>(std::move(first));
-  } catch (const asio::multiple_exceptions& both) {
-    // Both were cancelled from outside: looks to the caller like any cancelled operation.
-    std::rethrow_exception(both.first_exception());
-  }
+  std::optional<absl::StatusOr<T>> result;
+  const std::size_t first =
+      co_await FirstOf(KeepIn(result, std::move(op)), clock.SleepUntil(deadline.at()));
+  if (first == 1) co_return absl::DeadlineExceededError(what);
+  co_return *std::move(result);
 }
 
 }  // namespace fetchd

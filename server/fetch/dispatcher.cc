@@ -1,13 +1,10 @@
 #include "fetch/dispatcher.h"
 
 #include <algorithm>
-#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <utility>
 
 namespace fetchd::fetch {
 namespace {
-
-using asio::experimental::awaitable_operators::operator||;  // NOLINT(misc-unused-using-decls)
 
 constexpr std::size_t kBatch = 64;
 constexpr Duration kFirstBackoff = std::chrono::milliseconds(50);
@@ -58,11 +55,10 @@ Task<std::vector<Permit>> Dispatcher::AcquirePermits() {
     permits.push_back(std::move(permit));
   }
   if (!permits.empty()) co_return permits;
-  auto first = co_await (transfers_.Acquire(1, clock_, Deadline::Never(), "transfer permit") ||
-                         stop_.Wait());
-  if (first.index() == 0 && std::get<0>(first).ok()) {
-    permits.push_back(*std::get<0>(std::move(first)));
-  }
+  std::optional<absl::StatusOr<Permit>> permit;
+  auto acquired = transfers_.Acquire(1, clock_, Deadline::Never(), "transfer permit");
+  const std::size_t first = co_await FirstOf(KeepIn(permit, std::move(acquired)), stop_.Wait());
+  if (first == 0 && permit->ok()) permits.push_back(**std::move(permit));
   co_return permits;
 }
 
@@ -103,7 +99,7 @@ Task<void> Dispatcher::SleepUntilReady() {
 }
 
 Task<void> Dispatcher::SleepOrWake(Duration duration) {
-  co_await (clock_.SleepFor(duration) || wake_.Wait());
+  co_await FirstOf(clock_.SleepFor(duration), wake_.Wait());
 }
 
 }  // namespace fetchd::fetch

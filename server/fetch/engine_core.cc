@@ -1,7 +1,6 @@
 #include "fetch/engine_core.h"
 
 #include <algorithm>
-#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <random>
 #include <utility>
 
@@ -219,12 +218,11 @@ void EngineCore::Drain(SteadyTime deadline) {
 }
 
 Task<void> EngineCore::WaitUntilIdle(SteadyTime deadline) {
-  using asio::experimental::awaitable_operators::operator||;
   while (!Idle() && deps_.clock.Now() < deadline) {
     if (deadline == SteadyTime::max()) {
       co_await idle_.Wait();
     } else {
-      co_await (idle_.Wait() || deps_.clock.SleepUntil(deadline));
+      co_await FirstOf(idle_.Wait(), deps_.clock.SleepUntil(deadline));
     }
   }
 }

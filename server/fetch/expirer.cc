@@ -1,13 +1,10 @@
 #include "fetch/expirer.h"
 
 #include <algorithm>
-#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <utility>
 
 namespace fetchd::fetch {
 namespace {
-
-using asio::experimental::awaitable_operators::operator||;  // NOLINT(misc-unused-using-decls)
 
 constexpr int kBatch = 256;
 // Every job that is created wakes the expirer: one look a while answers for many.
@@ -37,9 +34,9 @@ Task<absl::Status> Expirer::Run() {
   while (!stopping()) {
     const Duration quiet = co_await ExpireDue();
     if (quiet == Duration::zero() || stopping()) continue;
-    co_await (clock_.SleepFor(std::min(quiet, kBetweenLooks)) || stop_.Wait());
+    co_await FirstOf(clock_.SleepFor(std::min(quiet, kBetweenLooks)), stop_.Wait());
     if (quiet <= kBetweenLooks || stopping()) continue;
-    co_await (clock_.SleepFor(quiet - kBetweenLooks) || wake_.Wait());
+    co_await FirstOf(clock_.SleepFor(quiet - kBetweenLooks), wake_.Wait());
   }
   co_return absl::OkStatus();
 }

@@ -210,8 +210,7 @@ class AresResolver final : public Resolver {
   }
 
   Task<void> NextAnswer(Lookup& lookup, SteadyTime until) {
-    using asio::experimental::awaitable_operators::operator||;
-    co_await (lookup.answered.async_wait(kTuple) || clock_.SleepUntil(until));
+    co_await FirstOf(Expiry(lookup.answered), clock_.SleepUntil(until));
   }
 
   const asio::any_io_executor executor_;

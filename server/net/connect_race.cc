@@ -158,11 +158,10 @@ class Race {
   }
 
   Task<void> NextEvent(SteadyTime wake) {
-    using asio::experimental::awaitable_operators::operator||;
     if (wake == SteadyTime::max()) {
-      co_await track_->event.async_wait(kTuple);
+      co_await Expiry(track_->event);
     } else {
-      co_await (track_->event.async_wait(kTuple) || clock_.SleepUntil(wake));
+      co_await FirstOf(Expiry(track_->event), clock_.SleepUntil(wake));
     }
   }
 
