@@ -120,6 +120,21 @@ bool HasScheme(std::string_view reference) {
   return end != std::string_view::npos && end != 0 && reference[end] == ':';
 }
 
+/// But for those around it, which are none of it.
+std::string EncodeSpaces(std::string_view text) {
+  text.remove_prefix(std::min(text.find_first_not_of(' '), text.size()));
+  text = text.substr(0, text.find_last_not_of(' ') + 1);
+  std::string encoded;
+  for (const char c : text) {
+    if (c == ' ') {
+      encoded += "%20";
+    } else {
+      encoded += c;
+    }
+  }
+  return encoded;
+}
+
 }  // namespace
 
 std::string Origin::ToString() const { return Concat(scheme, "://", HostAndPort(*this)); }
@@ -141,7 +156,9 @@ absl::StatusOr<Url> Url::Parse(std::string_view text, UrlOptions options) {
   return url;
 }
 
-absl::StatusOr<Url> Url::Resolve(std::string_view reference, UrlOptions options) const {
+absl::StatusOr<Url> Url::Resolve(std::string_view location, UrlOptions options) const {
+  const std::string spaces_encoded = EncodeSpaces(location);
+  const std::string_view reference = spaces_encoded;
   RETURN_IF_ERROR(CheckBytes(reference));
   std::string absolute;
   if (HasScheme(reference)) {

@@ -42,9 +42,9 @@ class Url {
   /// never repeats userinfo or query.
   static absl::StatusOr<Url> Parse(std::string_view text, UrlOptions options = {});
   /// A Location against this URL (RFC 3986 5.2): absolute, scheme-relative, path-absolute,
-  /// relative, query. As Parse, but non-ASCII bytes of path and query are percent-encoded: servers
-  /// do send them raw.
-  absl::StatusOr<Url> Resolve(std::string_view reference, UrlOptions options = {}) const;
+  /// relative, query. As Parse, but spaces and non-ASCII bytes of path and query are
+  /// percent-encoded: servers do send them raw.
+  absl::StatusOr<Url> Resolve(std::string_view location, UrlOptions options = {}) const;
 
   const Origin& origin() const { return origin_; }
   const std::string& scheme() const { return origin_.scheme; }

@@ -55,6 +55,8 @@ INSTANTIATE_TEST_SUITE_P(
                       Resolution{"?a:b", "http://a/b/c/d;p?a:b"},
                       Resolution{"/\xc3\xbc?\xc3\xbc", "http://a/%C3%BC?%C3%BC"},
                       Resolution{"https://x/\xc3\xbc", "https://x/%C3%BC"},
+                      Resolution{"/a b.iso?c d", "http://a/a%20b.iso?c%20d"},
+                      Resolution{"https://x/a b", "https://x/a%20b"},
                       Resolution{"//b\xc3\xbc"
                                  "cher/\xc3\xbc",
                                  "http://xn--bcher-kva/%C3%BC"},
@@ -64,8 +66,8 @@ TEST(ResolveRefusalTest, IsAsStrictAsParse) {
   const Url base = *Url::Parse("https://a/b/c/d;p?q");
   for (const char* reference :
        {"ftp://h/", "file:///etc/passwd", "javascript:x", "g:h", "http:g", "https:", "http:/g",
-        "//", "///g", "//u:p@h/", "//h:22/", "//127.1/", "/a b", "/a\\b", "\\\\h\\", "/a\r\nb",
-        "/a\x7f", "//h\\@b/"}) {
+        "//", "///g", "//u:p@h/", "//h:22/", "//127.1/", "//a b/", "http:/ /h/", "/a\\b", "\\\\h\\",
+        "/a\r\nb", "/a\x7f", "//h\\@b/"}) {
     EXPECT_FALSE(base.Resolve(reference).ok()) << reference;
   }
 }
