@@ -68,8 +68,10 @@ class FakeClient final : public Client {
 
 class RedirectingClientTest : public ShardTest {
  protected:
-  absl::Status Get(const std::string& url, RedirectConfig config = {}) {
+  absl::Status Get(const std::string& url, RedirectConfig config = {},
+                   const std::string& method = "GET") {
     Request request(*Url::Parse(url));
+    request.method = method;
     request.headers = {{"Authorization", "s"}, {"Cookie", "s"}, {"X-Key", "s"}, {"X-Open", "o"}};
     request.secret_headers = {"x-key"};
     request.tls_profile = "profile";
@@ -118,6 +120,19 @@ TEST_F(RedirectingClientTest, FollowsRelativeAndAbsoluteLocations) {
   EXPECT_EQ(status_, 200);
   EXPECT_THAT(Visited(), ElementsAre("http://a.example.org/x/y", "http://a.example.org/z?q",
                                      "http://b.example.org/", "https://c.example.org/"));
+}
+
+TEST_F(RedirectingClientTest, MethodStaysWhateverTheStatus) {
+  for (const std::string method : {"GET", "HEAD"}) {
+    for (const int status : {301, 302, 303, 307, 308}) {
+      inner_.Redirect("http://a.example.org/", "/next", status);
+      inner_.requests.clear();
+
+      EXPECT_EQ(Get("http://a.example.org/", {}, method), absl::OkStatus());
+      ASSERT_EQ(inner_.requests.size(), 2U) << status;
+      EXPECT_EQ(inner_.requests[1].method, method) << status;
+    }
+  }
 }
 
 TEST_F(RedirectingClientTest, SecretsAreDroppedForGoodWhenTheOriginChanges) {
