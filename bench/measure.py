@@ -4,6 +4,7 @@
 measure.py --build DIR [--quick] [--rounds N]
 """
 import argparse
+import atexit
 import contextlib
 import json
 import os
@@ -70,6 +71,11 @@ def free_ports(count):
         for listener in listeners:
             listener.bind(("127.0.0.1", 0))
         return [listener.getsockname()[1] for listener in listeners]
+
+
+def machine():
+    model = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text())
+    return f"{model[1] if model else 'unknown CPU'}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
 
 
 def find_binary(build, name):
@@ -152,6 +158,10 @@ class Service:
         self.process.terminate()
         self.process.wait(60)
 
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
 
 def curl_multi(folder):
     binary = folder / "curl_multi"
@@ -183,6 +193,18 @@ def curl_command(folder):
     return command
 
 
+def aria2_command(folder):
+    target = pathlib.Path(tempfile.mkdtemp(prefix="fetchd-bench-", dir="/dev/shm"))
+    atexit.register(shutil.rmtree, target)
+
+    def command(url, count, width, protocol, ca_file):
+        listing = folder / "aria2-list"
+        listing.write_text("".join(f"{url}\n  out={i}\n" for i in range(count)))
+        return ["aria2c", "-q", "--no-conf", "--file-allocation=none", "--allow-overwrite=true", "-x1", f"-j{width}",
+                f"--ca-certificate={ca_file}", "-d", target, "-i", listing]
+    return command
+
+
 def python_command(script):
     return lambda url, count, width, protocol, ca: ["/usr/bin/python3", HERE / "peers" / script, url, count, width, ca]
 
@@ -207,6 +229,7 @@ def peers(build, folder, seconds):
         Peer("fetchd's HTTP client", ours, lambda u, n, w, p, ca: [ours, u, n, w, ca]),
         Peer("libcurl multi", multi, lambda u, n, w, p, ca: [multi, u, n, w, ca], 0.5),
         Peer("curl --parallel", shutil.which("curl"), curl_command(folder), 0.1),
+        Peer("aria2c", shutil.which("aria2c"), aria2_command(folder), 0.02, ("http", "https")),
         Peer("aiohttp", has_python_module("aiohttp"), python_command("aiohttp_fetch.py"), 0.04, ("http", "https")),
         Peer("httpx", has_python_module("httpx"), python_command("httpx_fetch.py"), 0.015, ("http", "https")),
         Peer("h2load", shutil.which("h2load"), h2load),
@@ -216,7 +239,9 @@ def peers(build, folder, seconds):
 
 
 def best(rounds, work):
-    return min((work() for _ in range(rounds)), key=lambda cost: cost.cpu / cost.count)
+    """The cheapest run; None when nothing was done in any."""
+    done = [cost for cost in (work() for _ in range(rounds)) if cost.count > 0]
+    return min(done, key=lambda cost: cost.cpu / cost.count, default=None)
 
 
 def print_table(head, rows):
@@ -238,7 +263,7 @@ def small_cells(options, origin, peer, body):
             scale = peer.share * (0.3 if width == 1 else 1) * (1 if body == "1k" else 0.3) * (1 if protocol == "http" else 0.7)
             count = max(int(options.requests * scale), 50, 2 * width)
             cost = best(options.rounds, lambda: peer.run(origin, protocol, body, count, width))
-            yield f"{cost.cpu / cost.count * 1e6:.1f} ({cost.count / cost.wall:,.0f}/s)"
+            yield f"{cost.cpu / cost.count * 1e6:.1f} ({cost.count / cost.wall:,.0f}/s)" if cost else "-"
 
 
 def small_table(options, origin, all_peers, body):
@@ -291,9 +316,7 @@ def main():
     options = parser.parse_args()
     if options.quick:
         options.rounds, options.requests = 1, 15_000
-    model = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text())
-    print(f"{model[1] if model else 'unknown CPU'}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; loopback; origin nginx on "
-          f"core {os.cpu_count() - 1}; best of {options.rounds}\n")
+    print(f"{machine()}; loopback; origin nginx on core {os.cpu_count() - 1}; best of {options.rounds}\n")
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="fetchd-bench-") as name:
         folder = pathlib.Path(name)

@@ -67,7 +67,9 @@ class Fixture {
   }
 
   ConnectionPool& pool() { return *pool_; }
-  static PoolKey Key(std::size_t i) { return {{"http", Concat("host", i, ".test"), 80}, ""}; }
+  static PoolKey Key(std::size_t i) {
+    return {{"http", Concat("host", i, ".test"), 80}, "", nullptr};
+  }
 
   /// One request to the i-th origin, from nothing.
   void Use(std::size_t i) {

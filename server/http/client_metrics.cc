@@ -15,7 +15,7 @@ constexpr MetricFamily kRequests{"fetchd_http_requests_total", kCounter,
 constexpr MetricFamily kRetries{"fetchd_http_retries_total", kCounter,
                                 "Further attempts of transfers."};
 constexpr MetricFamily kOpened{"fetchd_http_connections_opened_total", kCounter,
-                               "Connections opened to origins."};
+                               "Connections opened to origins, directly or through proxies."};
 constexpr MetricFamily kReused{"fetchd_http_requests_reused_total", kCounter,
                                "Requests that found a connection open."};
 constexpr MetricFamily kRedialled{

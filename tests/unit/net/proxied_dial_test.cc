@@ -102,8 +102,10 @@ class ProxiedDialTest : public ::testing::Test {
     for (const auto& each : record_.tries) tries.emplace_back(each.address, each.outcome);
     return tries;
   }
-  /// What comes back of `text`, as much as was sent.
-  std::string Echo(Stream& stream, std::string text) { return loop_.Run(EchoAll(&stream, text)); }
+  /// What comes back, as much as was sent: `text`, and `already` bytes before it.
+  std::string Echo(Stream& stream, std::string text, std::size_t already = 0) {
+    return loop_.Run(EchoAll(&stream, std::move(text), already));
+  }
 
   testing::ManualClock clock_;
   Loop loop_;
@@ -115,14 +117,14 @@ class ProxiedDialTest : public ::testing::Test {
   DialRecord record_;
 
  private:
-  static Task<std::string> EchoAll(Stream* stream, std::string text) {
+  static Task<std::string> EchoAll(Stream* stream, std::string text, std::size_t already) {
     std::string got;
     constexpr std::size_t kPiece = 50'000;  // Neither side's buffers overflow.
     for (std::size_t at = 0; at < text.size(); at += kPiece) {
       const std::string_view piece = std::string_view(text).substr(at, kPiece);
       const IoResult sent = co_await stream->WriteAll(std::as_bytes(std::span(piece)));
       if (sent.error) co_return sent.error.message();
-      while (got.size() < at + piece.size()) {
+      while (got.size() < already + at + piece.size()) {
         std::array<std::byte, 8192> buffer;
         const IoResult read = co_await stream->ReadSome(buffer);
         if (read.error) co_return read.error.message();
@@ -162,6 +164,18 @@ TEST_P(EveryProxyTest, CarriesTlsThatNamesTheOrigin) {
   std::string text(300'000, 'x');
   for (std::size_t i = 0; i < text.size(); ++i) text[i] = static_cast<char>(i * 7 / 3);
   EXPECT_EQ(Echo(**stream, text), text);
+}
+
+TEST_P(EveryProxyTest, WhatIsNotSentAtOnceIsWrittenAfterwards) {
+  StartProxyToTls(GetParam());
+  const Dialled stream = Dial(To("origin.test", "https"));
+  ASSERT_TRUE(stream.ok()) << stream.status();
+  const std::string text = "ping";
+  const std::size_t sent = (*stream)->SendNow(std::as_bytes(std::span(text)));
+  EXPECT_EQ(sent, GetParam() == ProxyKind::kHttps ? 0 : text.size());
+
+  const std::string rest = text.substr(sent) + "pong";
+  EXPECT_EQ(Echo(**stream, rest, /*already=*/sent), text + "pong");
 }
 
 TEST_P(EveryProxyTest, WatchedConnectionTellsOfItsEnd) {
