@@ -1,20 +1,30 @@
 #include "base/task.h"
 
+#include <array>
 #include <boost/asio/experimental/awaitable_operators.hpp>
-#include <boost/asio/multiple_exceptions.hpp>
 #include <exception>
 
 namespace fetchd {
+namespace {
+
+/// To asio a task that throws has not won: the other would run on.
+Task<void> Catch(Task<void> task, std::exception_ptr& thrown) {
+  try {
+    co_await std::move(task);
+  } catch (...) {
+    thrown = std::current_exception();
+  }
+}
+
+}  // namespace
 
 Task<std::size_t> FirstOf(Task<void> a, Task<void> b) {
   using asio::experimental::awaitable_operators::operator||;
-  try {
-    const auto first = co_await (std::move(a) || std::move(b));
-    co_return first.index();
-  } catch (const asio::multiple_exceptions& both) {
-    // Both were cancelled from outside: looks to the caller like any cancelled operation.
-    std::rethrow_exception(both.first_exception());
-  }
+  std::array<std::exception_ptr, 2> thrown;
+  const auto first = co_await (Catch(std::move(a), thrown[0]) || Catch(std::move(b), thrown[1]));
+  // Cancelled from outside, both have thrown: that is what any cancelled operation does.
+  if (thrown[first.index()] != nullptr) std::rethrow_exception(thrown[first.index()]);
+  co_return first.index();
 }
 
 Task<void> Expiry(asio::steady_timer& timer) { co_await timer.async_wait(kTuple); }

@@ -7,6 +7,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/system/system_error.hpp>
+#include <new>
 
 #include "support/manual_clock.h"
 
@@ -109,6 +110,19 @@ TEST_F(TimeTest, WithDeadlineNamesWhatTookTooLong) {
   Pass(1s);
   ASSERT_TRUE(ended_);
   EXPECT_EQ(result_.status(), absl::DeadlineExceededError("op"));
+  EXPECT_EQ(clock_.sleepers(), 0U);
+}
+
+Task<StatusOrInt> Throw(Clock& clock, Duration after) {
+  co_await clock.SleepFor(after);
+  throw std::bad_alloc();
+}
+
+TEST_F(TimeTest, WithDeadlineEndsWithWhatIsThrown) {
+  Start(WithDeadline(clock_, Deadline::After(clock_, 9s), "op", Throw(clock_, 1s)));
+  Pass(1s);
+  ASSERT_TRUE(ended_);
+  EXPECT_THROW(std::rethrow_exception(thrown_), std::bad_alloc);
   EXPECT_EQ(clock_.sleepers(), 0U);
 }
 
