@@ -115,13 +115,16 @@ Task<Answer> CachingResolver::Resolve(std::string host, Deadline deadline) {
 
 Task<Answer> CachingResolver::LookUp(std::string host, Deadline deadline) {
   std::optional<Entry> stale = StaleEntry(host);
-  if (stale) deadline = deadline.Min(Deadline::After(clock_, kPatienceWithStale));
-  Answer answer = co_await upstream_->Resolve(host, deadline);
+  const Deadline patience = stale ? Deadline::After(clock_, kPatienceWithStale) : Deadline::Never();
+  Answer answer = co_await upstream_->Resolve(host, deadline.Min(patience));
   if (answer.ok() || absl::IsNotFound(answer.status())) {
     Remember(FreshEntry(host, answer));
     co_return answer;
   }
   if (!stale || absl::IsCancelled(answer.status())) co_return answer;
+  // The haste of one caller says nothing of the servers: it gets its error, and nobody else an
+  // answer that is past its time.
+  if (absl::IsDeadlineExceeded(answer.status()) && !patience.Passed(clock_)) co_return answer;
   stale->fresh_until = std::min(clock_.Now() + kRecheckAfterFailure, stale->stale_until);
   stale->answer->cached = true;
   answer = stale->answer;

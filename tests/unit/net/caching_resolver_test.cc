@@ -226,6 +226,20 @@ TEST_F(StaleAnswerTest, ServesWhileUpstreamFailsAndUpstreamIsAskedEvery30Seconds
   EXPECT_EQ(upstream_->calls(), 3);
 }
 
+TEST_F(StaleAnswerTest, HasteOfOneCallerServesItToNobody) {
+  upstream_->CloseGate();
+  std::optional<Answer> hasty;
+  loop_.Start(resolver_->Resolve("a.test", Deadline::After(clock_, 1ms)), &hasty);
+  loop_.Poll();
+  clock_.Advance(1ms);
+  loop_.RunUntil([&] { return hasty.has_value(); });
+  EXPECT_TRUE(absl::IsDeadlineExceeded(hasty->status())) << hasty->status();
+
+  upstream_->OpenGate();
+  upstream_->Set("a.test", absl::NotFoundError("moved away"));
+  EXPECT_TRUE(absl::IsNotFound(Resolve("a.test").status()));
+}
+
 TEST_F(StaleAnswerTest, ServesAfter1800MsWhileUpstreamIsSilent) {
   upstream_->CloseGate();
   std::optional<Answer> first, second;
