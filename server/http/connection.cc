@@ -150,6 +150,7 @@ void Http1Connection::Grow() {
 }
 
 void Http1Connection::Relax(std::size_t keep_bytes) {
+  if (keep_bytes == 0) request_text_ = std::string();  // It may hold credentials.
   if (capacity_ <= keep_bytes || begin_ != end_) return;
   buffer_.reset();
   capacity_ = begin_ = end_ = 0;

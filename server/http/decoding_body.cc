@@ -35,6 +35,10 @@ Task<absl::StatusOr<std::size_t>> DecodingBody::Read(std::span<std::byte> out) {
   co_return 0;
 }
 
+Task<void> DecodingBody::Discard() {
+  if (encoded_ != nullptr) co_await encoded_->Discard();
+}
+
 std::size_t DecodingBody::Buffered() const {
   if (encoded_ == nullptr) return 0;
   const bool here = std::ranges::any_of(
@@ -105,6 +109,7 @@ absl::Status DecodingBody::Malformed(const Stage& stage, std::string_view what) 
 }
 
 void DecodingBody::Release() {
+  trailers_ = encoded_->Trailers();
   encoded_.reset();
   stages_.clear();
   memory_.Release();

@@ -28,6 +28,8 @@ class DecodingBody final : public Body {
 
   Task<absl::StatusOr<std::size_t>> Read(std::span<std::byte> out) override;
   std::size_t Buffered() const override;
+  const Headers& Trailers() const override { return trailers_; }
+  Task<void> Discard() override;
 
  private:
   static constexpr std::size_t kBlockBytes = std::size_t{32} << 10;
@@ -58,6 +60,7 @@ class DecodingBody final : public Body {
   /// Gives back all that is held.
   void Release();
 
+  Headers trailers_;
   std::unique_ptr<Body> encoded_;  ///< Null once it has ended or failed.
   std::vector<Stage> stages_;      ///< The coding applied last comes first.
   const DecodeLimits limits_;

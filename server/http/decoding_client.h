@@ -8,9 +8,9 @@ namespace fetchd::http {
 
 /// Decorates `inner`; lives on its shard. Requests without `decode` pass unchanged. Of the others a
 /// response with a body, of status 2xx but 206, is decoded: its Content-Length then says nothing
-/// about the body any more; its fields stay as they came. Waits, within the call's deadline, for
-/// the memory that the decoders may take; the record of the exchange says so.
-/// Errors besides inner's: FAILED_PRECONDITION, reason CONTENT_CODING_NOT_SUPPORTED; those of
+/// about the body any more; its fields stay as they came. Waits up to 30 s for the memory that the
+/// decoders of br and zstd may take; the record of the exchange says so.
+/// Errors besides inner's: UNAVAILABLE, reason DECODE_MEMORY; FAILED_PRECONDITION, reason CONTENT_CODING_NOT_SUPPORTED; those of
 /// DecodingBody while it is read.
 class DecodingClient final : public Client {
  public:

@@ -122,7 +122,12 @@ std::expected<void, Error> HeadParser::Unfold(std::span<char> head) {
   }
   head[line_at_ - 2] = ' ';
   head[line_at_ - 1] = ' ';
-  field = FieldOf(text, field.name_at, field.name_size, text.size());
+  // From the new line alone: a head of folds must not be read once more for each of them.
+  const std::string_view more = TrimWhitespace(text.substr(line_at_));
+  if (more.empty()) return {};
+  const auto more_at = static_cast<std::uint32_t>(more.data() - text.data());
+  if (field.value_size == 0) field.value_at = more_at;
+  field.value_size = more_at + static_cast<std::uint32_t>(more.size()) - field.value_at;
   return {};
 }
 

@@ -3,6 +3,7 @@
 #include <nghttp2/nghttp2.h>
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "base/check.h"
@@ -28,12 +29,14 @@ struct CallbacksDeleter {
   }
 };
 
-/// What proves who asks stays out of the tables that both sides keep of the fields they have seen
-/// (RFC 7541 7.1.3).
+/// What may prove who asks stays out of the tables that both sides keep of the fields they have
+/// seen (RFC 7541 7.1.3): the connection serves other callers too. So do all fields but these.
 std::uint8_t IndexingOf(std::string_view lower_name) {
-  const bool secret = lower_name == "authorization" || lower_name == "cookie" ||
-                      lower_name == "proxy-authorization";
-  return secret ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE;
+  constexpr std::array<std::string_view, 6> kCommon = {
+      "accept", "accept-encoding", "accept-language", "cache-control", "pragma", "user-agent"};
+  const bool common =
+      lower_name.starts_with(':') || std::ranges::find(kCommon, lower_name) != kCommon.end();
+  return common ? NGHTTP2_NV_FLAG_NONE : NGHTTP2_NV_FLAG_NO_INDEX;
 }
 
 }  // namespace

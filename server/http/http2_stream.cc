@@ -69,8 +69,8 @@ bool Http2Stream::at_end() const {
   switch (framing_.mode) {
     case BodyMode::kNone:
       return true;
-    case BodyMode::kFixed:
-      return received_ == framing_.length;
+    case BodyMode::kFixed:  // The end of the stream is the end: trailers come before it.
+      return closed_ && received_ == framing_.length;
     default:
       return closed_;
   }

@@ -121,6 +121,9 @@ class Netrc::Parser {
       return words_.Error("expects machine or default, and then login, password or account");
     }
     ASSIGN_OR_RETURN(std::string value, words_.Next(keyword));
+    if (keyword == "login" && value.contains(':')) {
+      return words_.Error("a login cannot hold a colon (RFC 7617 2)");
+    }
     if (keyword == "login") username_ = std::move(value);
     if (keyword == "password") password_ = Secret(std::move(value));
     return absl::OkStatus();

@@ -22,13 +22,21 @@ constexpr std::size_t kHotBufferBytes = 16 * 1024;
 /// A request that leaves now must arrive before the peer closes.
 constexpr Duration kKeepAliveMargin = std::chrono::seconds(1);
 
-enum class Patience { kOnlyWhatIsHere, kWait };
-
-/// Reads up to `left` bytes and counts them down; OK unless the response is broken.
-Task<absl::StatusOr<bool>> ReadOn(Channel& channel, std::uint64_t& left, Patience patience) {
+/// Both read up to `left` bytes and count them down. True at the end of the body; an error when the
+/// response is broken. This one takes what the channel holds, and does not ask the network.
+absl::StatusOr<bool> TakeWhatIsHere(Channel& channel, std::uint64_t& left) {
   std::array<std::byte, 8192> scratch;
-  while (left > 0 && !channel.at_end() &&
-         (patience == Patience::kWait || channel.Available() > 0)) {
+  while (left > 0 && !channel.at_end()) {
+    ASSIGN_OR_RETURN(const std::size_t bytes, channel.TakeBuffered(scratch));
+    if (bytes == 0) break;
+    left -= std::min<std::uint64_t>(left, bytes);
+  }
+  return channel.at_end();
+}
+
+Task<absl::StatusOr<bool>> ReadOn(Channel& channel, std::uint64_t& left) {
+  std::array<std::byte, 8192> scratch;
+  while (left > 0 && !channel.at_end()) {
     CO_ASSIGN_OR_RETURN(const std::size_t bytes, co_await channel.ReadBody(scratch));
     left -= std::min<std::uint64_t>(left, bytes);
   }
@@ -59,8 +67,7 @@ Task<void> ConnectionPool::ReadOut(Lease lease) {
   const Framing& framing = lease.channel().framing();
   if (!framing.reusable || framing.length > kMaxReadOutBytes) co_return;
   std::uint64_t left = kMaxReadOutBytes;
-  const absl::StatusOr<bool> ended =
-      co_await ReadOn(lease.channel(), left, Patience::kOnlyWhatIsHere);
+  const absl::StatusOr<bool> ended = TakeWhatIsHere(lease.channel(), left);
   if (!ended.ok() || left == 0) co_return;
   if (!*ended) {
     tasks_.Spawn("http read out", ReadOutLater(std::move(lease), left));
@@ -72,9 +79,8 @@ Task<void> ConnectionPool::ReadOut(Lease lease) {
 
 Task<absl::Status> ConnectionPool::ReadOutLater(Lease lease, std::uint64_t left) {
   const Duration worth = std::clamp(lease.connection_->setup, kMinReadOut, kMaxReadOut);
-  const absl::StatusOr<bool> ended =
-      co_await WithDeadline(clock(), Deadline::After(clock(), worth), "reading out",
-                            ReadOn(lease.channel(), left, Patience::kWait));
+  const absl::StatusOr<bool> ended = co_await WithDeadline(
+      clock(), Deadline::After(clock(), worth), "reading out", ReadOn(lease.channel(), left));
   if (!ended.ok() || !*ended) co_return absl::OkStatus();
   Count(counters_.read_out);
   std::move(lease).Recycle();

@@ -148,8 +148,8 @@ TEST_F(CredentialsTest, ARedirectTakesTheCallersNowhereElse) {
   EXPECT_THAT(Told(first_), ElementsAre("Basic Zmlyc3Q6cA=="));
 }
 
-TEST_F(CredentialsTest, NetrcsDefaultStaysWithTheUrlThatWasAskedFor) {
-  netrc_ = "default login u password p";
+TEST_F(CredentialsTest, NetrcsLoginStaysWithThePlainUrlThatWasAskedFor) {
+  netrc_ = "machine 127.0.0.1 login u password p";
   first_.Handle("/away", Redirect(second_.Url("/file")));
 
   EXPECT_EQ(Stack().Get(first_.Url("/away")).body, "body");

@@ -20,6 +20,11 @@ OriginRule WithAuth(LoginScheme auth) {
   return rule;
 }
 
+OriginRule WithProfile(OriginRule rule, const std::string& profile) {
+  rule.tls_profile = profile;
+  return rule;
+}
+
 /// "basic USER", "digest USER", "bearer TOKEN" or "none".
 std::string Show(const Credentials& credentials) {
   if (const auto* basic = std::get_if<BasicCredentials>(&credentials)) {
@@ -41,6 +46,7 @@ class CredentialRulesTest : public ::testing::Test {
     request.redirected = redirected_;
     request.downgraded = downgraded_;
     request.credentials = own_;
+    request.tls_profile = tls_profile_;
     if (has_authorization_) request.headers = {{"authorization", "x"}};
     return Show(rules_.For(request));
   }
@@ -50,6 +56,7 @@ class CredentialRulesTest : public ::testing::Test {
       {"a.example.org", With(BearerCredentials{Secret("t")})},
       {"d.example.org", WithAuth(LoginScheme::kDigest)},
       {"plain.org:80", With(MakeLogin("port"), LoginScheme::kDigest)},
+      {"pinned.org", WithProfile(With(MakeLogin("p")), "pinned")},
       {"netrc-digest.org", WithAuth(LoginScheme::kDigest)},
   });
   const Netrc netrc_ = *Netrc::Parse(
@@ -57,6 +64,7 @@ class CredentialRulesTest : public ::testing::Test {
       "machine b.example.org login n password p default login any password p");
   const CredentialRules rules_{origins_, netrc_};
   Credentials own_;
+  std::string tls_profile_;
   bool redirected_ = false;
   bool downgraded_ = false;
   bool has_authorization_ = false;
@@ -82,7 +90,7 @@ TEST_F(CredentialRulesTest, AnAuthorizationHeaderIsLeftAlone) {
 
 TEST_F(CredentialRulesTest, PlainHttpNeedsAPatternWithAPort) {
   EXPECT_EQ(For("http://plain.org/"), "digest port");
-  EXPECT_EQ(For("http://a.example.org/"), "basic any");
+  EXPECT_EQ(For("http://a.example.org/"), "none");
 }
 
 TEST_F(CredentialRulesTest, NetrcComesLast) {
@@ -90,6 +98,21 @@ TEST_F(CredentialRulesTest, NetrcComesLast) {
   EXPECT_EQ(For("http://netrc.org:8080/"), "basic n");
   EXPECT_EQ(For("https://netrc-digest.org/"), "digest n");
   EXPECT_EQ(For("https://elsewhere.org/"), "basic any");
+  EXPECT_EQ(For("http://elsewhere.org/"), "none") << "any host, in clear";
+}
+
+TEST_F(CredentialRulesTest, ARedirectBringsNoLoginOverPlainHttp) {
+  redirected_ = true;
+  EXPECT_EQ(For("http://netrc.org/"), "none");
+}
+
+TEST_F(CredentialRulesTest, NotUnderATrustThatTheCallerChose) {
+  EXPECT_EQ(For("https://pinned.org/"), "basic p");
+  tls_profile_ = "pinned";
+  EXPECT_EQ(For("https://pinned.org/"), "basic p");
+  tls_profile_ = "lab";
+  EXPECT_EQ(For("https://pinned.org/"), "none");
+  EXPECT_EQ(For("https://b.example.org/"), "basic wide") << "the operator asks for none there";
 }
 
 TEST_F(CredentialRulesTest, NetrcsDefaultIsNotForWhereARedirectLeads) {

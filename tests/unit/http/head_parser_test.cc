@@ -71,6 +71,10 @@ TEST(HeadParserTest, FoldedValueBeginsAndEndsWhereItsTextDoes) {
   EXPECT_EQ(parsed.head.headers.Get("x"), "a");
   EXPECT_TRUE(parsed.head.headers.Has("y"));
   EXPECT_EQ(parsed.head.headers.Get("y"), "");
+
+  const Parsed long_one = Parse("HTTP/1.1 200 OK\r\nX: a\r\n \r\n b\r\n  \r\n\r\n");
+  ASSERT_TRUE(long_one.size);
+  EXPECT_EQ(long_one.head.headers.Get("x"), "a      b");
 }
 
 TEST(HeadParserTest, LimitsBytesAndFields) {

@@ -95,6 +95,8 @@ INSTANTIATE_TEST_SUITE_P(
     All, BadNetrcTest,
     ::testing::Values(
         BadNetrc{"UnknownKeyword", "machine a.org\nlogin l passwd CANARY", "line 2: expects"},
+        BadNetrc{"ColonInALogin", "machine a.org\nlogin CANARY:x password p",
+                 "line 2: a login cannot"},
         BadNetrc{"NoMachine", "login CANARY password CANARY", "line 1: expects machine"},
         BadNetrc{"NoValue", "machine a.org login CANARY\npassword", "line 2: a word is missing"},
         BadNetrc{"NoName", "machine", "after machine"},

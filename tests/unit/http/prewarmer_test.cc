@@ -103,6 +103,15 @@ TEST_F(PrewarmerTest, FailuresSlowItDown) {
   EXPECT_EQ(idle(), 1U);
 }
 
+TEST_F(PrewarmerTest, ConnectionsThatDoNotLastSlowItDown) {
+  Keep(1);
+  for (int i = 0; i < 60; ++i) {
+    Pass(seconds(1));
+    if (dialer_.peers.back()->watcher) dialer_.peers.back()->HangUp();
+  }
+  EXPECT_LE(dialer_.dialled.size(), 7U);
+}
+
 TEST_F(PrewarmerTest, RequestsWaitForAConnectThatMayFindHttp2) {
   dialer_.hangs = true;
   Keep(1, "https://example.org/");
