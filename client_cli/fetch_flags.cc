@@ -14,9 +14,10 @@ void AddCredentialFlags(CLI::App* app, FetchFlags& flags) {
                       "Log in at the origin. Other users of this machine can see a command line:\n"
                       "better NAME alone, with FETCHCTL_PASSWORD, --password-file or --user-file")
           ->type_name("NAME[:PASSWORD]");
-  app->add_option("--user-file", flags.user_file, "A file with NAME:PASSWORD")
-      ->type_name("FILE")
-      ->excludes(user);
+  CLI::Option* const user_file =
+      app->add_option("--user-file", flags.user_file, "A file with NAME:PASSWORD")
+          ->type_name("FILE")
+          ->excludes(user);
   app->add_option("--password-file", flags.password_file, "A file with the password of --user")
       ->type_name("FILE")
       ->needs(user);
@@ -27,10 +28,12 @@ void AddCredentialFlags(CLI::App* app, FetchFlags& flags) {
       app->add_option("--oauth2-bearer", flags.bearer_token,
                       "A bearer token for the origin; can be seen like --user's password")
           ->type_name("TOKEN")
-          ->excludes(user);
+          ->excludes(user)
+          ->excludes(user_file);
   app->add_option("--bearer-file", flags.bearer_file, "A file with a bearer token for the origin")
       ->type_name("FILE")
       ->excludes(user)
+      ->excludes(user_file)
       ->excludes(bearer);
 }
 

@@ -90,6 +90,8 @@ std::vector<std::string> CheckMachine(const Config& config) {
   for (const auto& profile : AllProfiles(config)) {
     checks.push_back(net::TlsContexts::Create({profile}).status());
   }
+  checks.push_back(ReadOriginRules(config).status());
+  checks.push_back(ReadNetrc(config.netrc_file).status());
   std::vector<std::string> errors;
   for (const absl::Status& status : checks) {
     if (!status.ok()) errors.push_back(MessageOf(status));

@@ -10,6 +10,8 @@ class Clients {
   virtual ~Clients() = default;
   virtual http::Client& ForShard(std::size_t shard) = 0;
   virtual std::size_t ShardFor(const Origin& origin) const = 0;
+  /// For the dials: a request of `origin` has failed and is made again later.
+  virtual void CountRetry(const Origin& origin) = 0;
 };
 
 class SharedClients final : public Clients {
@@ -17,6 +19,7 @@ class SharedClients final : public Clients {
   explicit SharedClients(http::SharedClient& client) : client_(client) {}
   http::Client& ForShard(std::size_t shard) override { return client_.ForShard(shard); }
   std::size_t ShardFor(const Origin& origin) const override { return client_.ShardFor(origin); }
+  void CountRetry(const Origin& origin) override { client_.CountRetry(origin); }
 
  private:
   http::SharedClient& client_;

@@ -93,7 +93,9 @@ bool EngineCore::MayBeLive(const JobId& id) {
 }
 
 TransferDeps EngineCore::TransferOn(std::size_t shard) {
-  return {deps_.clock, deps_.clients.ForShard(shard), deps_.policy, deps_.buffers, config_};
+  return {deps_.clock,  deps_.clients.ForShard(shard),
+          deps_.policy, deps_.buffers,
+          config_,      [this](const Origin& origin) { deps_.clients.CountRetry(origin); }};
 }
 
 std::size_t EngineCore::ShardOf(const jobs::FetchSpec& spec) const {

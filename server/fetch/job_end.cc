@@ -134,6 +134,7 @@ Task<absl::Status> JobRun::Retry(Failure failure, Duration delay) {
       deps_.transfer.clock.WallNow() + std::chrono::duration_cast<WallTime::duration>(delay);
   jobs::Change change = jobs::AttemptFailed{std::move(record), retry_at, std::move(kept)};
   deps_.counters.retries.fetch_add(1, std::memory_order_relaxed);
+  if (url_) deps_.transfer.count_retry(url_->origin());
   co_return co_await RecordEnd(std::move(change));
 }
 

@@ -174,6 +174,12 @@ Task<absl::Status> JobRun::Begin(const http::Response& response, std::uint64_t o
   result_.http_status = response.head.status;
   result_.headers = ShownHeaders(response.head.headers);
   result_.etag = response.head.headers.Get("ETag");
+  if (response.head.status == 416) {
+    // All of it was here: of the body that this is, the head says nothing.
+    result_.http_status = 206;
+    result_.headers.clear();
+    if (result_.etag.empty()) result_.etag = validator.etag;
+  }
   if (offset == 0) {
     Source source = SourceOf(response.url);
     current_ = {

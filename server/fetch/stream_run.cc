@@ -136,9 +136,12 @@ std::optional<Duration> StreamRun::Decide(int number, const absl::Status& status
   } else {
     // Bytes that failed their check, and decoded ones, have been delivered: they cannot be taken
     // back.
-    const bool given_away = facts_.phase == Phase::kVerify || facts_.phase == Phase::kSink ||
+    const bool given_away = facts_.phase == Phase::kSink ||
+                            (head_given_ && facts_.phase == Phase::kVerify) ||
                             (spec_.decode && position_ > 0);
-    const bool retryable = facts_.retryable && !given_away;
+    // Another mirror may well have what this one has not.
+    const bool mirror_left = !head_given_ && number < static_cast<int>(spec_.urls.size());
+    const bool retryable = (facts_.retryable || mirror_left) && !given_away;
     const Failure failure{status, facts_.phase, facts_.http_status, facts_.retry_after, retryable};
     delay = RetryPolicy(retry_).Next(failure, number, deps_.transfer.clock.Now(), deadline_,
                                      deps_.uniform);
@@ -146,6 +149,7 @@ std::optional<Duration> StreamRun::Decide(int number, const absl::Status& status
                             : GiveUpSentence(failure, number, retry_.max_attempts);
     auto& counter = delay ? deps_.counters.retries : deps_.counters.failed;
     counter.fetch_add(1, std::memory_order_relaxed);
+    if (delay && url_) deps_.transfer.count_retry(url_->origin());
   }
   record.retry_delay = delay;
   LogAttempt(deps_.log, "fetch", record);

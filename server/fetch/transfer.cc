@@ -135,7 +135,8 @@ Task<absl::StatusOr<http::Response>> Transfer::SendUntilUsable(Asked& asked, Jud
 
 // What is said of the whole body as it is sent says nothing of a part of it, or of it decoded.
 void Transfer::Declare(int status, const http::Headers& headers) {
-  if (!deps_.config.verify_declared || spec_.decode || spec_.range) return;
+  const bool part = spec_.range && (spec_.range->first != 0 || spec_.range->last);
+  if (!deps_.config.verify_declared || spec_.decode || part) return;
   std::vector<Digest> declared = DeclaredDigests(status, headers);
   if (!declared.empty()) verifier_.Declare(std::move(declared));
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -53,6 +54,7 @@ struct TransferDeps {
   std::shared_ptr<const egress::Policy> policy;
   sink::BufferPool& buffers;
   const EngineConfig& config;
+  std::function<void(const Origin&)> count_retry;  ///< Of what is tried again later.
 };
 
 /// Lives on one shard. May be cancelled at any co_await: permits, buffers and the connection go

@@ -221,6 +221,7 @@ absl::Status ValidateSpec(const jobs::FetchSpec& spec, UrlOptions options) {
 
 absl::Status ValidateOffset(const jobs::FetchSpec& spec, std::uint64_t offset) {
   if (offset == 0) return absl::OkStatus();
+  if (offset > kLastByte) return Wrong("offset", "no body has so many bytes");
   if (spec.decode) {
     return Wrong("offset", "a body that is decoded has to be fetched from its first byte");
   }

@@ -42,7 +42,12 @@ void Verifier::Declare(std::vector<Digest> digests) {
     digester_ = Digester(algorithms_);
   }
   std::erase_if(digests, [&](const Digest& digest) { return !computed(digest); });
-  declared_ = std::move(digests);
+  // A trailer replaces what the header said of its algorithm, and unsays nothing else.
+  for (Digest& digest : digests) {
+    std::erase_if(declared_,
+                  [&](const Digest& said) { return said.algorithm == digest.algorithm; });
+    declared_.push_back(std::move(digest));
+  }
 }
 
 void Verifier::Update(std::span<const std::byte> bytes) {

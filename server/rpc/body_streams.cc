@@ -179,6 +179,12 @@ Task<absl::Status> RunReadBody(const ServerDeps& deps, Duration caller_idle, Bod
   absl::StatusOr<std::unique_ptr<sink::Reader>> reader =
       co_await deps.destinations.OpenForRead(*std::move(destination), wanted.offset);
   if (!reader.ok()) co_return reader.status();
+  if ((*reader)->size_bytes() != job->result->size_bytes) {
+    co_return WithReason(absl::DataLossError(Concat(
+                             "the file has ", (*reader)->size_bytes(), " bytes, the job wrote ",
+                             job->result->size_bytes, ": it was changed since")),
+                         {"BODY_CHANGED", {}});
+  }
   StreamWriter writer(*call, deps.clock, caller_idle, std::move(loaned));
   co_return co_await SendBody(deps, **reader, std::move(wanted), writer);
 }

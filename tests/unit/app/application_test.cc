@@ -407,7 +407,7 @@ TEST_F(StalledCallerTest, DoesNotHoldUpJobs) {
 }
 
 TEST_F(StalledCallerTest, IsCutOffAndItsBufferServesTheNext) {
-  Restart("1s");
+  Restart("2s");
   v1::ReadBodyRequest read;
   read.set_name(FetchBig());
   grpc::ClientContext stalled_context;
@@ -663,13 +663,16 @@ TEST_F(ApplicationTest, WhatThisMachineLacksIsToldWithoutAStart) {
   lacking.config.client.max_connections = 100'000'000;
   lacking.config.tls.ca_file = (directory_ / "missing.pem").string();
   lacking.config.tls_profiles["partner"].certificate_file = "/etc/us.pem";
+  lacking.config.origins["a.test"].bearer_token_file = (directory_ / "no token").string();
+  lacking.config.netrc_file = (directory_ / "no netrc").string();
 
   EXPECT_THAT(CheckMachine(lacking.config),
               ::testing::ElementsAre(HasSubstr("limits.connections"),
                                      HasSubstr("default TLS profile: ca_file " +
                                                (directory_ / "missing.pem").string()),
                                      HasSubstr("TLS profile \"partner\": certificate_file and "
-                                               "key_file are given together")));
+                                               "key_file are given together"),
+                                     HasSubstr("no token"), HasSubstr("no netrc")));
 }
 
 TEST_F(ApplicationTest, APortInUseIsAnError) {

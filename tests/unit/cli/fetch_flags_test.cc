@@ -80,6 +80,8 @@ TEST_F(FetchFlagsTest, CredentialsThatDoNotFitAreRefused) {
   for (const std::vector<std::string>& arguments :
        {std::vector<std::string>{"--user", "u:p", "--oauth2-bearer", "t"},
         {"--user", "u:p", "--user-file", "f"},
+        {"--user-file", "f", "--oauth2-bearer", "t"},
+        {"--user-file", "f", "--bearer-file", "t"},
         {"--password-file", "f"},
         {"--digest", "--basic", "--user", "u:p"}}) {
     EXPECT_TRUE(absl::IsFailedPrecondition(Read(arguments).status())) << arguments[0];

@@ -140,6 +140,23 @@ TEST_F(DeclaringOriginTest, TrailersCount) {
   EXPECT_EQ(ReasonOf(RunToEnd(NewJob())), "DIGEST_MISMATCH");
 }
 
+TEST_F(DeclaringOriginTest, ATrailerOfAnotherAlgorithmUnsaysNothing) {
+  FakeAnswer answer = Hello("Repr-Digest", Sha256Of("other"));
+  answer.content_length.reset();
+  answer.trailers = {{"Repr-Digest", "sha-512=:" + Base64Encode(std::string(64, 'x')) + ":"}};
+  Script({answer});
+
+  EXPECT_EQ(ReasonOf(RunToEnd(NewJob())), "DIGEST_MISMATCH");
+}
+
+TEST_F(DeclaringOriginTest, ARangeThatIsAllOfTheBodyIsChecked) {
+  Script({Hello("Repr-Digest", Sha256Of("other"))});
+  jobs::Job all = NewJob();
+  all.spec.range = ByteRange{0, std::nullopt};
+
+  EXPECT_EQ(ReasonOf(RunToEnd(std::move(all))), "DIGEST_MISMATCH");
+}
+
 TEST_F(DeclaringOriginTest, PartsAndDecodedBodiesAreNotWhatItSpeaksOf) {
   Script({Hello("Repr-Digest", Sha256Of("other"))});
   jobs::Job decoded = NewJob();

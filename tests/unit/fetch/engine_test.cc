@@ -27,6 +27,7 @@ class FakeClients final : public Clients {
     }
   }
   http::Client& ForShard(std::size_t shard) override { return *clients_[shard]; }
+  void CountRetry(const Origin&) override {}
   std::size_t ShardFor(const Origin& origin) const override {
     return std::hash<std::string>()(origin.host) % clients_.size();
   }

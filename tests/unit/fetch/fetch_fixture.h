@@ -131,7 +131,10 @@ class FetchTest : public ::testing::Test {
     co_return absl::OkStatus();
   }
 
-  TransferDeps Deps() { return {clock_, *client_, policy_, buffers_, config_}; }
+  TransferDeps Deps() {
+    return {clock_,   *client_, policy_,
+            buffers_, config_,  [this](const Origin& origin) { retried_.push_back(origin.host); }};
+  }
 
   jobs::Job NewJob() {
     jobs::Job job;
@@ -198,6 +201,7 @@ class FetchTest : public ::testing::Test {
   std::atomic<bool> draining_{false};
   testing::MemoryStore store_{clock_};
   testing::LogLines lines_;
+  std::vector<std::string> retried_;  ///< Hosts, as they were counted.
   telemetry::Logger log_{{}, lines_.writer(), [this] { return clock_.WallNow(); }};
   StoreHealth health_{log_, clock_};
   std::shared_ptr<const egress::Policy> policy_;

@@ -165,12 +165,17 @@ TEST_F(JobRunTest, NothingMoreToSendIsComplete) {
   FakeAnswer first = Whole(body);
   first.content_length.reset();
   first.body.push_back(BodyStep::Error(absl::DataLossError("cut before the end was said")));
-  Script({first, Status(416, {{"Content-Range", "bytes */300000"}, {"ETag", "\"v1\""}})});
+  Script(
+      {first, Status(416, {{"Content-Range", "bytes */300000"}, {"Content-Type", "error/page"}})});
 
   const jobs::Job job = RunToEnd(NewJob());
 
   ASSERT_EQ(job.state, State::kSucceeded) << job.error;
   EXPECT_EQ(Content("out/file"), body);
+  EXPECT_EQ(job.result->http_status, 206);
+  EXPECT_EQ(job.result->etag, "\"v1\"");
+  EXPECT_TRUE(job.result->headers.empty()) << "they are an error page's";
+  EXPECT_EQ(retried_, std::vector<std::string>{"example.org"});
 }
 
 TEST_F(JobRunTest, WithoutAStrongValidatorItBeginsAnew) {

@@ -252,6 +252,7 @@ TEST(ValidateSpecTest, EntityTagsMayBeWeakAndEmpty) {
 TEST(ValidateOffsetTest, ItLiesInWhatIsFetchedAsItIsSent) {
   jobs::FetchSpec spec = GoodSpec();
   EXPECT_EQ(ValidateOffset(spec, 1'000'000), absl::OkStatus());
+  EXPECT_EQ(GetField(ValidateOffset(spec, ~std::uint64_t{0}))->field, "offset");
   spec.range = ByteRange{100, 199};
   EXPECT_EQ(ValidateOffset(spec, 99), absl::OkStatus());
   EXPECT_EQ(GetField(ValidateOffset(spec, 100))->field, "offset");

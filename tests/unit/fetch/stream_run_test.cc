@@ -219,6 +219,15 @@ TEST_F(StreamRunTest, ShutdownSaysWhereToResume) {
   EXPECT_EQ(reason->metadata[0], std::make_pair(std::string("offset"), std::string("1048576")));
 }
 
+TEST_F(StreamRunTest, AMirrorHasWhatTheFirstHasNot) {
+  spec_.urls = {"https://example.org/gone", "https://mirror.test/file"};
+  Script({Status(404), Whole("body")});
+
+  EXPECT_TRUE(Fetch().ok());
+  EXPECT_EQ(receiver_.body, "body");
+  EXPECT_EQ(retried_, std::vector<std::string>{"example.org"});
+}
+
 TEST_F(StreamRunTest, ShutdownCountsTheBytesThatAreOnTheirWay) {
   Script({Whole(Pattern(3'000'000))});
   receiver_.stalls = true;
