@@ -10,8 +10,8 @@ namespace fetchd::http {
 /// response with a body, of status 2xx but 206, is decoded: its Content-Length then says nothing
 /// about the body any more; its fields stay as they came. Waits up to 30 s for the memory that the
 /// decoders of br and zstd may take; the record of the exchange says so.
-/// Errors besides inner's: UNAVAILABLE, reason DECODE_MEMORY; FAILED_PRECONDITION, reason CONTENT_CODING_NOT_SUPPORTED; those of
-/// DecodingBody while it is read.
+/// Errors besides inner's: UNAVAILABLE, reason DECODE_MEMORY; FAILED_PRECONDITION, reason
+/// CONTENT_CODING_NOT_SUPPORTED; those of DecodingBody while it is read.
 class DecodingClient final : public Client {
  public:
   /// `memory`: of all decoders of the process, in bytes.
