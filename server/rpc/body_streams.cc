@@ -38,7 +38,7 @@ class StreamWriter {
   Task<absl::Status> Write(grpc::ByteBuffer message) {
     const Deadline deadline = Deadline::After(clock_, idle_);
     const absl::StatusOr<Taken> taken = co_await WithDeadline<Taken>(
-        clock_, deadline, "the caller took nothing", WriteTo(call_, std::move(message)));
+        clock_, deadline, "the caller took nothing", WriteTo(call_, message));
     co_return CutOffIfLate(taken.status());
   }
 
@@ -59,7 +59,7 @@ class StreamWriter {
  private:
   struct Taken {};
   static Task<absl::StatusOr<Taken>> WriteTo(BytesCall& call, grpc::ByteBuffer message) {
-    CO_RETURN_IF_ERROR(co_await call.Write(std::move(message)));
+    CO_RETURN_IF_ERROR(co_await call.Write(message));
     co_return Taken();
   }
 
