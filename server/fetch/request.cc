@@ -11,9 +11,8 @@ namespace fetchd::fetch {
 namespace {
 
 // Any other header that a caller sets may carry a credential.
-constexpr std::array<std::string_view, 7> kNeverSecret = {
-    "accept",        "accept-language", "cache-control", "if-modified-since",
-    "if-none-match", "pragma",          "user-agent"};
+constexpr std::array<std::string_view, 5> kNeverSecret = {"accept", "accept-language",
+                                                          "cache-control", "pragma", "user-agent"};
 
 void AddConditions(const jobs::FetchSpec& spec, http::Request& request) {
   std::string tags;
