@@ -175,9 +175,10 @@ class Peer:
     """A client to be measured. `share`: of the requests that the fastest get; slow ones get fewer, for what counts is the cost
     of one. `command`: of (url, count, concurrency, protocol, CA file)."""
 
-    def __init__(self, name, here, command, share=1.0, protocols=PROTOCOLS, large=True, count=None):
+    def __init__(self, name, here, command, share=1.0, protocols=PROTOCOLS, large=True, count=None,
+                 small=True):
         self.name, self.here, self.command, self.share = name, here, command, share
-        self.protocols, self.large, self.count = protocols, large, count
+        self.protocols, self.large, self.count, self.small = protocols, large, count, small
 
     def run(self, origin, protocol, body, count, width):
         command = self.command(origin.url(protocol, body), count, width, protocol, origin.ca_file)
@@ -214,7 +215,7 @@ def has_python_module(name):
 
 
 def peers(build, folder, seconds):
-    """The first is ours; the last two do nothing but HTTP: they are the limit."""
+    """The first is ours; those from h2load on do less than a client does: they are the limit."""
     ours, multi = find_binary(build, "http_client_bench"), curl_multi(folder)
 
     def h2load(url, count, width, protocol, ca_file):
@@ -233,6 +234,10 @@ def peers(build, folder, seconds):
         Peer("aiohttp", has_python_module("aiohttp"), python_command("aiohttp_fetch.py"), 0.04, ("http", "https")),
         Peer("httpx", has_python_module("httpx"), python_command("httpx_fetch.py"), 0.015, ("http", "https")),
         Peer("h2load", shutil.which("h2load"), h2load),
+        # Not a client: what it costs to decrypt the records of TLS_AES_256_GCM_SHA384, which nginx and all of these agree on.
+        Peer("openssl speed, decrypting", shutil.which("openssl"), lambda *_: [
+            "openssl", "speed", "-mr", "-seconds", "2", "-bytes", "16384", "-decrypt", "-evp", "aes-256-gcm"], 1, ("https",),
+             count=lambda said: int(re.search(r"\+R:(\d+):", said)[1]) * 16384 / GIB, small=False),
         Peer("wrk", shutil.which("wrk"), wrk, 1, ("http", "https"), False,
              lambda said: int(re.search(r"(\d+) requests in", said)[1])),
     ]
@@ -270,7 +275,7 @@ def small_table(options, origin, all_peers, body):
     print(f"### {BODIES[body]} bodies: CPU us per request (requests/s), by protocol and concurrency\n")
     head = ["client"] + [f"{protocol}, {width:,}" for protocol in PROTOCOLS for width in WIDTHS[body]
                          if protocol != "h2" or width <= 128]
-    print_table(head, ([peer.name, *small_cells(options, origin, peer, body)] for peer in all_peers))
+    print_table(head, ([peer.name, *small_cells(options, origin, peer, body)] for peer in all_peers if peer.small))
 
 
 def large_cells(options, origin, peer):
@@ -279,7 +284,7 @@ def large_cells(options, origin, peer):
             yield "-"
             continue
         cost = best(options.rounds, lambda: peer.run(origin, protocol, "1g", 1, 1))
-        yield f"{cost.cpu:.2f} ({1024 / cost.wall:,.0f} MiB/s, {cost.memory / 2**20:.0f} MiB)"
+        yield f"{cost.cpu / cost.count:.2f} ({1024 * cost.count / cost.wall:,.0f} MiB/s, {cost.memory / 2**20:.0f} MiB)"
 
 
 def large_table(options, origin, all_peers):

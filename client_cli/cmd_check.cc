@@ -14,7 +14,7 @@ struct CheckOptions {
   OutputFormat format = OutputFormat::kTable;
 };
 
-constexpr char kExamples[] =
+constexpr char kCheckExamples[] =
     "  fetchctl check https://example.org/ http://169.254.169.254/\n"
     "  fetchctl check -i urls.txt -o json\n"
     "Nothing is contacted. Answers come in the order given. Exit code 5 when one is not allowed.\n"
@@ -138,7 +138,7 @@ ExitCode RunCheck(const CheckOptions& options, Session& session) {
 }  // namespace
 
 void AddCheck(CommandLine& line) {
-  CLI::App* app = line.Subcommand("check", "Ask whether policy allows URLs", kExamples);
+  CLI::App* app = line.Subcommand("check", "Ask whether policy allows URLs", kCheckExamples);
   const auto options = std::make_shared<CheckOptions>();
   app->add_option("urls", options->urls, "URLs")->type_name("URL");
   app->add_option("-i,--input", options->input, "List of URLs; - is standard input")

@@ -20,7 +20,7 @@ struct GetOptions {
 
 constexpr int kNotModified = 304;
 
-constexpr char kExamples[] =
+constexpr char kGetExamples[] =
     "  fetchctl get https://example.org/a.tar.gz            to ./a.tar.gz on a terminal\n"
     "  fetchctl get https://example.org/a.tar.gz | tar xz   to standard output in a pipe\n"
     "  fetchctl get URL -o a.iso --continue --sha256 HEX    goes on with a.iso.part\n"
@@ -149,7 +149,8 @@ ExitCode RunGet(const GetOptions& options, const Getenv& getenv, Session& sessio
 }  // namespace
 
 void AddGet(CommandLine& line) {
-  CLI::App* app = line.Subcommand("get", "Fetch a URL to a file or to standard output", kExamples);
+  CLI::App* app =
+      line.Subcommand("get", "Fetch a URL to a file or to standard output", kGetExamples);
   const auto options = std::make_shared<GetOptions>();
   app->add_option("url", options->url, "What to fetch")->required()->type_name("URL");
   app->add_option("-o,--output", options->output, "File; - is standard output")->type_name("FILE");

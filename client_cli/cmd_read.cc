@@ -11,7 +11,7 @@ struct ReadOptions {
   bool keep_going = false;
 };
 
-constexpr char kExamples[] =
+constexpr char kReadExamples[] =
     "  fetchctl read JOB -o a.iso\n"
     "  fetchctl read JOB --offset 1MiB | head -c 100";
 
@@ -57,7 +57,7 @@ ExitCode RunRead(const ReadOptions& options, Session& session) {
 }  // namespace
 
 void AddRead(CommandLine& line) {
-  CLI::App* app = line.Subcommand("read", "Read the body of a finished job", kExamples);
+  CLI::App* app = line.Subcommand("read", "Read the body of a finished job", kReadExamples);
   const auto options = std::make_shared<ReadOptions>();
   app->add_option("job", options->job, "The job")->required()->type_name("JOB");
   app->add_option("-o,--output", options->output, "File. Default - is standard output")

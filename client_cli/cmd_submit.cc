@@ -30,7 +30,7 @@ struct SubmitOptions {
   OutputFormat format = OutputFormat::kTable;
 };
 
-constexpr char kExamples[] =
+constexpr char kSubmitExamples[] =
     "  fetchctl submit https://example.org/a.iso --to file:isos/a.iso --wait\n"
     "  fetchctl submit -i list.txt --label batch=7 -o name\n"
     "A manifest has one job a line: URL, or URL<TAB>destination, or JSON such as\n"
@@ -246,7 +246,7 @@ void AddTimeFlags(CLI::App* app, SubmitOptions& options) {
 }  // namespace
 
 void AddSubmit(CommandLine& line) {
-  CLI::App* app = line.Subcommand("submit", "Submit jobs; they go on without you", kExamples);
+  CLI::App* app = line.Subcommand("submit", "Submit jobs; they go on without you", kSubmitExamples);
   const auto options = std::make_shared<SubmitOptions>();
   app->add_option("urls", options->urls, "One job each")->type_name("URL");
   app->add_option("-i,--input", options->manifest, "Manifest; - is standard input")

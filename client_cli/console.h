@@ -9,6 +9,9 @@
 
 namespace fetchd::cli {
 
+/// Between two redraws of progress on a terminal.
+inline constexpr std::chrono::milliseconds kRedrawInterval{100};
+
 /// Bound to the process's streams by ForProcess(), to strings in tests. Not thread-safe.
 struct Console {
   std::ostream& out;

@@ -9,8 +9,6 @@
 namespace fetchd::cli {
 namespace {
 
-constexpr std::chrono::milliseconds kRedrawInterval{100};
-
 void TakeProgress(const v1::Progress& progress, BarState& bar) {
   bar.note.clear();
   bar.received_bytes = progress.received_bytes();

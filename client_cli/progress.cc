@@ -11,7 +11,6 @@ namespace {
 
 constexpr std::size_t kLabelColumns = 32;
 constexpr std::size_t kBarColumns = 20;
-constexpr std::chrono::milliseconds kRedrawInterval{100};
 
 std::string Padded(std::string text, std::size_t columns) {
   if (text.size() > columns) text = Concat(text.substr(0, columns - 3), "...");

@@ -24,9 +24,16 @@ add_library(fetchd_precompiled STATIC ${CMAKE_SOURCE_DIR}/cmake/precompiled.cc)
 target_link_libraries(fetchd_precompiled PRIVATE fetchd_options fetchd_boost_asio absl::status absl::statusor)
 target_precompile_headers(fetchd_precompiled PRIVATE ${CMAKE_SOURCE_DIR}/cmake/precompiled.h)
 
-# REUSE_FROM for a target with these dependencies: proto/CMakeLists.txt has the other header.
-function(fetchd_reuse_precompiled target)
-  set(header fetchd_precompiled)
+if(BUILD_TESTING)
+  add_library(fetchd_precompiled_test STATIC ${CMAKE_SOURCE_DIR}/cmake/precompiled.cc)
+  target_link_libraries(fetchd_precompiled_test
+    PRIVATE fetchd_options fetchd_boost_asio absl::status absl::statusor GTest::gmock)
+  target_precompile_headers(fetchd_precompiled_test PRIVATE ${CMAKE_SOURCE_DIR}/cmake/precompiled_test.h)
+endif()
+
+# fetchd_reuse_precompiled(TARGET fetchd_precompiled DEPS...): that header, or the larger one of proto/CMakeLists.txt where the
+# dependencies have need of it.
+function(fetchd_reuse_precompiled target header)
   foreach(dep IN ITEMS cli proto)
     if(dep IN_LIST ARGN)
       set(header fetchd_precompiled_grpc)
@@ -57,7 +64,7 @@ function(fetchd_library)
       message(FATAL_ERROR "server/${ARG_NAME} may not depend on ${dep}: see docs/architecture.md, 'Layers'")
     endif()
   endforeach()
-  fetchd_reuse_precompiled(${target} ${ARG_DEPS} ${ARG_EXPORTED_DEPS})
+  fetchd_reuse_precompiled(${target} fetchd_precompiled ${ARG_DEPS} ${ARG_EXPORTED_DEPS})
   list(TRANSFORM ARG_DEPS PREPEND fetchd_)
   list(TRANSFORM ARG_EXPORTED_DEPS PREPEND fetchd_)
   target_link_libraries(${target}
@@ -70,7 +77,7 @@ endfunction()
 function(fetchd_test)
   cmake_parse_arguments(ARG "" "NAME;LABEL;TIMEOUT" "SRCS;DEPS;LIBS" ${ARGN})
   add_executable(${ARG_NAME} ${ARG_SRCS})
-  fetchd_reuse_precompiled(${ARG_NAME} ${ARG_DEPS})
+  fetchd_reuse_precompiled(${ARG_NAME} fetchd_precompiled_test ${ARG_DEPS})
   list(TRANSFORM ARG_DEPS PREPEND fetchd_)
   target_link_libraries(${ARG_NAME} PRIVATE fetchd_options ${ARG_DEPS} ${ARG_LIBS} GTest::gmock GTest::gtest_main)
   target_include_directories(${ARG_NAME} PRIVATE ${CMAKE_SOURCE_DIR}/tests)

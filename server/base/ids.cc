@@ -8,7 +8,7 @@
 namespace fetchd {
 namespace {
 
-constexpr std::string_view kDigits =
+constexpr std::string_view kBase32Digits =
     "0123456789abcdefghjkmnpqrstvwxyz";  // Crockford: no i, l, o, u.
 constexpr std::size_t kLength = 26;
 constexpr std::size_t kTimeLength = 10;
@@ -16,7 +16,7 @@ constexpr std::string_view kPrefix = "jobs/";
 
 // Writes the lowest 5 * count bits of `value`, the highest first.
 void AppendDigits(std::string& out, std::uint64_t value, unsigned count) {
-  for (unsigned i = count; i-- > 0;) out.push_back(kDigits[value >> (5 * i) & 31]);
+  for (unsigned i = count; i-- > 0;) out.push_back(kBase32Digits[value >> (5 * i) & 31]);
 }
 
 }  // namespace
@@ -37,7 +37,7 @@ absl::StatusOr<JobId> JobId::Parse(std::string_view text) {
   if (text.starts_with(kPrefix)) text.remove_prefix(kPrefix.size());
   // 26 digits are 130 bits: the first may hold three of its five.
   const bool valid = text.size() == kLength && text[0] <= '7' &&
-                     text.find_first_not_of(kDigits) == std::string_view::npos;
+                     text.find_first_not_of(kBase32Digits) == std::string_view::npos;
   if (!valid) {
     return absl::InvalidArgumentError(
         "not a job id: write \"jobs/<id>\" or \"<id>\", an id being 26 lower-case letters and "

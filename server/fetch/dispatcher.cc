@@ -6,7 +6,7 @@
 namespace fetchd::fetch {
 namespace {
 
-constexpr std::size_t kBatch = 64;
+constexpr std::size_t kClaimedAtOnce = 64;
 constexpr Duration kFirstBackoff = std::chrono::milliseconds(50);
 constexpr Duration kLongestBackoff = std::chrono::seconds(5);
 // The wall clock may be set, so no sleep towards a wall time is longer; nor so short that a store
@@ -49,7 +49,7 @@ Task<absl::Status> Dispatcher::Run() {
 // At least one, unless stopped; no more than are free right now.
 Task<std::vector<Permit>> Dispatcher::AcquirePermits() {
   std::vector<Permit> permits;
-  while (permits.size() < kBatch) {
+  while (permits.size() < kClaimedAtOnce) {
     Permit permit = transfers_.TryAcquire(1);
     if (!permit) break;
     permits.push_back(std::move(permit));

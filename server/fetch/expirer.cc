@@ -6,12 +6,12 @@
 namespace fetchd::fetch {
 namespace {
 
-constexpr int kBatch = 256;
+constexpr int kExpiredAtOnce = 256;
 // Every job that is created wakes the expirer: one look a while answers for many.
 constexpr Duration kBetweenLooks = std::chrono::milliseconds(100);
 constexpr Duration kAfterAnError = std::chrono::seconds(1);
 // The wall clock may be set, so no sleep towards a wall time is longer.
-constexpr Duration kLongestSleep = std::chrono::seconds(60);
+constexpr Duration kLongestWait = std::chrono::seconds(60);
 
 }  // namespace
 
@@ -46,10 +46,10 @@ Task<Duration> Expirer::ExpireDue() {
   const auto next = co_await store_.NextDeadlineAt();
   health_.Note("find the next deadline", next.status());
   if (!next.ok()) co_return kAfterAnError;
-  if (!*next) co_return kLongestSleep;
+  if (!*next) co_return kLongestWait;
   const Duration left = **next - clock_.WallNow();
-  if (left > Duration::zero()) co_return std::min(left, kLongestSleep);
-  auto expired = co_await store_.Expire(kBatch);
+  if (left > Duration::zero()) co_return std::min(left, kLongestWait);
+  auto expired = co_await store_.Expire(kExpiredAtOnce);
   health_.Note("fail jobs at their deadline", expired.status());
   if (!expired.ok()) co_return kAfterAnError;
   for (jobs::Job& job : *expired) co_await on_expired_(std::move(job));

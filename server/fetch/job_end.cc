@@ -9,8 +9,8 @@
 namespace fetchd::fetch {
 namespace {
 
-constexpr Duration kFirstBackoff = std::chrono::milliseconds(50);
-constexpr Duration kLongestBackoff = std::chrono::seconds(1);
+constexpr Duration kFirstEndBackoff = std::chrono::milliseconds(50);
+constexpr Duration kLongestEndBackoff = std::chrono::seconds(1);
 constexpr Duration kRecordPatience = std::chrono::seconds(10);
 
 bool IsMismatch(const absl::Status& status) {
@@ -162,7 +162,7 @@ Task<bool> JobRun::MismatchedBefore() {
 // the process does not drain. ABORTED: the claim is lost.
 Task<absl::Status> JobRun::Record(jobs::Change change, Deadline until) {
   Clock& clock = deps_.transfer.clock;
-  for (Duration backoff = kFirstBackoff;; backoff = std::min(backoff * 2, kLongestBackoff)) {
+  for (Duration backoff = kFirstEndBackoff;; backoff = std::min(backoff * 2, kLongestEndBackoff)) {
     const absl::StatusOr<jobs::Job> job = co_await deps_.store.Update(id_, fence_, change);
     if (IsLostClaim(job.status())) co_return absl::AbortedError(MessageOf(job.status()));
     deps_.store_health.Note("record what became of a job", job.status());

@@ -19,7 +19,6 @@ constexpr std::size_t kMaxBufferBytes = 128 * 1024;  ///< A whole head, and what
 /// Shorter runs of chunk data go through the buffer, so that what follows them comes with the same
 /// read.
 constexpr std::size_t kMinDirectBytes = 4096;
-constexpr int kMaxInformationalHeads = 16;
 constexpr std::size_t kMaxInformationalBytes = 64 * 1024;
 
 }  // namespace

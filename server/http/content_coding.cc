@@ -37,7 +37,7 @@ std::optional<ContentCoding> FindCoding(std::string_view name) {
   return std::nullopt;
 }
 
-absl::Status NotSupported(const std::string& what) {
+absl::Status CodingNotSupported(const std::string& what) {
   return WithReason(absl::FailedPreconditionError(what), {"CONTENT_CODING_NOT_SUPPORTED", {}});
 }
 
@@ -49,7 +49,7 @@ absl::Status AddCodings(std::string_view value, std::vector<ContentCoding>& codi
     if (!name.empty() && !EqualsIgnoreCase(name, "identity")) {
       const std::optional<ContentCoding> coding = FindCoding(name);
       if (!coding) {
-        return NotSupported(
+        return CodingNotSupported(
             Concat("the content coding \"", name.substr(0, 32), "\" is none of ", kDecodedCodings));
       }
       codings.push_back(*coding);
@@ -70,7 +70,7 @@ absl::StatusOr<std::vector<ContentCoding>> CodingsOf(const Headers& headers) {
     if (EqualsIgnoreCase(name, "content-encoding")) RETURN_IF_ERROR(AddCodings(value, codings));
   }
   if (codings.size() <= kMaxCodings) return codings;
-  return NotSupported(Concat("more than ", kMaxCodings, " content codings on one body"));
+  return CodingNotSupported(Concat("more than ", kMaxCodings, " content codings on one body"));
 }
 
 std::unique_ptr<ContentDecoder> MakeDecoder(ContentCoding coding) { return FactsOf(coding).make(); }

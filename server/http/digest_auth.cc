@@ -29,7 +29,7 @@ std::size_t WeaknessOf(HashAlgorithm hash) {
   return static_cast<std::size_t>(found - kAlgorithms.begin());
 }
 
-absl::Status NotSupported(const std::string& what) {
+absl::Status AuthNotSupported(const std::string& what) {
   return WithReason(absl::FailedPreconditionError(what), {"AUTH_NOT_SUPPORTED", {}});
 }
 
@@ -63,7 +63,7 @@ absl::Status ReadAlgorithm(const AuthParams& params, DigestChallenge& out) {
     if (HashHex(algorithm.hash, "")) return absl::OkStatus();
     break;
   }
-  return NotSupported("Digest authentication by an algorithm that is not supported");
+  return AuthNotSupported("Digest authentication by an algorithm that is not supported");
 }
 
 absl::Status ReadQop(const AuthParams& params, DigestChallenge& out) {
@@ -71,12 +71,12 @@ absl::Status ReadQop(const AuthParams& params, DigestChallenge& out) {
   if (qop == nullptr) {
     out.qop_auth = false;
     if (!out.session) return absl::OkStatus();
-    return NotSupported("Digest authentication with a session algorithm and no qop");
+    return AuthNotSupported("Digest authentication with a session algorithm and no qop");
   }
   bool auth = false;
   ForEachWord(*qop, ", \t", [&](std::string_view word) { auth |= EqualsIgnoreCase(word, "auth"); });
   if (auth) return absl::OkStatus();
-  return NotSupported("Digest authentication with qop=auth-int alone, which is not supported");
+  return AuthNotSupported("Digest authentication with qop=auth-int alone, which is not supported");
 }
 
 absl::StatusOr<DigestChallenge> ReadChallenge(const AuthParams& params) {
@@ -84,7 +84,7 @@ absl::StatusOr<DigestChallenge> ReadChallenge(const AuthParams& params) {
   const std::string* realm = FindParam(params, "realm");
   const std::string* nonce = FindParam(params, "nonce");
   if (realm == nullptr || nonce == nullptr) {
-    return NotSupported("Digest authentication without a realm or a nonce");
+    return AuthNotSupported("Digest authentication without a realm or a nonce");
   }
   out.realm = *realm;
   out.nonce = *nonce;
@@ -98,7 +98,7 @@ absl::StatusOr<DigestChallenge> ReadChallenge(const AuthParams& params) {
     echoed += domain->size();
     ForEachWord(*domain, " \t", [&](std::string_view uri) { out.domain.emplace_back(uri); });
   }
-  if (echoed > kMaxEchoedBytes) return NotSupported("a Digest challenge of more than 4 KiB");
+  if (echoed > kMaxEchoedBytes) return AuthNotSupported("a Digest challenge of more than 4 KiB");
   return out;
 }
 
@@ -167,7 +167,7 @@ std::string ResponseHash(const DigestCredentials& credentials, std::string_view 
 
 absl::StatusOr<DigestChallenge> ChooseDigest(std::span<const AuthChallenge> challenges) {
   std::optional<DigestChallenge> best;
-  absl::Status why_not = NotSupported(Concat(SchemesOf(challenges), " instead of Digest"));
+  absl::Status why_not = AuthNotSupported(Concat(SchemesOf(challenges), " instead of Digest"));
   for (const AuthChallenge& challenge : challenges) {
     if (challenge.scheme != "digest") continue;
     absl::StatusOr<DigestChallenge> read = ReadChallenge(challenge.params);

@@ -20,6 +20,9 @@ struct Framing {
   Duration peer_keeps = Duration::max();
 };
 
+/// 1xx heads before the final one of a response.
+inline constexpr int kMaxInformationalHeads = 16;
+
 /// Judges a final head (not 1xx). Whatever could be read in two ways is an error, a text with
 /// static lifetime: a Transfer-Encoding other than exactly one "chunked" on HTTP/1.1 without
 /// Content-Length, differing or malformed lengths, differing Location, Content-Range or ETag

@@ -15,7 +15,6 @@ namespace {
 
 constexpr std::size_t kMaxHeadBytes = 64 * 1024;
 constexpr std::size_t kMaxHeadFields = 256;
-constexpr int kMaxInformationalHeads = 16;
 
 }  // namespace
 

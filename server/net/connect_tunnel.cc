@@ -17,17 +17,17 @@ namespace {
 
 constexpr std::size_t kMaxAnswerBytes = 64 * 1024;  ///< Interim answers included.
 constexpr std::string_view kHeadEnd = "\r\n\r\n";
-constexpr std::string_view kVersion = "HTTP/1.";
+constexpr std::string_view kHttpVersion = "HTTP/1.";
 
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 
 /// "HTTP/1.1 200 Connection established"; the phrase and the space before it may be missing.
 std::optional<int> ParseStatusLine(std::string_view line) {
   constexpr std::size_t kCodeAt = std::string_view("HTTP/1.1 ").size();
-  if (line.size() < kCodeAt + 3 || !line.starts_with(kVersion)) return std::nullopt;
+  if (line.size() < kCodeAt + 3 || !line.starts_with(kHttpVersion)) return std::nullopt;
   const std::string_view code = line.substr(kCodeAt, 3);
   const std::string_view phrase = line.substr(kCodeAt + 3);
-  const bool formed = IsDigit(line[kVersion.size()]) && line[kCodeAt - 1] == ' ' &&
+  const bool formed = IsDigit(line[kHttpVersion.size()]) && line[kCodeAt - 1] == ' ' &&
                       IsDigit(code[0]) && IsDigit(code[1]) && IsDigit(code[2]) &&
                       (phrase.empty() || phrase.starts_with(' '));
   if (!formed || code[0] < '1' || code[0] > '5') return std::nullopt;
@@ -47,8 +47,8 @@ class HeadReader {
     if (c == '\0' || (c == '\n') != line_end_begun) return std::unexpected("no HTTP answer");
     matched_ = c == kHeadEnd[matched_] ? matched_ + 1 : (c == '\r' ? 1 : 0);
     if (!line_ended_) TakeOfStatusLine(c);
-    const std::string_view begun = std::string_view(line_).substr(0, kVersion.size());
-    if (!kVersion.starts_with(begun)) return std::unexpected("no HTTP answer");
+    const std::string_view begun = std::string_view(line_).substr(0, kHttpVersion.size());
+    if (!kHttpVersion.starts_with(begun)) return std::unexpected("no HTTP answer");
     return matched_ == kHeadEnd.size();
   }
 

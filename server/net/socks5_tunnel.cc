@@ -14,7 +14,7 @@ namespace {
 
 namespace ip = boost::asio::ip;
 
-constexpr unsigned char kVersion = 5;
+constexpr unsigned char kSocksVersion = 5;
 constexpr unsigned char kPasswordVersion = 1;  // Of the subnegotiation (RFC 1929 2).
 constexpr unsigned char kNoCredentials = 0, kPassword = 2, kNoneAcceptable = 0xFF;
 constexpr unsigned char kConnect = 1;
@@ -46,7 +46,7 @@ std::string EncodeAddress(const std::string& host) {
 }
 
 std::string EncodeConnect(const TunnelTarget& target) {
-  return Concat(Byte(kVersion), Byte(kConnect), '\0', EncodeAddress(target.host),
+  return Concat(Byte(kSocksVersion), Byte(kConnect), '\0', EncodeAddress(target.host),
                 Byte(target.port >> 8), Byte(target.port & 0xFF));
 }
 
@@ -73,7 +73,8 @@ class Socks5Negotiation final : public TunnelNegotiation {
  public:
   Socks5Negotiation(const Proxy& proxy, const TunnelTarget& target, std::string peer)
       : proxy_(proxy), peer_(std::move(peer)), request_(EncodeConnect(target)) {
-    output_ = Concat(Byte(kVersion), Byte(proxy.has_credentials() ? 2 : 1), Byte(kNoCredentials));
+    output_ =
+        Concat(Byte(kSocksVersion), Byte(proxy.has_credentials() ? 2 : 1), Byte(kNoCredentials));
     if (proxy.has_credentials()) output_ += Byte(kPassword);
   }
 
@@ -103,7 +104,7 @@ class Socks5Negotiation final : public TunnelNegotiation {
   unsigned char At(std::size_t index) const { return static_cast<unsigned char>(got_[index]); }
 
   void TakeMethod(unsigned char version, unsigned char method) {
-    if (version != kVersion) return Fail("no SOCKS5 answer");
+    if (version != kSocksVersion) return Fail("no SOCKS5 answer");
     if (method == kNoCredentials) return Ask(request_, Step::kReply, kReplyBegin);
     if (method == kPassword && proxy_.has_credentials()) {
       return Ask(Concat(Byte(kPasswordVersion), WithLength(proxy_.username),
@@ -121,7 +122,7 @@ class Socks5Negotiation final : public TunnelNegotiation {
   }
 
   void TakeReply(unsigned char version, unsigned char code) {
-    if (version != kVersion) return Fail("no SOCKS5 answer");
+    if (version != kSocksVersion) return Fail("no SOCKS5 answer");
     if (code != kSucceeded) return Refuse(code < kReplies.size() ? kReplies[code] : kUnknownReply);
     const std::size_t rest = BoundAddressRest(At(3), At(4));
     if (rest == 0) return Fail("an address of no known type");

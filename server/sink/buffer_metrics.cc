@@ -13,7 +13,7 @@ constexpr MetricFamily kPeak{"fetchd_buffer_peak_bytes", kGauge,
 constexpr MetricFamily kLimit{"fetchd_buffer_limit_bytes", kGauge, "limits.buffer_bytes."};
 constexpr MetricFamily kWaiting{"fetchd_buffer_waiting", kGauge,
                                 "Transfers that wait for memory before they read on."};
-constexpr std::array kAll = {kBytes, kPeak, kLimit, kWaiting};
+constexpr std::array kFamilies = {kBytes, kPeak, kLimit, kWaiting};
 
 void Collect(const Semaphore& budget, MetricPage& page) {
   page.Add(kBytes, budget.in_use());
@@ -24,10 +24,10 @@ void Collect(const Semaphore& budget, MetricPage& page) {
 
 }  // namespace
 
-std::span<const MetricFamily> BufferMetricFamilies() { return kAll; }
+std::span<const MetricFamily> BufferMetricFamilies() { return kFamilies; }
 
 telemetry::MetricSource BufferMetrics(const BufferPool& buffers) {
-  return telemetry::MakeSource(kAll,
+  return telemetry::MakeSource(kFamilies,
                                [&buffers](MetricPage& page) { Collect(buffers.budget(), page); });
 }
 

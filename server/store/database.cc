@@ -29,10 +29,6 @@ constexpr char kReadOnlyPragmas[] =
     "PRAGMA temp_store = MEMORY;"
     "PRAGMA cache_size = -2048;";
 
-std::int64_t Nanoseconds(WallTime time) {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(time.time_since_epoch()).count();
-}
-
 }  // namespace
 
 absl::StatusOr<Database> Database::Open(const std::filesystem::path& path, Mode mode) {

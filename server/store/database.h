@@ -3,6 +3,7 @@
 
 #include <sqlite3.h>
 
+#include <chrono>
 #include <concepts>
 #include <cstdint>
 #include <filesystem>
@@ -18,6 +19,11 @@
 #include "base/time.h"
 
 namespace fetchd::store {
+
+/// A time as columns hold it: since the Unix epoch.
+inline std::int64_t Nanoseconds(WallTime time) {
+  return std::chrono::duration_cast<Duration>(time.time_since_epoch()).count();
+}
 
 /// Bytes, as opposed to text.
 struct Blob {

@@ -29,10 +29,6 @@ struct Statement {
   }
 };
 
-std::int64_t Nanoseconds(WallTime time) {
-  return std::chrono::duration_cast<Duration>(time.time_since_epoch()).count();
-}
-
 // Lists as one JSON parameter, so that their length does not change the statement.
 std::string IdList(const JobFilter& filter) {
   json::array ids;

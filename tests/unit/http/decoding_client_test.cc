@@ -27,7 +27,7 @@ struct Received {
   std::string body;
 };
 
-Task<absl::Status> Fetch(Client& client, Request request, Call call, Received& received) {
+Task<absl::Status> FetchDecoded(Client& client, Request request, Call call, Received& received) {
   absl::StatusOr<Response> response = co_await client.Send(std::move(request), call);
   received.status = response.status();
   if (!response.ok()) co_return absl::OkStatus();
@@ -62,7 +62,7 @@ class DecodingClientTest : public ShardTest {
     request.method = method_;
     request.decode = limits_;
     Received received;
-    tasks_.Spawn("fetch", Fetch(client_, std::move(request), {}, received));
+    tasks_.Spawn("fetch", FetchDecoded(client_, std::move(request), {}, received));
     Poll();
     return received;
   }
@@ -225,7 +225,7 @@ TEST_F(DecodingClientTest, WhoFindsNoMemoryWaitsForIt) {
   request.decode = limits_;
   runtime::TaskGroup first(context_.get_executor());
   Received hung;
-  first.Spawn("hung", Fetch(client_, request, {}, hung));
+  first.Spawn("hung", FetchDecoded(client_, request, {}, hung));
   Poll();
   ASSERT_EQ(memory_.in_use(), 40 * kMiB);
 
@@ -235,9 +235,9 @@ TEST_F(DecodingClientTest, WhoFindsNoMemoryWaitsForIt) {
   Received impatient;
   std::vector<ExchangeRecord> records(1);
   Call call{.records = &records};
-  tasks_.Spawn("patient", Fetch(client_, request, call, patient));
+  tasks_.Spawn("patient", FetchDecoded(client_, request, call, patient));
   call = {.deadline = Deadline::After(clock_, std::chrono::seconds(1))};
-  tasks_.Spawn("impatient", Fetch(client_, request, call, impatient));
+  tasks_.Spawn("impatient", FetchDecoded(client_, request, call, impatient));
   const SteadyTime from = clock_.Now();
   Pass(std::chrono::seconds(1));
   EXPECT_TRUE(absl::IsDeadlineExceeded(impatient.status)) << impatient.status;

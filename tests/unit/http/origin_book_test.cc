@@ -13,12 +13,12 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
-Origin Host(const std::string& host) { return {"https", host, 443}; }
+Origin OriginOf(const std::string& host) { return {"https", host, 443}; }
 
 class OriginBookTest : public ::testing::Test {
  protected:
   void Request(const std::string& host, std::uint64_t times = 1) {
-    held_.push_back(book_.Open(Host(host)));
+    held_.push_back(book_.Open(OriginOf(host)));
     held_.back()->requests += times;
   }
   std::vector<std::string> Names() {

@@ -9,20 +9,20 @@ namespace {
 
 using std::chrono::seconds;
 
-struct Outcome {
+struct Answered {
   absl::Status status = absl::UnknownError("not finished");
   std::optional<Response> response;
   std::string body;
 };
 
-Task<absl::Status> SendOnce(Client& client, Request request, Call call, Outcome& outcome) {
+Task<absl::Status> SendOnce(Client& client, Request request, Call call, Answered& outcome) {
   absl::StatusOr<Response> response = co_await client.Send(std::move(request), call);
   outcome.status = response.status();
   if (response.ok()) outcome.response = *std::move(response);
   co_return absl::OkStatus();
 }
 
-Task<absl::Status> ReadOnce(Body& body, Outcome& outcome) {
+Task<absl::Status> ReadOnce(Body& body, Answered& outcome) {
   std::array<std::byte, 1024> out;
   const absl::StatusOr<std::size_t> read = co_await body.Read(out);
   outcome.status = read.status();
@@ -45,17 +45,17 @@ class PooledClientTest : public ShardTest {
     EXPECT_EQ(book_.in_flight().now(), 0U);
   }
 
-  Outcome Send(std::string method = "GET", Call call = {}) {
+  Answered Send(std::string method = "GET", Call call = {}) {
     Request request(*Url::Parse("http://example.org/"));
     request.method = std::move(method);
-    Outcome outcome;
+    Answered outcome;
     call.records = &records_;
     tasks_.Spawn("send", SendOnce(client_, std::move(request), call, outcome));
     Poll();
     return outcome;
   }
   void SendAndCancelAfter(Duration time) {
-    Outcome outcome;
+    Answered outcome;
     Call call;
     call.records = &records_;
     const auto task = tasks_.Spawn(
@@ -65,13 +65,13 @@ class PooledClientTest : public ShardTest {
     task.Cancel();
     Poll();
   }
-  void Read(Outcome& outcome) {
+  void Read(Answered& outcome) {
     tasks_.Spawn("read", ReadOnce(*outcome.response->body, outcome));
     Poll();
   }
 
   /// As a caller does that does not want the body.
-  void Discard(Outcome& outcome) {
+  void Discard(Answered& outcome) {
     tasks_.Spawn("discard", DiscardOnce(*outcome.response->body));
     Poll();
     outcome.response.reset();
@@ -95,11 +95,11 @@ class PooledClientTest : public ShardTest {
   const ProxyRoutes routes_;
   PooledClient client_{pool_, rules_, routes_, "tester"};
   std::vector<ExchangeRecord> records_;
-  Outcome next_;
+  Answered next_;
 };
 
 TEST_F(PooledClientTest, TheReadThatEndsTheBodyFreesTheConnection) {
-  Outcome first = Send();
+  Answered first = Send();
   EXPECT_EQ(first.response->content_length, 5U);
   EXPECT_EQ(first.response->body->Buffered(), 5U);
   EXPECT_EQ(book_.in_flight().now(), 1U);
@@ -107,13 +107,13 @@ TEST_F(PooledClientTest, TheReadThatEndsTheBodyFreesTheConnection) {
   Read(first);
   EXPECT_EQ(first.body, "hello");
   EXPECT_EQ(book_.in_flight().now(), 0U);
-  const Outcome second = Send();
+  const Answered second = Send();
   EXPECT_EQ(dialer_.peers.size(), 1U);
   EXPECT_TRUE(records_[1].reused);
 }
 
 TEST_F(PooledClientTest, EndIsZeroAgainAndAgain) {
-  Outcome outcome = Send();
+  Answered outcome = Send();
   for (int i = 0; i < 3; ++i) Read(outcome);
 
   EXPECT_EQ(outcome.status, absl::OkStatus());
@@ -123,7 +123,7 @@ TEST_F(PooledClientTest, EndIsZeroAgainAndAgain) {
 TEST_F(PooledClientTest, TrailersOutliveTheConnection) {
   dialer_.answer =
       "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX-Sum: 1\r\n\r\n";
-  Outcome outcome = Send();
+  Answered outcome = Send();
   for (int i = 0; i < 3; ++i) Read(outcome);
 
   EXPECT_EQ(outcome.body, "hello");
@@ -133,7 +133,7 @@ TEST_F(PooledClientTest, TrailersOutliveTheConnection) {
 }
 
 TEST_F(PooledClientTest, BodyDroppedBeforeItsEndClosesTheConnection) {
-  Outcome outcome = Send();
+  Answered outcome = Send();
   outcome.response.reset();
 
   EXPECT_TRUE(dialer_.peers[0]->destroyed);
@@ -141,7 +141,7 @@ TEST_F(PooledClientTest, BodyDroppedBeforeItsEndClosesTheConnection) {
 }
 
 TEST_F(PooledClientTest, DiscardedBodyThatIsHereFreesTheConnectionAtOnce) {
-  Outcome outcome = Send();
+  Answered outcome = Send();
   tasks_.Spawn("discard", DiscardOnce(*outcome.response->body));
   tasks_.Spawn("next", SendOnce(client_, Request(*Url::Parse("http://example.org/")), {}, next_));
   Poll();
@@ -155,7 +155,7 @@ TEST_F(PooledClientTest, DiscardedBodyThatIsHereFreesTheConnectionAtOnce) {
 TEST_F(PooledClientTest, DiscardedBodyIsReadInTheBackground) {
   AnswerInPieces("HTTP/1.1 404 No\r\nContent-Length: 131072\r\n\r\n",
                  {std::string(65536, 'x'), std::string(65536, 'x')});
-  Outcome outcome = Send();
+  Answered outcome = Send();
   Discard(outcome);
 
   EXPECT_EQ(pool_.counters().read_out, 1U);
@@ -166,7 +166,7 @@ TEST_F(PooledClientTest, DiscardedBodyIsReadInTheBackground) {
 TEST_F(PooledClientTest, DiscardedChunkedBodyIsReadInTheBackground) {
   AnswerInPieces("HTTP/1.1 404 No\r\nTransfer-Encoding: chunked\r\n\r\n",
                  {"5\r\nhello\r\n", "0\r\n\r\n"});
-  Outcome outcome = Send();
+  Answered outcome = Send();
   Discard(outcome);
 
   EXPECT_FALSE(dialer_.peers[0]->destroyed);
@@ -174,7 +174,7 @@ TEST_F(PooledClientTest, DiscardedChunkedBodyIsReadInTheBackground) {
 
 TEST_F(PooledClientTest, LongBodyThatIsDiscardedClosesTheConnection) {
   AnswerInPieces("HTTP/1.1 404 No\r\nContent-Length: 131073\r\n\r\n", {});
-  Outcome fixed = Send();
+  Answered fixed = Send();
   const std::size_t reads = dialer_.peers[0]->reads;
   Discard(fixed);
   EXPECT_TRUE(dialer_.peers[0]->destroyed);
@@ -182,7 +182,7 @@ TEST_F(PooledClientTest, LongBodyThatIsDiscardedClosesTheConnection) {
 
   AnswerInPieces("HTTP/1.1 404 No\r\nTransfer-Encoding: chunked\r\n\r\n",
                  {"30000\r\n", std::string(0x30000, 'x'), "\r\n0\r\n\r\n"});
-  Outcome chunked = Send();
+  Answered chunked = Send();
   Discard(chunked);
   EXPECT_TRUE(dialer_.peers[1]->destroyed);
   EXPECT_EQ(pool_.counters().read_out, 0U);
@@ -190,7 +190,7 @@ TEST_F(PooledClientTest, LongBodyThatIsDiscardedClosesTheConnection) {
 
 TEST_F(PooledClientTest, DiscardedBodyThatDoesNotComeClosesTheConnection) {
   AnswerInPieces("HTTP/1.1 404 No\r\nContent-Length: 9\r\n\r\n", {"hello"});
-  Outcome outcome = Send();
+  Answered outcome = Send();
   Discard(outcome);
   EXPECT_FALSE(dialer_.peers[0]->destroyed);
 
@@ -201,7 +201,7 @@ TEST_F(PooledClientTest, DiscardedBodyThatDoesNotComeClosesTheConnection) {
 
 TEST_F(PooledClientTest, DiscardedBodyThatIsBrokenClosesTheConnection) {
   AnswerInPieces("HTTP/1.1 404 No\r\nTransfer-Encoding: chunked\r\n\r\n", {"nonsense\r\n"});
-  Outcome outcome = Send();
+  Answered outcome = Send();
   Discard(outcome);
 
   EXPECT_TRUE(dialer_.peers[0]->destroyed);
@@ -209,7 +209,7 @@ TEST_F(PooledClientTest, DiscardedBodyThatIsBrokenClosesTheConnection) {
 
 TEST_F(PooledClientTest, HeadFreesItsConnectionAtOnce) {
   dialer_.answer = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n";
-  Outcome outcome = Send("HEAD");
+  Answered outcome = Send("HEAD");
   EXPECT_EQ(book_.in_flight().now(), 0U);
   Read(outcome);
 
@@ -237,7 +237,7 @@ TEST_F(PooledClientTest, CancelledWhileDialledLeavesItsHop) {
 }
 
 TEST_F(PooledClientTest, CancelledInPoolWaitLeavesItsHop) {
-  std::vector<Outcome> held;
+  std::vector<Answered> held;
   for (int i = 0; i < 8; ++i) held.push_back(Send());
   SendAndCancelAfter(seconds(3));
 
@@ -257,7 +257,7 @@ TEST_F(PooledClientTest, CancelledBeforeTheFirstByteLeavesItsHop) {
 }
 
 TEST_F(PooledClientTest, CancelledInARedialLeavesTheTimeOfThatDial) {
-  Outcome first = Send();
+  Answered first = Send();
   Read(first);
   dialer_.peers[0]->answers.clear();
   dialer_.peers[0]->ends = true;
@@ -276,7 +276,7 @@ TEST_F(PooledClientTest, ShortBodyIsDataLossEveryTime) {
     peer.answers = {{"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"}};
     peer.ends = true;
   };
-  Outcome outcome = Send();
+  Answered outcome = Send();
   for (int i = 0; i < 2; ++i) {
     Read(outcome);
     EXPECT_TRUE(absl::IsDataLoss(outcome.status));
@@ -294,9 +294,9 @@ TEST_F(PooledClientTest, StaleConnectionIsReplacedOnce) {
   dialer_.script = [](FakePeer& peer, std::size_t index) {
     if (index == 0) ClosesAfter(peer, 1);
   };
-  Outcome first = Send();
+  Answered first = Send();
   Read(first);
-  Outcome second = Send();
+  Answered second = Send();
 
   EXPECT_EQ(second.status, absl::OkStatus());
   EXPECT_EQ(dialer_.peers.size(), 2U);
@@ -307,9 +307,9 @@ TEST_F(PooledClientTest, StaleConnectionIsReplacedOnce) {
 
 TEST_F(PooledClientTest, FreshConnectionIsNotReplaced) {
   dialer_.script = [](FakePeer& peer, std::size_t index) { ClosesAfter(peer, index == 0 ? 1 : 0); };
-  Outcome first = Send();
+  Answered first = Send();
   Read(first);
-  const Outcome second = Send();
+  const Answered second = Send();
 
   EXPECT_TRUE(absl::IsUnavailable(second.status));
   EXPECT_EQ(dialer_.peers.size(), 2U);
@@ -324,9 +324,9 @@ TEST_F(PooledClientTest, NoRedialAfterAResponseByte) {
     ClosesAfter(peer, 1);
     peer.answers.push_back({"H"});
   };
-  Outcome first = Send();
+  Answered first = Send();
   Read(first);
-  const Outcome second = Send();
+  const Answered second = Send();
 
   EXPECT_FALSE(second.status.ok());
   EXPECT_EQ(dialer_.peers.size(), 1U);
@@ -334,9 +334,9 @@ TEST_F(PooledClientTest, NoRedialAfterAResponseByte) {
 
 TEST_F(PooledClientTest, NoRedialAfterATimeout) {
   dialer_.script = [](FakePeer& peer, std::size_t) { peer.answers.resize(1); };
-  Outcome first = Send();
+  Answered first = Send();
   Read(first);
-  Outcome second;
+  Answered second;
   tasks_.Spawn("send", SendOnce(client_, Request(*Url::Parse("http://example.org/")), {}, second));
   Pass(seconds(30));
 
@@ -353,7 +353,7 @@ TEST_F(PooledClientTest, FailedDialIsRecordedWithItsPhase) {
 
 TEST_F(PooledClientTest, CancelAtAnyMomentLeaksNothing) {
   for (int steps = 0; steps < 30; ++steps) {
-    Outcome outcome;
+    Answered outcome;
     const auto handle = tasks_.Spawn(
         "send", SendOnce(client_, Request(*Url::Parse("http://example.org/")), {}, outcome));
     context_.restart();
