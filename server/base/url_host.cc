@@ -53,10 +53,10 @@ std::optional<std::uint64_t> ParseIpv4Number(std::string_view text) {
     radix = hex ? 16 : 8;
     text.remove_prefix(hex ? 2 : 1);
   }
-  constexpr std::string_view kHexDigits = "0123456789abcdef";
+  constexpr std::string_view kRadixDigits = "0123456789abcdef";
   std::uint64_t value = 0;
   for (const char c : text) {
-    const std::size_t digit = kHexDigits.substr(0, radix).find(AsciiLower(c));
+    const std::size_t digit = kRadixDigits.substr(0, radix).find(AsciiLower(c));
     if (digit == std::string_view::npos) return std::nullopt;
     value = std::min(value * radix + digit, kIpv4End);
   }
