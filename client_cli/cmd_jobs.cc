@@ -53,7 +53,7 @@ void AddFilter(CLI::App* app, FilterOptions& filter) {
       ->type_name("ORIGIN");
 }
 
-v1::JobFilter ToProto(const FilterOptions& options) {
+v1::JobFilter FilterToProto(const FilterOptions& options) {
   v1::JobFilter filter;
   for (const std::string& name : options.states) {
     v1::Job::State state;
@@ -68,7 +68,7 @@ ExitCode RunList(const ListOptions& options, Session& session) {
   JobPrinter printer(session.console, options.format, JobPrinter::Columns::kListed,
                      std::chrono::system_clock::now());
   v1::ListJobsRequest request;
-  *request.mutable_filter() = ToProto(options.filter);
+  *request.mutable_filter() = FilterToProto(options.filter);
   for (std::uint32_t printed = 0; options.all || printed < options.limit;) {
     const std::uint32_t wanted = options.all ? kMaxPageSize : options.limit - printed;
     request.set_page_size(std::min<std::int32_t>(kMaxPageSize, static_cast<std::int32_t>(wanted)));
@@ -115,7 +115,7 @@ ExitCode RunDescribe(const JobsOptions& options, Session& session) {
 /// Every state change of every job that matches, until Ctrl-C.
 ExitCode WatchAll(const JobsOptions& options, Session& session) {
   v1::WatchJobsRequest request;
-  *request.mutable_filter() = ToProto(options.filter);
+  *request.mutable_filter() = FilterToProto(options.filter);
   request.set_no_progress(true);
   JobPrinter printer(session.console, options.format, JobPrinter::Columns::kSubmitted,
                      std::chrono::system_clock::now());

@@ -10,11 +10,9 @@
 namespace fetchd::rpc {
 namespace {
 
-using rpc::ToProto;  // Beside the overload here. NOLINT(misc-unused-using-decls)
-
 constexpr Duration kMaxGrace = std::chrono::hours(24);
 
-v1::Status::Dials ToProto(const http::Dials& dials) {
+v1::Status::Dials DialsToProto(const http::Dials& dials) {
   v1::Status::Dials out;
   out.set_connection_reuse_ratio(dials.reuse_ratio());
   *out.mutable_pool_wait_mean() = ToProto(dials.pool_wait.mean());
@@ -29,13 +27,13 @@ v1::Status::Dials ToProto(const http::Dials& dials) {
   return out;
 }
 
-v1::Status::Origin ToProto(const http::ClientStats::PerOrigin& origin) {
+v1::Status::Origin OriginToProto(const http::ClientStats::PerOrigin& origin) {
   v1::Status::Origin out;
   out.set_open(origin.open);
   out.set_idle(origin.idle);
   out.set_in_flight(origin.dials.in_flight);
   out.set_waiting(origin.waiting);
-  *out.mutable_dials() = ToProto(origin.dials);
+  *out.mutable_dials() = DialsToProto(origin.dials);
   return out;
 }
 
@@ -92,14 +90,14 @@ void AdminServiceImpl::WriteClient(v1::Status& out) const {
   connections.set_peak(client.dials.peak_in_flight);
   connections.set_limit(config_.max_connections);
   connections.set_waiting(client.waiting);
-  *out.mutable_dials() = ToProto(client.dials);
+  *out.mutable_dials() = DialsToProto(client.dials);
   *out.mutable_dials()->mutable_pool_wait_max() = ToProto(client.pool_wait_max);
   for (const auto& origin : client.origins) {
     v1::Status::Origin& entry = *out.add_origins();
-    entry = ToProto(origin);
+    entry = OriginToProto(origin);
     entry.set_origin(origin.origin.ToString());
   }
-  *out.mutable_other_origins() = ToProto(client.others);
+  *out.mutable_other_origins() = OriginToProto(client.others);
 }
 
 void AdminServiceImpl::WriteShards(v1::Status& out) const {

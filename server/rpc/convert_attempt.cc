@@ -6,9 +6,7 @@
 namespace fetchd::rpc {
 namespace {
 
-using rpc::ToProto;  // Beside the overloads here.
-
-v1::Attempt::Outcome ToProto(jobs::AttemptOutcome outcome) {
+v1::Attempt::Outcome OutcomeToProto(jobs::AttemptOutcome outcome) {
   switch (outcome) {
     case jobs::AttemptOutcome::kSucceeded:
       return v1::Attempt::OUTCOME_SUCCEEDED;
@@ -22,7 +20,7 @@ v1::Attempt::Outcome ToProto(jobs::AttemptOutcome outcome) {
   return v1::Attempt::OUTCOME_UNSPECIFIED;
 }
 
-v1::Attempt::Hop ToProto(const jobs::HopRecord& hop) {
+v1::Attempt::Hop HopToProto(const jobs::HopRecord& hop) {
   v1::Attempt::Hop out;
   out.set_url(hop.url);
   out.set_proxy(hop.proxy);
@@ -56,11 +54,11 @@ v1::Attempt ToProto(const jobs::AttemptRecord& record) {
   *out.mutable_duration() = ToProto(record.took);
   *out.mutable_transfer_permit_wait() = ToProto(record.transfer_permit_wait);
   *out.mutable_buffer_wait() = ToProto(record.buffer_wait);
-  out.set_outcome(ToProto(record.outcome));
+  out.set_outcome(OutcomeToProto(record.outcome));
   out.set_resumed_from_bytes(record.resumed_from_bytes);
   out.set_received_bytes(record.received_bytes);
   out.set_restarted(record.restarted);
-  for (const jobs::HopRecord& hop : record.hops) *out.add_hops() = ToProto(hop);
+  for (const jobs::HopRecord& hop : record.hops) *out.add_hops() = HopToProto(hop);
   if (!record.status.ok()) *out.mutable_error() = ToProtoStatus(record.status);
   out.set_failed_phase(record.failed_phase);
   out.set_decision(record.decision);

@@ -13,8 +13,6 @@
 namespace fetchd::rpc {
 namespace {
 
-using rpc::ToProto;  // Beside the overloads here.
-
 absl::StatusOr<jobs::Overwrite> ReadOverwrite(v1::Job::Overwrite overwrite) {
   switch (overwrite) {
     case v1::Job::OVERWRITE_UNSPECIFIED:
@@ -29,7 +27,7 @@ absl::StatusOr<jobs::Overwrite> ReadOverwrite(v1::Job::Overwrite overwrite) {
   }
 }
 
-v1::Job::Overwrite ToProto(jobs::Overwrite overwrite) {
+v1::Job::Overwrite OverwriteToProto(jobs::Overwrite overwrite) {
   switch (overwrite) {
     case jobs::Overwrite::kAlways:
       return v1::Job::OVERWRITE_ALWAYS;
@@ -41,7 +39,7 @@ v1::Job::Overwrite ToProto(jobs::Overwrite overwrite) {
   return v1::Job::OVERWRITE_UNSPECIFIED;
 }
 
-v1::Result ToProto(const jobs::Result& result) {
+v1::Result ResultToProto(const jobs::Result& result) {
   v1::Result out;
   out.set_final_url(result.final_url);
   out.set_http_status(result.http_status);
@@ -120,14 +118,14 @@ v1::Job ToProto(const jobs::Job& job, const std::optional<fetch::Progress>& live
   if (!job.id.str().empty()) out.set_name(job.id.name());
   *out.mutable_spec() = ToProto(job.spec);
   out.set_destination(job.destination);
-  out.set_overwrite(ToProto(job.overwrite));
+  out.set_overwrite(OverwriteToProto(job.overwrite));
   out.set_priority(job.priority);
   out.mutable_labels()->insert(job.labels.begin(), job.labels.end());
   WriteTimes(job, out);
   out.set_state(ToProto(job.state));
   const bool runs_here = live && job.state == jobs::State::kRunning;
   *out.mutable_progress() = ToProto(runs_here ? *live : StoredProgress(job));
-  if (job.result) *out.mutable_result() = ToProto(*job.result);
+  if (job.result) *out.mutable_result() = ResultToProto(*job.result);
   if (ShowsError(job.state) && !job.error.ok()) *out.mutable_error() = ToProtoStatus(job.error);
   out.set_attempt_count(job.attempt);
   out.set_request_id(job.request_id);
