@@ -9,7 +9,7 @@
 namespace fetchd {
 namespace {
 
-std::span<const std::byte> Bytes(std::string_view text) {
+std::span<const std::byte> BytesOf(std::string_view text) {
   return std::as_bytes(std::span(text.data(), text.size()));
 }
 
@@ -21,7 +21,7 @@ TEST(Crc32cTest, MatchesPublishedVectors) {
   EXPECT_EQ(ExtendCrc32c(0, bytes), 0x62a8ab43U);
   for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::byte>(i);
   EXPECT_EQ(ExtendCrc32c(0, bytes), 0x46dd794eU);
-  EXPECT_EQ(ExtendCrc32c(0, Bytes("123456789")), 0xe3069283U);
+  EXPECT_EQ(ExtendCrc32c(0, BytesOf("123456789")), 0xe3069283U);
   EXPECT_EQ(ExtendCrc32c(0, {}), 0U);
 }
 
