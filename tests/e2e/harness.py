@@ -4,6 +4,7 @@ A test file ends with harness.main(); it is run as: test_x.py --fetchd PATH --fe
 FETCHD_E2E_FULL=1 runs the sizes that a release has to hold, FETCHD_E2E_SEED=N repeats a run's random choices.
 """
 import argparse
+import contextlib
 import hashlib
 import http.client
 import json
@@ -28,9 +29,13 @@ binaries = {}
 
 
 def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+    """Below those that the kernel gives to connections and to port 0: between now and the moment when the program listens,
+    somebody else could be given one of these."""
+    while True:
+        port = random.SystemRandom().randrange(10240, 32768)
+        with socket.socket() as listener, contextlib.suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
 
 
 def accepts_connections(port):

@@ -13,6 +13,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <fstream>
+#include <random>
 #include <sstream>
 
 #include "base/check.h"
@@ -66,13 +67,20 @@ TempFolder::~TempFolder() {
 }
 
 std::uint16_t FreePort() {
-  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address = Loopback(0);
-  FETCHD_CHECK(bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
-  socklen_t size = sizeof address;
-  FETCHD_CHECK(getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) == 0);
-  close(fd);
-  return ntohs(address.sin_port);
+  // Below those that the kernel gives to connections and to port 0: between now and the moment when
+  // the program listens, another test could be given one of these.
+  constexpr int kFirst = 10240, kLast = 32767;
+  static std::mt19937 random(std::random_device{}());
+  std::uniform_int_distribution<int> ports(kFirst, kLast);
+  for (int tries = 0; tries < 1000; ++tries) {
+    const sockaddr_in address = Loopback(static_cast<std::uint16_t>(ports(random)));
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const int bound = bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address);
+    close(fd);
+    if (bound == 0) return ntohs(address.sin_port);
+  }
+  FETCHD_CHECK(false && "no free port");
+  return 0;
 }
 
 bool WaitForListener(std::uint16_t port, std::chrono::milliseconds timeout) {
