@@ -69,13 +69,17 @@ Task<absl::Status> Http1Connection::Exchange() {
   }
   HeadParser parser;
   absl::StatusOr<bool> complete = false;
+  boost::system::error_code read_error;
   while (complete.ok() && !*complete) {
     const net::IoResult received = co_await stream_->ReadSome(MakeRoom());
+    read_error = received.error;
     complete = TakeHeadBytes(received, parser);
   }
   first_byte_ = watchdog_.clock().Now() - begun;
   if (complete.ok()) co_return TakeFinalHead();
-  if (silent_ && written.error) co_return FailedWait(Phase::kSend, written.error);
+  // So does what it says in its last words, such as that it wants a client certificate.
+  const bool told = !silent_ || net::IsTlsFault(read_error);
+  if (written.error && !told) co_return FailedWait(Phase::kSend, written.error);
   co_return complete.status();
 }
 

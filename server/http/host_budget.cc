@@ -102,7 +102,7 @@ ConnectionPermit HostBudget::TryAcquire(const Origin& origin) {
   HostShare& host = HostFor(origin);
   if (!host.HasRoom() || !host.queue.empty()) return {};
   ++host.open;
-  ++open_;
+  peak_open_ = std::max(peak_open_, ++open_);
   return ConnectionPermit(this, &host);
 }
 
@@ -121,7 +121,7 @@ void HostBudget::GrantPlaces(std::vector<std::pair<WaiterPtr, Place>>& granted) 
     HostShare& host = *ready_.begin()->second;
     WaiterPtr waiter = Dequeue(host, host.queue.begin());
     ++host.open;
-    ++open_;
+    peak_open_ = std::max(peak_open_, ++open_);
     UpdateReady(host);
     granted.emplace_back(std::move(waiter), Place{ConnectionPermit(this, &host), nullptr});
   }
@@ -295,6 +295,11 @@ std::vector<HostBudget::HostCounts> HostBudget::Hosts() const {
 std::uint64_t HostBudget::open() const {
   const std::lock_guard lock(mutex_);
   return open_;
+}
+
+std::uint64_t HostBudget::peak_open() const {
+  const std::lock_guard lock(mutex_);
+  return peak_open_;
 }
 
 }  // namespace fetchd::http

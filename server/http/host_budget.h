@@ -126,6 +126,7 @@ class HostBudget {
   };
   std::vector<HostCounts> Hosts() const;
   std::uint64_t open() const;
+  std::uint64_t peak_open() const;  ///< Since the start.
   std::size_t limit() const { return limits_.max_connections; }
   /// Of connections to the host of `origin`.
   std::size_t LimitOf(const Origin& origin) const;
@@ -162,6 +163,7 @@ class HostBudget {
       ready_;                     ///< Hosts with waiters and room, by their first waiter's arrival.
   std::vector<EvictIdle> evict_;  ///< By shard.
   std::size_t open_ = 0;
+  std::size_t peak_open_ = 0;
   std::uint64_t next_arrival_ = 1;
   bool closed_ = false;
 };

@@ -17,6 +17,7 @@ namespace {
 constexpr std::size_t kReadBufferBytes = 16 * 1024;
 constexpr std::size_t kMaxWriteBytes = 64 * 1024;
 constexpr std::uint32_t kMaxHeaderListBytes = 64 * 1024;
+constexpr Duration kLastWords = std::chrono::milliseconds(200);
 /// Streams have windows of their own: together they need not share one.
 constexpr std::int32_t kConnectionWindowBytes = (1U << 31) - 1;
 
@@ -304,6 +305,9 @@ Task<absl::Status> Http2Session::WriteTask(std::shared_ptr<Http2Session> self) {
         co_await self->stream_->WriteAll(std::as_bytes(std::span<const char>(bytes)));
     self->writing_ = false;
     if (written.error) {
+      // Who reads may find why: the alert of a peer that refuses us.
+      self->going_away_ = true;
+      co_await self->watchdog_.clock().SleepFor(kLastWords);
       self->Fail(LostError(self->peer_, Phase::kSend, written.error));
     } else if (self->outgoing_.empty()) {
       self->EndWhenOver();

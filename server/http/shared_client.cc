@@ -113,6 +113,7 @@ struct SharedClient::Core {
 
   /// Connections are limited, and therefore counted, by host and port.
   void AddConnections(ClientStats& stats) const {
+    stats.open_peak = budget.peak_open();
     std::map<std::pair<std::string, std::uint16_t>, ClientStats::PerOrigin*> by_host;
     for (auto& entry : stats.origins) by_host[{entry.origin.host, entry.origin.port}] = &entry;
     for (const HostBudget::HostCounts& host : budget.Hosts()) {

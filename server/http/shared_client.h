@@ -41,6 +41,7 @@ struct ClientStats {
   Dials dials;  ///< Of all origins.
   Duration pool_wait_max{};
   std::uint64_t open = 0, idle = 0, waiting = 0;
+  std::uint64_t open_peak = 0;  ///< Since the start.
   /// Open and idle are read one after the other, so that they may disagree for a moment.
   std::uint64_t busy() const { return open - std::min(open, idle); }
   /// How connections ended, and what was refused: see PoolCounters.

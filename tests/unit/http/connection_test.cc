@@ -218,6 +218,13 @@ TEST_F(ConnectionTest, AnswerToAHalfWrittenRequestCounts) {
   EXPECT_EQ(Exchange({"HTTP/1.1 503 Busy\r\nConnection: close\r\n\r\n"}).head.status, 503);
 }
 
+TEST_F(ConnectionTest, WhyAPeerRefusedUsComesBeforeThatItsConnectionIsGone) {
+  peer_->write_error = asio::error::broken_pipe;
+  peer_->end = net::TlsFault::kCertificateWanted;
+
+  EXPECT_EQ(GetReason(Exchange({}).status)->reason, "TLS_CLIENT_CERTIFICATE");
+}
+
 // Deadlines.
 
 class ConnectionDeadlineTest : public ConnectionTest {

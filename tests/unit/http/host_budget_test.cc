@@ -89,6 +89,7 @@ TEST(HostBudgetTest, LimitsHoldWhenManyShardsWaitAndSomeAreCancelled) {
   EXPECT_EQ(usage.violations, 0U);
   EXPECT_GE(usage.served, 4U * kHosts * 3U * 200U);
   EXPECT_EQ(budget.open(), 0U);
+  EXPECT_EQ(budget.peak_open(), kMaxConnections);
   EXPECT_EQ(budget.waiting(), 0U);
   EXPECT_TRUE(budget.Hosts().empty());
   runtime.Stop();
