@@ -1,4 +1,4 @@
-// list, describe, watch, cancel, retry and delete.
+// list, describe, watch, cancel, pause, resume, retry and delete.
 #include <algorithm>
 #include <ostream>
 
@@ -47,7 +47,7 @@ void AddFilter(CLI::App* app, FilterOptions& filter) {
   app->add_option_function<std::vector<std::string>>("--state", parse, "In this state; many times")
       ->take_all()
       ->allow_extra_args(false)
-      ->type_name("queued|running|waiting|interrupted|succeeded|failed|cancelled");
+      ->type_name("queued|running|waiting|interrupted|paused|succeeded|failed|cancelled");
   AddPairs(app, "--label", '=', filter.labels, "With this label; many times");
   app->add_option("--origin", filter.origin, "Of this origin, as https://example.org")
       ->type_name("ORIGIN");
@@ -158,15 +158,57 @@ grpc::Status Retry(Session& session, const std::string& name, v1::Job& job) {
   return session.connection.fetch().RetryJob(call.context(), request, &job);
 }
 
-using Action = grpc::Status (*)(Session&, const std::string&, v1::Job&);
+grpc::Status Pause(Session& session, const std::string& name, v1::Job& job) {
+  v1::PauseJobRequest request;
+  request.set_name(name);
+  auto call = session.connection.Unary(session.interrupt);
+  return session.connection.fetch().PauseJob(call.context(), request, &job);
+}
 
-ExitCode RunAction(Action action, const JobsOptions& options, Session& session) {
+grpc::Status Resume(Session& session, const std::string& name, v1::Job& job) {
+  v1::ResumeJobRequest request;
+  request.set_name(name);
+  auto call = session.connection.Unary(session.interrupt);
+  return session.connection.fetch().ResumeJob(call.context(), request, &job);
+}
+
+struct Action {
+  grpc::Status (*call)(Session&, const std::string&, v1::Job&);
+  std::vector<std::string> states;  ///< In which a job can be meant by a filter that names none.
+};
+
+/// Names of the jobs that match.
+grpc::Status FindJobs(const FilterOptions& filter, Session& session,
+                      std::vector<std::string>& names) {
+  v1::ListJobsRequest request;
+  *request.mutable_filter() = FilterToProto(filter);
+  request.set_page_size(kMaxPageSize);
+  do {
+    v1::ListJobsResponse page;
+    auto call = session.connection.Unary(session.interrupt);
+    const grpc::Status status = session.connection.fetch().ListJobs(call.context(), request, &page);
+    if (!status.ok()) return status;
+    for (const v1::Job& job : page.jobs()) names.push_back(job.name());
+    request.set_page_token(page.next_page_token());
+  } while (!request.page_token().empty());
+  return grpc::Status::OK;
+}
+
+ExitCode RunAction(const Action& action, JobsOptions options, Session& session) {
+  const bool filtered = options.jobs.empty();
+  if (filtered) {
+    if (options.filter.states.empty()) options.filter.states = action.states;
+    const grpc::Status status = FindJobs(options.filter, session, options.jobs);
+    if (!status.ok()) return session.Report(status);
+  }
   JobPrinter printer(session.console, options.format, JobPrinter::Columns::kSubmitted,
                      std::chrono::system_clock::now());
   ExitCodes codes;
   for (const std::string& text : options.jobs) {
     v1::Job job;
-    const grpc::Status status = action(session, JobName(text), job);
+    const grpc::Status status = action.call(session, JobName(text), job);
+    // The job may have ended since it was found: then it was not meant.
+    if (filtered && status.error_code() == grpc::StatusCode::FAILED_PRECONDITION) continue;
     if (status.ok()) {
       printer.Print(job);
     } else {
@@ -194,18 +236,23 @@ ExitCode RunDelete(const JobsOptions& options, Session& session) {
   return codes.Combined();
 }
 
-CLI::Option* AddJobs(CLI::App* app, JobsOptions& options) {
-  return app->add_option("jobs", options.jobs, "Jobs, as \"jobs/ID\" or \"ID\"")->type_name("JOB");
-}
-
 void AddAction(CommandLine& line, const std::string& name, const std::string& description,
                Action action) {
-  CLI::App* app = line.Subcommand(name, description, Concat("  fetchctl ", name, " JOB..."));
+  CLI::App* app = line.Subcommand(name, description,
+                                  Concat("  fetchctl ", name, " JOB...\n  fetchctl ", name,
+                                         " --label batch=7       every job that matches"));
   const auto options = std::make_shared<JobsOptions>();
-  AddJobs(app, *options)->required();
+  CLI::Option_group* which = app->add_option_group("Which jobs");
+  which->require_option(1, 0);
+  CLI::Option* jobs = AddJobNames(which, options->jobs);
+  AddFilter(which, options->filter);
+  for (const char* const filter : {"--state", "--label", "--origin"}) jobs->excludes(filter);
   AddOutput(app, options->format, "table|wide|json|name");
-  line.commands.push_back(
-      {app, [=](Session& session) { return RunAction(action, *options, session); }, {}});
+  line.commands.push_back({app,
+                           [options, action = std::move(action)](Session& session) {
+                             return RunAction(action, *options, session);
+                           },
+                           {}});
 }
 
 }  // namespace
@@ -228,7 +275,7 @@ void AddDescribe(CommandLine& line) {
   CLI::App* app = line.Subcommand("describe", "Show everything about a job, attempts included",
                                   "  fetchctl describe JOB");
   const auto options = std::make_shared<JobsOptions>();
-  AddJobs(app, *options)->required();
+  AddJobNames(app, options->jobs)->required();
   AddOutput(app, options->format, "table|wide|json|name");
   line.commands.push_back(
       {app, [options](Session& session) { return RunDescribe(*options, session); }, {}});
@@ -240,7 +287,7 @@ void AddWatch(CommandLine& line) {
       "  fetchctl watch JOB...               exits when all have ended, 1 when one failed\n"
       "  fetchctl watch --label batch=7      until Ctrl-C");
   const auto options = std::make_shared<JobsOptions>();
-  CLI::Option* const jobs = AddJobs(app, *options);
+  CLI::Option* const jobs = AddJobNames(app, options->jobs);
   AddFilter(app, options->filter);
   for (const char* const name : {"--state", "--label", "--origin"}) jobs->excludes(name);
   AddDuration(app, "--timeout", options->timeout, "Watch no longer. Default: no limit");
@@ -250,12 +297,20 @@ void AddWatch(CommandLine& line) {
 }
 
 void AddJobActions(CommandLine& line) {
-  AddAction(line, "cancel", "Stop jobs; nothing of them stays at their destinations", Cancel);
-  AddAction(line, "retry", "Queue failed or cancelled jobs again, with fresh attempts", Retry);
+  const std::vector<std::string> live = {"QUEUED", "RUNNING", "WAITING", "INTERRUPTED"};
+  std::vector<std::string> not_ended = live;
+  not_ended.emplace_back("PAUSED");
+  AddAction(line, "cancel", "Stop jobs; nothing of them stays at their destinations",
+            {Cancel, std::move(not_ended)});
+  AddAction(line, "pause", "Stop jobs until they are resumed; they keep what they have",
+            {Pause, live});
+  AddAction(line, "resume", "Let paused jobs go on", {Resume, {"PAUSED"}});
+  AddAction(line, "retry", "Queue failed or cancelled jobs again, with fresh attempts",
+            {Retry, {"FAILED", "CANCELLED"}});
   CLI::App* app = line.Subcommand("delete", "Forget ended jobs; what they fetched stays",
                                   "  fetchctl delete JOB...");
   const auto options = std::make_shared<JobsOptions>();
-  AddJobs(app, *options)->required();
+  AddJobNames(app, options->jobs)->required();
   line.commands.push_back(
       {app, [options](Session& session) { return RunDelete(*options, session); }, {}});
 }

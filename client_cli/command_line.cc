@@ -85,10 +85,12 @@ CommandLine::CommandLine(Getenv environment) : getenv(std::move(environment)) {
   AddWatch(*this);
   AddList(*this);
   AddDescribe(*this);
+  AddExplain(*this);
   AddJobActions(*this);
   AddRead(*this);
   AddCheck(*this);
   AddStatus(*this);
+  AddOrigins(*this);
   AddDrain(*this);
   AddCompletion(*this);
   AddVersion(*this);
@@ -122,6 +124,10 @@ CLI::Option* AddSize(CLI::App* app, const std::string& name, std::optional<std::
           [name, &value](const std::string& text) { value = OrUsageError(ParseSize(text), name); },
           description)
       ->type_name("SIZE");
+}
+
+CLI::Option* AddJobNames(CLI::App* app, std::vector<std::string>& names) {
+  return app->add_option("jobs", names, "Jobs, as \"jobs/ID\" or \"ID\"")->type_name("JOB");
 }
 
 CLI::Option* AddOutput(CLI::App* app, OutputFormat& format, const std::string& formats) {

@@ -40,7 +40,9 @@ void AddSubmit(CommandLine& line);
 void AddWatch(CommandLine& line);
 void AddList(CommandLine& line);
 void AddDescribe(CommandLine& line);
-void AddJobActions(CommandLine& line);  ///< cancel, retry, delete
+void AddExplain(CommandLine& line);
+void AddOrigins(CommandLine& line);
+void AddJobActions(CommandLine& line);  ///< cancel, pause, resume, retry, delete
 void AddRead(CommandLine& line);
 void AddCheck(CommandLine& line);
 void AddStatus(CommandLine& line);
@@ -55,6 +57,7 @@ CLI::Option* AddSize(CLI::App* app, const std::string& name, std::optional<std::
                      const std::string& description);
 /// -o table|wide|json|name, as far as `formats` ("table|json") goes.
 CLI::Option* AddOutput(CLI::App* app, OutputFormat& format, const std::string& formats);
+CLI::Option* AddJobNames(CLI::App* app, std::vector<std::string>& names);  ///< JOB...
 /// A flag that may be given many times, one value each.
 CLI::Option* AddRepeated(CLI::App* app, const std::string& name, std::vector<std::string>& values,
                          const std::string& description);

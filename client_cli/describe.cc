@@ -252,7 +252,7 @@ std::string DescribeStatus(const v1::Status& status, bool wide) {
   sheet.Add(1, "Connections", LimitText(status.connections(), false));
   sheet.Add(1, "Buffers", LimitText(status.buffer_bytes(), true));
   sheet.Title(0, "Jobs");
-  for (int state = v1::Job::QUEUED; state <= v1::Job::CANCELLED; ++state) {
+  for (int state = v1::Job::QUEUED; state <= v1::Job::PAUSED; ++state) {
     const std::string name = v1::Job::State_Name(static_cast<v1::Job::State>(state));
     const auto found = status.jobs_by_state().find(name);
     sheet.Add(1, name, Concat(found == status.jobs_by_state().end() ? 0 : found->second));

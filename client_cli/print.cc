@@ -94,7 +94,9 @@ std::string Painted(const std::string& state) {
   const char* color = nullptr;
   if (state == "SUCCEEDED") color = "32";
   if (state == "FAILED") color = "31";
-  if (state == "CANCELLED" || state == "WAITING" || state == "INTERRUPTED") color = "33";
+  for (const char* const held : {"CANCELLED", "WAITING", "INTERRUPTED", "PAUSED"}) {
+    if (state == held) color = "33";
+  }
   if (state == "RUNNING") color = "36";
   return color == nullptr ? state : Concat("\x1b[", color, "m", state, "\x1b[0m");
 }

@@ -116,8 +116,10 @@ bool IsWorthless(const grpc::Status& status) {
          status.error_code() == grpc::StatusCode::ABORTED;
 }
 
-/// The call may go on elsewhere: the service said so, or went away after bytes had come.
+/// The call may go on elsewhere: the service said so, or went away after bytes had come; or we, who
+/// write to something slow, were cut off.
 bool MayResume(const grpc::Status& status, std::uint64_t offset) {
+  if (DetailsOf(status).reason == "CALLER_IDLE") return true;
   return IsInterruption(status) && (offset > 0 || DetailsOf(status).reason == "INTERRUPTED");
 }
 

@@ -75,8 +75,13 @@ absl::Status CheckDescriptors(const Config& config) {
   return CheckFileLimit(limit, config.client.max_connections, config.engine.max_transfers);
 }
 
-fetch::EngineConfig EngineConfigOf(const Config& config) {
+fetch::EngineConfig EngineConfigOf(const Config& config, http::OriginRules rules) {
   fetch::EngineConfig engine = config.engine;
+  engine.pacer.max_cool_down = engine.retry.max_retry_after;
+  engine.pacer.limits_of = [rules = std::move(rules)](const Origin& origin) {
+    const http::OriginRule rule = rules.For(origin);
+    return fetch::OriginLimits{rule.max_transfers, rule.requests_per_sec};
+  };
   for (const auto& [name, profile] : config.tls_profiles) {
     if (!profile.certificate_file.empty()) engine.redirects.identifying_profiles.push_back(name);
   }
@@ -161,12 +166,13 @@ absl::Status Application::Parts::StartEngine() {
   ASSIGN_OR_RETURN(policy, egress::Policy::Create(config.egress));
   ASSIGN_OR_RETURN(tls, net::TlsContexts::Create(AllProfiles(config)));
   ASSIGN_OR_RETURN(http::ClientConfig client_config, ClientConfigOf(config));
+  fetch::EngineConfig engine_config = EngineConfigOf(config, client_config.origin_rules);
   client =
       std::make_unique<http::SharedClient>(runtime, clock, std::move(client_config), policy, tls);
   loop_lag = std::make_unique<runtime::LoopLagMonitor>(runtime, clock);
   engine = std::make_unique<fetch::Engine>(
       fetch::EngineDeps{runtime, clock, *store, *client, *destinations, *buffers, policy, log},
-      EngineConfigOf(config));
+      std::move(engine_config));
   AddMetricSources(metrics, {clock, version, *client, *engine, *store, *buffers, *loop_lag});
   RETURN_IF_ERROR(engine->Start());
   engine_started = true;

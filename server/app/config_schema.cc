@@ -5,6 +5,7 @@
 #include <limits>
 #include <numeric>
 
+#include "app/config_origin_keys.h"
 #include "app/config_proxy_keys.h"
 #include "app/config_tls_keys.h"
 #include "app/config_values.h"
@@ -207,39 +208,6 @@ ConfigKey DnsServersKey() {
           }};
 }
 
-/// A key `origins.<pattern>.<name>`. `at` finds the optional field, `value` reads it from the node
-/// and `write` is the way back.
-template <typename At, typename Read, typename Write>
-ConfigKey OriginKey(const char* name, const char* type, bool is_text, At at, Read read_value,
-                    Write write_value, const char* help) {
-  return {Concat("origins.<name>.", name),
-          type,
-          help,
-          is_text,
-          [=](const YAML::Node& node, const std::string& chosen, Config& config) -> absl::Status {
-            RETURN_IF_ERROR(http::HostPattern::Parse(chosen).status());
-            ASSIGN_OR_RETURN(at(config.origins[chosen]), read_value(node));
-            return absl::OkStatus();
-          },
-          [=](const Config& config) {
-            Written written;
-            for (const auto& [pattern, rule] : config.origins) {
-              if (at(rule)) written.emplace_back(pattern, write_value(*at(rule)));
-            }
-            return written;
-          }};
-}
-
-absl::StatusOr<http::LoginScheme> ReadLoginScheme(const YAML::Node& node) {
-  if (node.IsScalar() && node.Scalar() == "basic") return http::LoginScheme::kBasic;
-  if (node.IsScalar() && node.Scalar() == "digest") return http::LoginScheme::kDigest;
-  return absl::InvalidArgumentError("expects basic or digest");
-}
-
-std::string WriteLoginScheme(http::LoginScheme scheme) {
-  return scheme == http::LoginScheme::kDigest ? "digest" : "basic";
-}
-
 // NOLINTBEGIN(bugprone-macro-parentheses)
 #define FETCHD_AT(field) [](auto& config) -> auto& { return config.field; }
 // NOLINTEND(bugprone-macro-parentheses)
@@ -293,52 +261,8 @@ std::vector<ConfigKey> DnsKeys() {
   };
 }
 
-absl::StatusOr<std::string> ReadScheme(const YAML::Node& node) {
-  ASSIGN_OR_RETURN(std::string scheme, ReadText(node));
-  if (scheme == "https" || scheme == "http") return scheme;
-  return absl::InvalidArgumentError("expects https or http");
-}
-
-std::vector<ConfigKey> OriginKeys() {
+std::vector<ConfigKey> AuthKeys() {
   return {
-      OriginKey(
-          "connections", "number", false, [](auto& rule) -> auto& { return rule.max_connections; },
-          [](const YAML::Node& node) { return ReadNumber(node, 1, kMany); },
-          [](std::size_t number) { return Concat(number); },
-          "Open connections to a host that matches <name> (example.org, \"*.example.org:8443\", "
-          "\"*\"), instead of limits.per_host; of several patterns the most specific decides."),
-      OriginKey(
-          "prewarm", "number", false, [](auto& rule) -> auto& { return rule.prewarm; },
-          [](const YAML::Node& node) { return ReadNumber(node, 1, kMany); },
-          [](std::size_t number) { return Concat(number); },
-          "Connections kept open from the start, used or not (one, over HTTP/2); <name> must be a "
-          "host, not a pattern."),
-      OriginKey(
-          "prewarm_scheme", "https | http", true,
-          [](auto& rule) -> auto& { return rule.prewarm_scheme; }, ReadScheme, WriteText,
-          "How these connections speak; the default is https."),
-      OriginKey(
-          "tls_profile", "name", true, [](auto& rule) -> auto& { return rule.tls_profile; },
-          ReadText, WriteText, "The trust profile for jobs that name none."),
-      OriginKey(
-          "proxy", "name", true, [](auto& rule) -> auto& { return rule.proxy; }, ReadText,
-          WriteText, "The proxy for jobs that name none; \"direct\": none."),
-      OriginKey(
-          "username", "text", true, [](auto& rule) -> auto& { return rule.username; }, ReadText,
-          WriteText,
-          "Who jobs without credentials of their own log in as; over http only where <name> has a "
-          "port."),
-      OriginKey(
-          "password_file", "path", true, [](auto& rule) -> auto& { return rule.password_file; },
-          ReadText, WriteText, "A file with that user's password."),
-      OriginKey(
-          "bearer_token_file", "path", true,
-          [](auto& rule) -> auto& { return rule.bearer_token_file; }, ReadText, WriteText,
-          "A file with a bearer token, instead of a user and a password."),
-      OriginKey(
-          "auth", "basic | digest", true, [](auto& rule) -> auto& { return rule.auth; },
-          ReadLoginScheme, WriteLoginScheme,
-          "How a user and a password, also those of auth.netrc_file, are sent. Default basic."),
       TextKey("auth.netrc_file", FETCHD_AT(netrc_file),
               "Logins by host (.netrc) for jobs to which nothing else gives any; not readable by "
               "others. Empty: none."),
@@ -398,7 +322,14 @@ std::vector<ConfigKey> TimeoutKeys() {
                   "Delay before the second attempt; doubles with each."),
       DurationKey("retry.max_delay", FETCHD_AT(engine.retry.max_delay), "Longest delay."),
       DurationKey("retry.max_retry_after", FETCHD_AT(engine.retry.max_retry_after),
-                  "Longest Retry-After that is honoured."),
+                  "Longest pause that an origin is granted which asks for one."),
+      NumberKey("retry.budget_percent", FETCHD_AT(engine.pacer.retry_percent), 1, 100,
+                "Of an origin's jobs at work so many may be retries; three may in any case."),
+      NumberKey("breaker.failures", FETCHD_AT(engine.pacer.breaker_failures), 0, kMany,
+                "So many failures of an origin in a row hold its jobs back; 0: none do."),
+      DurationKey("breaker.pause", FETCHD_AT(engine.pacer.breaker_pause),
+                  "Until one of them is let through to try; doubles while that fails, up to ten "
+                  "times."),
   };
 }
 
@@ -437,8 +368,8 @@ std::vector<ConfigKey> ProcessKeys() {
 
 std::vector<ConfigKey> AllKeys() {
   std::vector<ConfigKey> keys;
-  for (auto* group : {&StorageKeys, &EdgeKeys, &TlsKeys, &DnsKeys, &OriginKeys, &ProxyKeys,
-                      &LimitKeys, &TimeoutKeys, &ProcessKeys}) {
+  for (auto* group : {&StorageKeys, &EdgeKeys, &TlsKeys, &DnsKeys, &OriginKeys, &AuthKeys,
+                      &ProxyKeys, &LimitKeys, &TimeoutKeys, &ProcessKeys}) {
     for (ConfigKey& key : group()) keys.push_back(std::move(key));
   }
   return keys;

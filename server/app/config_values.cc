@@ -1,6 +1,7 @@
 #include "app/config_values.h"
 
 #include <array>
+#include <charconv>
 #include <chrono>
 #include <limits>
 #include <optional>
@@ -100,6 +101,16 @@ absl::StatusOr<std::uint64_t> ReadNumber(const YAML::Node& node, std::uint64_t m
   const auto number = node.IsScalar() ? ParseDecimal(node.Scalar()) : std::nullopt;
   if (number && *number >= min && *number <= max) return *number;
   return absl::InvalidArgumentError(Concat("expects a whole number from ", min, " to ", max));
+}
+
+absl::StatusOr<double> ReadRate(const YAML::Node& node) {
+  constexpr double kMin = 0.001, kMax = 1'000'000;
+  const std::string text = node.IsScalar() ? node.Scalar() : "";
+  double rate = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), rate);
+  const bool whole = error == std::errc() && end == text.data() + text.size();
+  if (whole && rate >= kMin && rate <= kMax) return rate;
+  return Wrong("a number from 0.001 to 1000000", "0.5 or 20");
 }
 
 absl::StatusOr<std::uint64_t> ReadSize(const YAML::Node& node) {

@@ -17,6 +17,8 @@ absl::StatusOr<std::string> ReadText(const YAML::Node& node);
 absl::StatusOr<bool> ReadBool(const YAML::Node& node);
 absl::StatusOr<std::uint64_t> ReadNumber(const YAML::Node& node, std::uint64_t min,
                                          std::uint64_t max);
+/// 0.001 to 1000000, with or without a fraction.
+absl::StatusOr<double> ReadRate(const YAML::Node& node);
 /// "256MiB", "64k", "1048576": k, m, g and t are powers of 1024.
 absl::StatusOr<std::uint64_t> ReadSize(const YAML::Node& node);
 /// "25s", "250ms", "1m30s".

@@ -14,16 +14,17 @@ namespace fetchd {
 namespace internal {
 inline void AppendPiece(std::string& out, std::string_view piece) { out.append(piece); }
 inline void AppendPiece(std::string& out, char piece) { out.push_back(piece); }
-template <typename Int>
-  requires(std::integral<Int> && !std::same_as<Int, char> && !std::same_as<Int, bool>)
-void AppendPiece(std::string& out, Int piece) {
-  char buffer[24];
+template <typename Number>
+  requires(std::floating_point<Number> ||
+           (std::integral<Number> && !std::same_as<Number, char> && !std::same_as<Number, bool>))
+void AppendPiece(std::string& out, Number piece) {
+  char buffer[32];
   const auto end = std::to_chars(buffer, buffer + sizeof buffer, piece).ptr;
   out.append(buffer, end);
 }
 }  // namespace internal
 
-/// Joins strings, chars and integers: Concat("port ", 80).
+/// Joins strings, chars and numbers: Concat("port ", 80). Fractions are as short as they can be.
 template <typename... Pieces>
 std::string Concat(const Pieces&... pieces) {
   std::string out;

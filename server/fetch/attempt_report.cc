@@ -72,6 +72,14 @@ std::string RetrySentence(const Failure& failure, Duration delay, int attempt, i
   return sentence;
 }
 
+std::string PutOffSentence(const Failure& failure, Duration pause) {
+  const std::string why =
+      failure.http_status == 429 || failure.http_status == 503
+          ? Concat("the origin answered ", failure.http_status, " and asked for time")
+          : MessageOf(failure.status);
+  return Concat("put off for ", Seconds(pause), ": ", why, ": no attempt is consumed");
+}
+
 std::string GiveUpSentence(const Failure& failure, int attempt, int max_attempts) {
   if (!failure.retryable) return Concat("gave up: ", What(failure), " is final");
   if (attempt >= max_attempts) {

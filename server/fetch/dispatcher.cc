@@ -17,11 +17,14 @@ constexpr Duration kShortestSleep = std::chrono::milliseconds(5);
 }  // namespace
 
 Dispatcher::Dispatcher(asio::any_io_executor executor, Clock& clock, jobs::Store& store,
-                       StoreHealth& health, Semaphore& transfers, Launch launch, Claiming claiming)
+                       StoreHealth& health, Semaphore& transfers, OriginPacer& pacer,
+                       jobs::RoomOf room_of, Launch launch, Claiming claiming)
     : clock_(clock),
       store_(store),
       health_(health),
       transfers_(transfers),
+      pacer_(pacer),
+      room_of_(std::move(room_of)),
       launch_(std::move(launch)),
       claiming_(std::move(claiming)),
       wake_(executor),
@@ -66,7 +69,9 @@ Task<std::vector<Permit>> Dispatcher::AcquirePermits() {
 Task<bool> Dispatcher::ClaimAndLaunch(std::vector<Permit> permits, Duration permit_wait) {
   if (permits.empty()) co_return false;
   claiming_(true);
-  auto claims = co_await store_.ClaimReady(static_cast<int>(permits.size()));
+  held_.store(permits.size(), std::memory_order_relaxed);
+  auto claims = co_await store_.ClaimReady(static_cast<int>(permits.size()), room_of_);
+  held_.store(0, std::memory_order_relaxed);
   health_.Note("claim jobs", claims.status());
   if (!claims.ok()) {
     backoff_ = std::clamp(backoff_ * 2, kFirstBackoff, kLongestBackoff);
@@ -88,13 +93,17 @@ Task<void> Dispatcher::SleepUntilReady() {
     co_await SleepOrWake(backoff_);
     co_return;
   }
-  const auto next = co_await store_.NextReadyAt();
+  const auto next = co_await store_.NextReadyAt(room_of_);
   health_.Note("find the next job", next.status());
   if (!next.ok()) {
     co_await SleepOrWake(kFirstBackoff);
     co_return;
   }
-  const Duration left = *next ? Duration(**next - clock_.WallNow()) : Duration(kLongestSleep);
+  Duration left = *next ? Duration(**next - clock_.WallNow()) : Duration(kLongestSleep);
+  // Jobs of an origin on hold are not among those: time may be what it waits for.
+  if (const std::optional<SteadyTime> change = pacer_.NextChange()) {
+    left = std::min(left, Duration(*change - clock_.Now()));
+  }
   co_await SleepOrWake(std::clamp(left, kShortestSleep, kLongestSleep));
 }
 

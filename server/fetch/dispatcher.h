@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/semaphore.h"
+#include "fetch/origin_pacer.h"
 #include "fetch/store_health.h"
 #include "fetch/wake_event.h"
 #include "jobs/store.h"
@@ -21,10 +22,13 @@ class Dispatcher {
   using Claiming = std::function<void(bool now)>;
 
   Dispatcher(asio::any_io_executor executor, Clock& clock, jobs::Store& store, StoreHealth& health,
-             Semaphore& transfers, Launch launch, Claiming claiming);
+             Semaphore& transfers, OriginPacer& pacer, jobs::RoomOf room_of, Launch launch,
+             Claiming claiming);
   Task<absl::Status> Run();
   void Wake() { wake_.Set(); }  ///< Thread-safe.
   void Stop();                  ///< Thread-safe.
+  /// Permits in hand for jobs that are being looked for. Thread-safe.
+  std::size_t held() const { return held_.load(std::memory_order_relaxed); }
 
  private:
   Task<std::vector<Permit>> AcquirePermits();
@@ -37,11 +41,14 @@ class Dispatcher {
   jobs::Store& store_;
   StoreHealth& health_;
   Semaphore& transfers_;
+  OriginPacer& pacer_;
+  const jobs::RoomOf room_of_;
   const Launch launch_;
   const Claiming claiming_;
   WakeEvent wake_;
   WakeEvent stop_;
   std::atomic<bool> stopping_{false};
+  std::atomic<std::size_t> held_{0};
   Duration backoff_{};  ///< While the store fails.
 };
 

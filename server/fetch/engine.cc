@@ -34,6 +34,10 @@ Task<absl::StatusOr<jobs::Job>> Engine::Cancel(JobId id) {
   co_return co_await core_->engine.Cancel(std::move(id));
 }
 
+Task<absl::StatusOr<jobs::Job>> Engine::Pause(JobId id) {
+  co_return co_await core_->engine.Pause(std::move(id));
+}
+
 Task<absl::StatusOr<StreamEnd>> Engine::Stream(jobs::FetchSpec spec, std::uint64_t offset,
                                                Deadline deadline, StreamReceiver& receiver) {
   co_return co_await core_->engine.Stream(std::move(spec), offset, deadline, receiver);
@@ -51,6 +55,16 @@ std::optional<Progress> Engine::ProgressOf(const JobId& id) const {
 
 std::vector<std::pair<JobId, Progress>> Engine::AllProgress() const {
   return core_->engine.AllProgress();
+}
+
+std::optional<JobWait> Engine::WaitOf(const jobs::Job& job) { return core_->engine.WaitOf(job); }
+
+std::vector<OriginPacer::OriginState> Engine::Origins() { return core_->engine.pacer().List(); }
+
+OriginPacer::OriginState Engine::SetOriginLimits(const Origin& origin, OriginLimits limits) {
+  core_->engine.pacer().SetLimits(origin, limits);
+  Wake();
+  return core_->engine.pacer().StateOf(origin);
 }
 
 EngineStats Engine::Stats() const { return core_->engine.Stats(); }

@@ -11,6 +11,8 @@
 #include "base/retry_policy.h"
 #include "base/semaphore.h"
 #include "egress/policy.h"
+#include "fetch/job_wait.h"
+#include "fetch/origin_pacer.h"
 #include "http/redirecting_client.h"
 #include "http/shared_client.h"
 #include "jobs/store.h"
@@ -32,6 +34,7 @@ struct EngineConfig {
   Duration checkpoint_interval = std::chrono::seconds(5);
   std::uint64_t checkpoint_bytes = std::uint64_t{64} << 20;
   UrlOptions url;
+  PacerConfig pacer;
 };
 
 /// References to services that outlive the engine.
@@ -57,7 +60,9 @@ struct EngineStats {
   std::uint64_t transfers_in_use = 0, transfers_peak = 0, transfers_limit = 0,
                 transfers_waiting = 0;
   std::uint64_t attempts = 0, retries = 0, succeeded = 0, failed = 0, interrupted = 0;
+  std::uint64_t put_off = 0;
   std::uint64_t received_bytes = 0;  ///< Body bytes of all transfers, as they come.
+  OriginPacer::Totals pacing;
 };
 
 /// Response head as a Fetch caller sees it: URL and headers without credentials (fetch/shown.h).
@@ -103,6 +108,9 @@ class Engine {
   /// Cancels in the store, then stops the transfer if it runs here and removes its temporary file.
   Task<absl::StatusOr<jobs::Job>> Cancel(JobId id);
 
+  /// Pauses in the store; a transfer that runs here stops first and keeps what it has.
+  Task<absl::StatusOr<jobs::Job>> Pause(JobId id);
+
   /// Fetches without a job, into `receiver`, from `offset`. Retries and resumes within `deadline`.
   /// Call on any shard. Errors: those of http::Client; FAILED_PRECONDITION HTTP_STATUS with
   /// metadata "status" for an HTTP error; DATA_LOSS DIGEST_MISMATCH / SIZE_MISMATCH; ABORTED
@@ -117,6 +125,13 @@ class Engine {
       const JobId& id) const;  ///< Thread-safe; nullopt when it does not run here.
   std::vector<std::pair<JobId, Progress>> AllProgress() const;
   EngineStats Stats() const;
+
+  /// Why a job does not run now; nullopt for one that runs or has ended. Thread-safe.
+  std::optional<JobWait> WaitOf(const jobs::Job& job);
+  /// What is known of how each origin may be asked. Thread-safe.
+  std::vector<OriginPacer::OriginState> Origins();
+  /// See OriginPacer::SetLimits. Thread-safe.
+  OriginPacer::OriginState SetOriginLimits(const Origin& origin, OriginLimits limits);
 
  private:
   struct Core;

@@ -8,6 +8,13 @@
 #include "fetch/engine_core.h"
 
 namespace fetchd::fetch {
+namespace {
+
+constexpr Duration kPausePatience = std::chrono::seconds(20);
+constexpr Duration kFirstPausePoll = std::chrono::milliseconds(2);
+constexpr Duration kLastPausePoll = std::chrono::milliseconds(250);
+
+}  // namespace
 
 /// Keeps a job from beginning to run while its temporary file is removed. Made under the lock.
 class EngineCore::FileRemoval {
@@ -35,6 +42,32 @@ Task<absl::StatusOr<jobs::Job>> EngineCore::Cancel(JobId id) {
   StopRuns(id, job.fence);
   co_await DropKept(job);
   co_return job;
+}
+
+Task<absl::StatusOr<jobs::Job>> EngineCore::Pause(JobId id) {
+  const Deadline patience = Deadline::After(deps_.clock, kPausePatience);
+  for (Duration poll = kFirstPausePoll;; poll = std::min(poll * 2, kLastPausePoll)) {
+    jobs::Change change = jobs::PauseRequested{};
+    absl::StatusOr<jobs::Job> paused = co_await deps_.store.Update(id, std::move(change));
+    if (!absl::IsFailedPrecondition(paused.status())) co_return paused;
+    CO_ASSIGN_OR_RETURN(const jobs::Job job, co_await deps_.store.Get(id));
+    if (jobs::IsTerminal(job.state)) co_return paused;
+    // It runs, or did a moment ago: its run keeps what it has and pauses the job. Nothing says when
+    // that is done, or when a claim that is on its way has become a run.
+    StopForPause(id);
+    if (patience.Passed(deps_.clock)) {
+      co_return absl::UnavailableError("the job runs and has not stopped yet; pause it again");
+    }
+    co_await deps_.clock.SleepFor(poll);
+  }
+}
+
+void EngineCore::StopForPause(const JobId& id) {
+  const std::lock_guard lock(mutex_);
+  for (const auto* runs : {&running_, &next_}) {
+    const auto entry = runs->find(id);
+    if (entry != runs->end()) entry->second->Stop(StopReason::kPause);
+  }
 }
 
 // Of the claim that was cancelled and those before: the job may have been retried since, and run

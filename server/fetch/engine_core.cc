@@ -28,6 +28,7 @@ class EngineCore::StreamEntry {
     const std::lock_guard lock(core_.mutex_);
     core_.peak_in_use_ = std::max(core_.peak_in_use_, core_.InUse());
     core_.streams_.erase(&run_);
+    core_.dispatcher_.Wake();  // Its origin may have room again.
     core_.NoteEnd();
   }
   StreamEntry(const StreamEntry&) = delete;
@@ -42,11 +43,13 @@ EngineCore::EngineCore(CoreDeps deps, EngineConfig config)
     : deps_(std::move(deps)),
       config_(config),
       transfers_(config_.max_transfers),
+      pacer_(deps_.clock, config_.pacer),
       store_health_(deps_.log, deps_.clock),
       control_(deps_.runtime.shard(0).executor()),
       housekeeping_(deps_.runtime.shard(0).executor()),
       dispatcher_(
           deps_.runtime.shard(0).executor(), deps_.clock, deps_.store, store_health_, transfers_,
+          pacer_, [this](const std::string& origin) { return RoomFor(origin); },
           [this](jobs::Claim claim, Permit permit, Duration permit_wait) {
             Launch(std::move(claim), std::move(permit), permit_wait);
           },
@@ -93,19 +96,53 @@ bool EngineCore::MayBeLive(const JobId& id) {
 }
 
 TransferDeps EngineCore::TransferOn(std::size_t shard) {
-  return {deps_.clock,  deps_.clients.ForShard(shard),
-          deps_.policy, deps_.buffers,
-          config_,      [this](const Origin& origin) { deps_.clients.CountRetry(origin); }};
+  return {deps_.clock,
+          deps_.clients.ForShard(shard),
+          deps_.policy,
+          deps_.buffers,
+          config_,
+          pacer_,
+          [this](const Origin& origin) { deps_.clients.CountRetry(origin); }};
 }
 
-std::size_t EngineCore::ShardOf(const jobs::FetchSpec& spec) const {
-  if (spec.urls.empty()) return 0;
-  const absl::StatusOr<Url> url = Url::Parse(spec.urls.front(), config_.url);
-  return url.ok() ? deps_.clients.ShardFor(url->origin()) : 0;
+std::size_t EngineCore::ShardOf(const std::string& url) const {
+  const absl::StatusOr<Url> parsed = Url::Parse(url, config_.url);
+  return parsed.ok() ? deps_.clients.ShardFor(parsed->origin()) : 0;
+}
+
+// On a thread of the store.
+jobs::Room EngineCore::RoomFor(const std::string& origin) {
+  const auto capacity = static_cast<std::size_t>(transfers_.capacity());
+  const absl::StatusOr<Url> url = Url::Parse(origin, config_.url);
+  // Nobody can be asked too much by a job that fails at once.
+  if (!url.ok()) return {static_cast<int>(capacity), static_cast<int>(capacity)};
+  // Those that the dispatcher holds for what it may find are free.
+  const auto busy = static_cast<std::size_t>(transfers_.in_use());
+  const std::size_t free = capacity - busy + std::min(dispatcher_.held(), busy);
+  const OriginPacer::Room room = pacer_.RoomFor(url->origin(), free);
+  return {static_cast<int>(room.transfers), static_cast<int>(room.retries)};
+}
+
+std::optional<JobWait> EngineCore::WaitOf(const jobs::Job& job) {
+  Surroundings around;
+  around.now = deps_.clock.WallNow();
+  around.max_transfers = transfers_.capacity();
+  around.draining = draining_.load(std::memory_order_acquire);
+  {
+    const std::lock_guard lock(mutex_);
+    around.transfers = InUse();
+  }
+  const std::string origin = jobs::OriginOfAttempt(job.spec, job.attempt + 1);
+  around.origin_has_room = RoomFor(origin).jobs > 0;
+  if (const absl::StatusOr<Url> url = Url::Parse(origin, config_.url); url.ok()) {
+    around.origin = pacer_.StateOf(url->origin());
+  }
+  return fetch::WaitOf(job, around);
 }
 
 void EngineCore::Launch(jobs::Claim claim, Permit permit, Duration permit_wait) {
-  const std::size_t shard = ShardOf(claim.job.spec);
+  const std::string origin = jobs::OriginOfAttempt(claim.job.spec, claim.job.attempt);
+  const std::size_t shard = ShardOf(origin);
   JobRunDeps deps{TransferOn(shard),
                   shard,
                   deps_.runtime.shard(shard).executor(),
@@ -116,8 +153,12 @@ void EngineCore::Launch(jobs::Claim claim, Permit permit, Duration permit_wait) 
                   counters_,
                   draining_,
                   Uniform};
-  auto run =
-      std::make_shared<JobRun>(std::move(deps), std::move(claim), std::move(permit), permit_wait);
+  OriginPacer::Turn turn;
+  if (const absl::StatusOr<Url> url = Url::Parse(origin, config_.url); url.ok()) {
+    turn = pacer_.Begin(url->origin(), claim.job.attempt > 1);
+  }
+  auto run = std::make_shared<JobRun>(std::move(deps), std::move(claim), std::move(permit),
+                                      std::move(turn), permit_wait);
   const std::lock_guard lock(mutex_);
   const auto cancelled = cancelled_.find(run->id());
   if (cancelled != cancelled_.end() && run->fence() <= cancelled->second) {
@@ -184,7 +225,7 @@ Task<absl::StatusOr<StreamEnd>> EngineCore::Stream(jobs::FetchSpec spec, std::ui
     co_return WithReason(absl::UnavailableError("shutting down"),
                          {"INTERRUPTED", {{"offset", Concat(offset)}}});
   }
-  const std::size_t shard = ShardOf(spec);
+  const std::size_t shard = spec.urls.empty() ? 0 : ShardOf(spec.urls.front());
   asio::any_io_executor executor = deps_.runtime.shard(shard).executor();
   co_return co_await runtime::OnShard(std::move(executor),
                                       StreamOn(shard, std::move(spec), offset, deadline, receiver));
@@ -258,8 +299,10 @@ std::uint64_t EngineCore::InUse() const {
   return std::min<std::uint64_t>(running_.size() + streams_.size(), transfers_.in_use());
 }
 
-EngineStats EngineCore::Stats() const {
+EngineStats EngineCore::Stats() {
   EngineStats stats;
+  stats.pacing = pacer_.Read();
+  stats.put_off = counters_.put_off.load(std::memory_order_relaxed);
   {
     const std::lock_guard lock(mutex_);
     stats.transfers_in_use = InUse();

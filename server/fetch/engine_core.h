@@ -15,6 +15,7 @@
 #include "fetch/engine.h"
 #include "fetch/expirer.h"
 #include "fetch/job_run.h"
+#include "fetch/origin_pacer.h"
 #include "fetch/store_health.h"
 #include "fetch/stream_run.h"
 
@@ -42,24 +43,29 @@ class EngineCore {
   void Drain(SteadyTime deadline);
   void Wake();
   Task<absl::StatusOr<jobs::Job>> Cancel(JobId id);
+  Task<absl::StatusOr<jobs::Job>> Pause(JobId id);
   Task<absl::StatusOr<StreamEnd>> Stream(jobs::FetchSpec spec, std::uint64_t offset,
                                          Deadline deadline, StreamReceiver& receiver);
   std::optional<Progress> ProgressOf(const JobId& id) const;
   std::vector<std::pair<JobId, Progress>> AllProgress() const;
-  EngineStats Stats() const;
+  EngineStats Stats();
+  std::optional<JobWait> WaitOf(const jobs::Job& job);
+  OriginPacer& pacer() { return pacer_; }
 
  private:
   class StreamEntry;
   class FileRemoval;
 
   TransferDeps TransferOn(std::size_t shard);
-  std::size_t ShardOf(const jobs::FetchSpec& spec) const;
+  std::size_t ShardOf(const std::string& url) const;
+  jobs::Room RoomFor(const std::string& origin);
   void Launch(jobs::Claim claim, Permit permit, Duration permit_wait);
   void Begin(const std::shared_ptr<JobRun>& run);
   Task<absl::Status> RunJob(std::shared_ptr<JobRun> run);
   bool Leave(const std::shared_ptr<JobRun>& run, bool clean);
   void BeginNext(const JobId& id);
   void StopRuns(const JobId& id, std::int64_t fence);
+  void StopForPause(const JobId& id);
   Task<void> DropKept(jobs::Job job);
   Task<void> OnExpired(jobs::Job job);
   void NoteClaiming(bool now);
@@ -77,6 +83,7 @@ class EngineCore {
   const CoreDeps deps_;
   const EngineConfig config_;
   Semaphore transfers_;
+  OriginPacer pacer_;
   StoreHealth store_health_;
   EngineCounters counters_;
   std::atomic<bool> draining_{false};

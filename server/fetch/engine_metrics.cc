@@ -1,5 +1,7 @@
 #include "fetch/engine_metrics.h"
 
+#include "base/strings.h"
+
 namespace fetchd::fetch {
 namespace {
 
@@ -12,18 +14,29 @@ constexpr MetricFamily kActive{"fetchd_transfers_active", kGauge,
 constexpr MetricFamily kPeak{"fetchd_transfers_active_peak", kGauge,
                              "The most of these, since the start."};
 constexpr MetricFamily kLimit{"fetchd_transfers_limit", kGauge, "limits.transfers."};
-constexpr MetricFamily kWaiting{"fetchd_transfers_waiting", kGauge,
-                                "Claimed jobs and Fetch streams that wait to be let in."};
+constexpr MetricFamily kWaiting{
+    "fetchd_transfers_waiting", kGauge,
+    "Fetch streams that wait for a free transfer, and all jobs together as one."};
 constexpr MetricFamily kAttempts{"fetchd_attempts_total", kCounter,
                                  "Attempts begun, the first and further ones."};
 constexpr MetricFamily kEnded{
     "fetchd_transfers_ended_total",
     kCounter,
-    "Transfers by how they ended here; an interrupted one goes on after a restart.",
+    "Attempts by how they ended here; interrupted ones (by shutdown or a pause) and those put "
+    "off go on later.",
     {"outcome"}};
 constexpr MetricFamily kReceived{"fetchd_received_bytes_total", kCounter,
                                  "Body bytes received, as they come."};
-constexpr std::array kAll = {kActive, kPeak, kLimit, kWaiting, kAttempts, kEnded, kReceived};
+constexpr MetricFamily kHeld{
+    "fetchd_origins_held", kGauge, "Origins with which nothing begins now, by why.", {"hold"}};
+constexpr MetricFamily kPushbacks{"fetchd_origin_pushbacks_total", kCounter,
+                                  "Answers 429, or 503 with Retry-After."};
+constexpr MetricFamily kCoolDowns{"fetchd_origin_cool_downs_total", kCounter,
+                                  "Pauses that origins asked for and got."};
+constexpr MetricFamily kOpenings{"fetchd_origin_circuit_openings_total", kCounter,
+                                 "Times that an origin was left alone because it only failed."};
+constexpr std::array kAll = {kActive,   kPeak, kLimit,     kWaiting,   kAttempts, kEnded,
+                             kReceived, kHeld, kPushbacks, kCoolDowns, kOpenings};
 
 void Collect(const EngineStats& stats, MetricPage& page) {
   page.Add(kActive, stats.transfers_in_use);
@@ -34,7 +47,16 @@ void Collect(const EngineStats& stats, MetricPage& page) {
   page.Add(kEnded, stats.succeeded, {"succeeded"});
   page.Add(kEnded, stats.failed, {"failed"});
   page.Add(kEnded, stats.interrupted, {"interrupted"});
+  page.Add(kEnded, stats.put_off, {"put_off"});
   page.Add(kReceived, stats.received_bytes);
+  for (const Hold hold :
+       {Hold::kPaused, Hold::kCoolDown, Hold::kCircuitOpen, Hold::kTransfers, Hold::kRate}) {
+    page.Add(kHeld, stats.pacing.held[static_cast<std::size_t>(hold)],
+             {AsciiLower(HoldName(hold))});
+  }
+  page.Add(kPushbacks, stats.pacing.pushbacks);
+  page.Add(kCoolDowns, stats.pacing.cool_downs);
+  page.Add(kOpenings, stats.pacing.circuit_openings);
 }
 
 }  // namespace

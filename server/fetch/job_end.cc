@@ -11,6 +11,7 @@ namespace {
 
 constexpr Duration kFirstEndBackoff = std::chrono::milliseconds(50);
 constexpr Duration kLongestEndBackoff = std::chrono::seconds(1);
+constexpr int kMaxClaimsInVain = 20;  ///< Delays do not double more often.
 constexpr Duration kRecordPatience = std::chrono::seconds(10);
 
 bool IsMismatch(const absl::Status& status) {
@@ -31,7 +32,7 @@ Task<absl::Status> JobRun::Conclude(absl::Status outcome) {
 
 Task<absl::Status> JobRun::End(absl::Status outcome) {
   if (absl::IsAborted(outcome)) co_return outcome;
-  if (!outcome.ok() && stop_reason() == StopReason::kInterrupt) co_return co_await Interrupt();
+  if (!outcome.ok() && stop_reason() != StopReason::kNone) co_return co_await EndStopped();
   if (outcome.ok()) outcome = co_await Publish();
   if (outcome.ok() || absl::IsAborted(outcome)) co_return outcome;
   co_return co_await FailOrRetry(std::move(outcome));
@@ -96,14 +97,18 @@ Task<absl::Status> JobRun::Succeed(std::string destination, std::vector<Digest> 
   co_return absl::OkStatus();
 }
 
-Task<absl::Status> JobRun::Interrupt() {
+// By shutdown, or to be paused: what is here is kept.
+Task<absl::Status> JobRun::EndStopped() {
+  const bool pause = stop_reason() == StopReason::kPause;
   jobs::Checkpoint kept = co_await KeepWhatIsHere();
   permit_.Release();
-  jobs::AttemptRecord record = MakeRecord(
-      jobs::AttemptOutcome::kInterrupted,
-      WithReason(absl::UnavailableError("interrupted by shutdown"), {"INTERRUPTED", {}}));
-  record.decision = Concat("interrupted by shutdown: goes on with ", kept.bytes, " bytes kept");
-  jobs::Change change = jobs::Interrupted{std::move(record), std::move(kept)};
+  absl::Status status = absl::UnavailableError(pause ? "paused" : "interrupted by shutdown");
+  status = WithReason(std::move(status), {pause ? "PAUSED" : "INTERRUPTED", {}});
+  jobs::AttemptRecord record = MakeRecord(jobs::AttemptOutcome::kInterrupted, std::move(status));
+  record.decision = Concat(pause ? "paused" : "interrupted by shutdown", ": goes on with ",
+                           kept.bytes, " bytes kept");
+  jobs::Change change = jobs::Interrupted{record, kept};
+  if (pause) change = jobs::Paused{std::move(record), std::move(kept)};
   deps_.counters.interrupted.fetch_add(1, std::memory_order_relaxed);
   co_return co_await RecordEnd(std::move(change));
 }
@@ -115,13 +120,47 @@ Task<absl::Status> JobRun::FailOrRetry(absl::Status status) {
   const bool mirror_left = job_.attempt < static_cast<int>(job_.spec.urls.size());
   if (mirror_left && failure.phase != Phase::kSink && !deadline_.Passed(deps_.transfer.clock)) {
     failure.retryable = true;
+    failure.retry_after.reset();  // The wish of this origin, not of that one.
   } else if (failure.retryable && IsMismatch(failure.status)) {
     failure.retryable = !co_await MismatchedBefore();
+  }
+  if (const std::optional<Duration> pause = PauseInsteadOfRetry(failure); pause && !mirror_left) {
+    co_return co_await PutOff(std::move(failure), *pause);
   }
   const std::optional<Duration> delay = RetryPolicy(retry_).Next(
       failure, job_.attempt, deps_.transfer.clock.Now(), deadline_, deps_.uniform);
   if (delay) co_return co_await Retry(std::move(failure), *delay);
   co_return co_await GiveUp(std::move(failure));
+}
+
+// The origin works and asked for time, or one is on hold that a redirect led to: that is no failure
+// of the job's. A job that may try only once does not come back; one that may comes back within its
+// deadline, and later each time that it was claimed in vain.
+std::optional<Duration> JobRun::PauseInsteadOfRetry(Failure failure) const {
+  const bool refused = failure.phase == Phase::kFirstByte &&
+                       (failure.http_status == 429 || failure.http_status == 503);
+  failure.retry_after = facts_.held_for ? facts_.held_for : facts_.wanted_pause;
+  if ((!refused && !facts_.held_for) || !failure.retry_after || retry_.max_attempts < 2) {
+    return std::nullopt;
+  }
+  RetryConfig patient = retry_;
+  patient.max_attempts = kMaxClaimsInVain + 1;
+  const auto in_vain = std::clamp<std::int64_t>(fence_ - job_.attempt, 0, kMaxClaimsInVain - 1);
+  return RetryPolicy(patient).Next(failure, static_cast<int>(in_vain) + 1,
+                                   deps_.transfer.clock.Now(), deadline_, deps_.uniform);
+}
+
+Task<absl::Status> JobRun::PutOff(Failure failure, Duration pause) {
+  jobs::Checkpoint kept = co_await KeepWhatIsHere();
+  permit_.Release();
+  jobs::AttemptRecord record = MakeRecord(jobs::AttemptOutcome::kPutOff, failure.status);
+  record.decision = PutOffSentence(failure, pause);
+  record.retry_delay = pause;
+  const WallTime retry_at =
+      deps_.transfer.clock.WallNow() + std::chrono::duration_cast<WallTime::duration>(pause);
+  deps_.counters.put_off.fetch_add(1, std::memory_order_relaxed);
+  jobs::Change change = jobs::PutOff{std::move(record), retry_at, std::move(kept)};
+  co_return co_await RecordEnd(std::move(change));
 }
 
 Task<absl::Status> JobRun::Retry(Failure failure, Duration delay) {

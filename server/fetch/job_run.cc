@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "fetch/pushback.h"
 #include "fetch/request.h"
 #include "fetch/shown.h"
 
@@ -36,12 +37,14 @@ sink::OverwritePolicy OverwriteOf(jobs::Overwrite overwrite) {
 
 }  // namespace
 
-JobRun::JobRun(JobRunDeps deps, jobs::Claim claim, Permit permit, Duration permit_wait)
+JobRun::JobRun(JobRunDeps deps, jobs::Claim claim, Permit permit, OriginPacer::Turn turn,
+               Duration permit_wait)
     : deps_(std::move(deps)),
       id_(claim.job.id),
       job_(std::move(claim.job)),
       fence_(claim.fence),
       permit_(std::move(permit)),
+      turn_(std::move(turn)),
       permit_wait_(permit_wait),
       started_at_(deps_.transfer.clock.WallNow()),
       began_(deps_.transfer.clock.Now()),
@@ -55,8 +58,11 @@ JobRun::JobRun(JobRunDeps deps, jobs::Claim claim, Permit permit, Duration permi
       attempt_(deps_.executor) {}
 
 void JobRun::Stop(StopReason reason) {
-  StopReason none = StopReason::kNone;
-  if (stop_.compare_exchange_strong(none, reason, std::memory_order_acq_rel)) attempt_.Stop();
+  StopReason weaker = stop_reason();
+  while (weaker < reason) {
+    if (stop_.compare_exchange_weak(weaker, reason, std::memory_order_acq_rel)) break;
+  }
+  attempt_.Stop();
 }
 
 absl::Status JobRun::Fail(Phase phase, bool retryable, absl::Status status) {
@@ -69,6 +75,9 @@ Task<absl::Status> JobRun::Run() {
   deps_.counters.attempts.fetch_add(1, std::memory_order_relaxed);
   absl::Status outcome = Prepare();
   if (outcome.ok()) outcome = co_await attempt_.Run("attempt " + id_.str(), Attempt());
+  const bool own = stop_reason() != StopReason::kNone || GoesItsOwnWay(job_.spec) ||
+                   deadline_.Passed(deps_.transfer.clock);
+  EndTurn(deps_.transfer.pacer, turn_, facts_, outcome, own);
   co_return co_await Conclude(std::move(outcome));
 }
 
@@ -170,6 +179,7 @@ Task<absl::Status> JobRun::Restart() {
 Task<absl::Status> JobRun::Begin(const http::Response& response, std::uint64_t offset,
                                  std::optional<std::uint64_t> total_bytes,
                                  const Validator& validator) {
+  if (facts_.hops.size() <= 1) turn_.Answered();
   result_.final_url = ShownUrl(response.url, *url_);
   result_.http_status = response.head.status;
   result_.headers = ShownHeaders(response.head.headers);

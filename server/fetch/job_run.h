@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "fetch/attempt_report.h"
+#include "fetch/origin_pacer.h"
 #include "fetch/store_health.h"
 #include "fetch/supervised.h"
 #include "fetch/transfer.h"
@@ -17,7 +18,8 @@ namespace fetchd::fetch {
 
 /// Counters of the engine; atomics, so any shard may add.
 struct EngineCounters {
-  std::atomic<std::uint64_t> attempts{0}, retries{0}, succeeded{0}, failed{0}, interrupted{0};
+  std::atomic<std::uint64_t> attempts{0}, retries{0}, succeeded{0}, failed{0}, interrupted{0},
+      put_off{0};
   std::atomic<std::uint64_t> received_bytes{0};  ///< As they come.
 };
 
@@ -35,7 +37,7 @@ struct JobRunDeps {
   std::function<double()> uniform;  ///< In [0, 1).
 };
 
-enum class StopReason { kNone, kInterrupt, kCancel };
+enum class StopReason { kNone, kInterrupt, kPause, kCancel };
 
 /// Run() is the supervisor and is never cancelled itself; what Stop() cancels is the attempt inside
 /// it. The order of the end is what makes publication happen once: Sink::Commit (durable) ->
@@ -43,10 +45,11 @@ enum class StopReason { kNone, kInterrupt, kCancel };
 /// same destination again.
 class JobRun final : private Target {
  public:
-  JobRun(JobRunDeps deps, jobs::Claim claim, Permit permit, Duration permit_wait);
+  JobRun(JobRunDeps deps, jobs::Claim claim, Permit permit, OriginPacer::Turn turn,
+         Duration permit_wait);
 
   Task<absl::Status> Run();
-  /// Thread-safe; the first reason counts.
+  /// Thread-safe; of several reasons the last in StopReason's order counts.
   void Stop(StopReason reason);
 
   /// After Run(): removes the temporary file when a cancellation came too late for Run() to see it.
@@ -80,8 +83,10 @@ class JobRun final : private Target {
   Task<absl::Status> Publish();
   Task<absl::Status> SucceedUntouched();
   Task<absl::Status> Succeed(std::string destination, std::vector<Digest> digests);
-  Task<absl::Status> Interrupt();
+  Task<absl::Status> EndStopped();
   Task<absl::Status> FailOrRetry(absl::Status status);
+  std::optional<Duration> PauseInsteadOfRetry(Failure failure) const;
+  Task<absl::Status> PutOff(Failure failure, Duration pause);
   Task<absl::Status> Retry(Failure failure, Duration delay);
   Task<absl::Status> GiveUp(Failure failure);
   Task<bool> MismatchedBefore();
@@ -97,6 +102,7 @@ class JobRun final : private Target {
   jobs::Job job_;
   const std::int64_t fence_;
   Permit permit_;
+  OriginPacer::Turn turn_;
   const Duration permit_wait_;
   const WallTime started_at_;
   const SteadyTime began_;

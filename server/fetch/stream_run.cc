@@ -4,6 +4,7 @@
 
 #include "base/strings.h"
 #include "fetch/attempt_log.h"
+#include "fetch/pushback.h"
 #include "fetch/request.h"
 #include "fetch/shown.h"
 
@@ -73,15 +74,13 @@ Task<absl::Status> StreamRun::OneAttempt(int number) {
   facts_ = AttemptFacts();
   frame_ = {number, clock.WallNow(), {}, {}};
   const SteadyTime began = clock.Now();
-  const absl::StatusOr<Permit> permit =
-      co_await deps_.transfers.Acquire(1, clock, deadline_, "transfer permit");
-  CO_RETURN_IF_ERROR(permit.status());
-  frame_.permit_wait = clock.Now() - began;
-  deps_.counters.attempts.fetch_add(1, std::memory_order_relaxed);
-
   // Once a head is given, the body is that origin's: another's may differ where nobody looks.
   if (!head_given_) url_index_ = static_cast<std::size_t>(number - 1) % spec_.urls.size();
   CO_ASSIGN_OR_RETURN(url_, Url::Parse(spec_.urls[url_index_], deps_.transfer.config.url));
+  const absl::StatusOr<Permit> permit = co_await WaitForTurn();
+  CO_RETURN_IF_ERROR(permit.status());
+  deps_.counters.attempts.fetch_add(1, std::memory_order_relaxed);
+
   Transfer transfer(deps_.transfer, spec_, *url_, *this, verifier_, progress_, facts_,
                     {.buffer_bytes = kBufferBytes, .use = sink::BufferUse::kStream});
   Asked asked;
@@ -93,10 +92,41 @@ Task<absl::Status> StreamRun::OneAttempt(int number) {
              .total_bytes = total_bytes_,
              .source = source_};
   }
+  turn_ = deps_.transfer.pacer.Begin(url_->origin(), number > 1);
   absl::Status status = co_await transfer.Run(std::move(asked), deadline_);
+  const bool own = GoesItsOwnWay(spec_) || deadline_.Passed(clock);
+  EndTurn(deps_.transfer.pacer, turn_, facts_, status, own);
   if (status.ok()) status = Verify();
   frame_.took = clock.Now() - began;
   co_return status;
+}
+
+// A permit is never held while an origin is waited for, and an origin may be put on hold while a
+// permit is.
+Task<absl::StatusOr<Permit>> StreamRun::WaitForTurn() {
+  Clock& clock = deps_.transfer.clock;
+  while (true) {
+    CO_RETURN_IF_ERROR(co_await WaitForOrigin());
+    const SteadyTime from = clock.Now();
+    CO_ASSIGN_OR_RETURN(Permit permit,
+                        co_await deps_.transfers.Acquire(1, clock, deadline_, "transfer permit"));
+    frame_.permit_wait += clock.Now() - from;
+    if (!HoldsStreams(deps_.transfer.pacer.StateOf(url_->origin()).hold)) co_return permit;
+  }
+}
+
+// A caller is there and waits: what time ends soon enough is waited for, all else is said at once.
+// The limit on transfers is for jobs; connections are limited for both.
+Task<absl::Status> StreamRun::WaitForOrigin() {
+  Clock& clock = deps_.transfer.clock;
+  while (true) {
+    const OriginPacer::OriginState state = deps_.transfer.pacer.StateOf(url_->origin());
+    if (!HoldsStreams(state.hold)) co_return absl::OkStatus();
+    const bool short_wait = state.held_for && state.hold != Hold::kCircuitOpen &&
+                            !deadline_.Passed(clock.Now() + *state.held_for);
+    if (!short_wait) co_return OriginHeldError(state);
+    co_await clock.SleepFor(*state.held_for);
+  }
 }
 
 // Part of the attempt: one that brought other bytes than were asked for has failed.
@@ -169,6 +199,7 @@ Task<absl::Status> StreamRun::Restart() {
 Task<absl::Status> StreamRun::Begin(const http::Response& response, std::uint64_t offset,
                                     std::optional<std::uint64_t> total_bytes,
                                     const Validator& validator) {
+  if (facts_.hops.size() <= 1) turn_.Answered();
   // A first request with an offset has no validator of its own: the head that answers it gives one.
   const Validator earlier = validator_;
   validator_ = validator.empty() ? ValidatorOf(response.head.headers) : validator;

@@ -38,6 +38,8 @@ class StreamRun final : private Target {
 
   Task<absl::Status> AllAttempts();
   Task<absl::Status> OneAttempt(int number);
+  Task<absl::StatusOr<Permit>> WaitForTurn();
+  Task<absl::Status> WaitForOrigin();
   bool AllDelivered() const;
   absl::Status CheckResumable() const;
   absl::Status Verify();
@@ -55,6 +57,7 @@ class StreamRun final : private Target {
 
   AttemptFacts facts_;
   AttemptFrame frame_;
+  OriginPacer::Turn turn_;
   std::size_t url_index_ = 0;  ///< Of spec_.urls: the one in use.
   std::optional<Url> url_;     ///< That one.
   bool head_given_ = false;

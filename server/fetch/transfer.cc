@@ -7,6 +7,7 @@
 #include "base/strings.h"
 #include "fetch/declared_digests.h"
 #include "fetch/http_date.h"
+#include "fetch/pushback.h"
 #include "fetch/request.h"
 #include "http/error.h"
 
@@ -15,6 +16,10 @@ namespace {
 
 // Pumps whose reads and writes never suspend let others run every so many buffers.
 constexpr int kBuffersBetweenYields = 8;
+
+/// How long a job is put off whose redirect leads to an origin that is on hold until somebody lets
+/// it go on.
+constexpr Duration kHeldForUnknown = std::chrono::seconds(30);
 
 // May the same request succeed later? Decided by what went wrong before any head came.
 bool IsRetryable(const absl::Status& status) {
@@ -84,7 +89,8 @@ Task<absl::StatusOr<http::Response>> Transfer::Send(const Asked& asked) {
     request.decode = deps_.config.decode;
     request.decode->max_bytes = limit_bytes();
   }
-  const http::RedirectConfig redirects = RedirectsOf(spec_, deps_.config.redirects);
+  http::RedirectConfig redirects = RedirectsOf(spec_, deps_.config.redirects);
+  redirects.may_ask = [this](const Origin& origin) { return MayAsk(origin); };
   absl::StatusOr<http::Response> response =
       co_await client_.Send(std::move(request), call, redirects);
   if (!response.ok()) {
@@ -93,9 +99,21 @@ Task<absl::StatusOr<http::Response>> Transfer::Send(const Asked& asked) {
   }
   facts_.http_status = response->head.status;
   facts_.phase = Phase::kBody;
-  facts_.retry_after =
-      ParseRetryAfter(response->head.headers.Get("Retry-After"), deps_.clock.WallNow());
+  const WallTime now = deps_.clock.WallNow();
+  facts_.retry_after = ParseRetryAfter(response->head.headers.Get("Retry-After"), now);
+  // A quota may be that of a caller's own login.
+  const bool for_all =
+      spec_.headers.empty() && std::holds_alternative<std::monostate>(spec_.credentials);
+  facts_.wanted_pause = WantedPause(response->head.status, response->head.headers, now, for_all);
+  facts_.answered_by = response->url.origin();
   co_return response;
+}
+
+absl::Status Transfer::MayAsk(const Origin& origin) {
+  const OriginPacer::OriginState state = deps_.pacer.StateOf(origin);
+  if (!HoldsStreams(state.hold)) return absl::OkStatus();
+  facts_.held_for = state.held_for.value_or(kHeldForUnknown);
+  return OriginHeldError(state);
 }
 
 Task<absl::Status> Transfer::StartOver() {

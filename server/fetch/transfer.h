@@ -44,7 +44,10 @@ struct AttemptFacts {
   Phase phase = Phase::kPoolWait;
   int http_status = 0;  ///< Of the last head; 0 = none.
   std::optional<Duration> retry_after;
-  bool retryable = false;  ///< Of the error.
+  std::optional<Duration> wanted_pause;  ///< Of the last head: see WantedPause.
+  std::optional<Origin> answered_by;     ///< Who sent the last head; empty = nobody yet.
+  std::optional<Duration> held_for;      ///< Until the origin may be asked that a redirect led to.
+  bool retryable = false;                ///< Of the error.
 };
 
 /// What every transfer of a shard shares. References outlive it.
@@ -54,6 +57,7 @@ struct TransferDeps {
   std::shared_ptr<const egress::Policy> policy;
   sink::BufferPool& buffers;
   const EngineConfig& config;
+  OriginPacer& pacer;
   std::function<void(const Origin&)> count_retry;  ///< Of what is tried again later.
 };
 
@@ -80,6 +84,7 @@ class Transfer {
   Task<absl::Status> FetchAll(Asked asked);
   Task<absl::Status> Prepare(Asked& asked);
   Task<absl::StatusOr<http::Response>> Send(const Asked& asked);
+  absl::Status MayAsk(const Origin& origin);
   Task<absl::StatusOr<http::Response>> SendUntilUsable(Asked& asked, Judged& judged);
   Task<absl::Status> StartOver();
   void Declare(int status, const http::Headers& headers);

@@ -65,7 +65,10 @@ class Chain {
     if (visited_.contains(target->ToString())) {
       return RedirectError("REDIRECT_LOOP", Concat("redirect back to ", target->Redacted()));
     }
-    if (target->origin() != request.url.origin()) DropSecrets(request);
+    if (target->origin() != request.url.origin()) {
+      if (config_.may_ask) RETURN_IF_ERROR(config_.may_ask(target->origin()));
+      DropSecrets(request);
+    }
     request.redirected = true;
     request.downgraded |= request.url.is_https() && !target->is_https();
     request.url = *std::move(target);

@@ -1,6 +1,7 @@
 // Follows redirects (RFC 9110 15.4) over another client.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -15,6 +16,8 @@ struct RedirectConfig {
   bool allow_downgrade = false;  ///< https -> http.
   /// TLS profiles that say who we are, by a client certificate.
   std::vector<std::string> identifying_profiles;
+  /// Asked before another origin is; its error ends the chain. Null = all may be.
+  std::function<absl::Status(const Origin&)> may_ask;
 };
 
 /// Decorates `inner`; stateless, so one serves a whole shard.

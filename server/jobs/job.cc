@@ -1,7 +1,10 @@
 #include "jobs/job.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
+
+#include "base/url.h"
 
 namespace fetchd::jobs {
 namespace {
@@ -14,9 +17,18 @@ constexpr auto kStateNames = std::to_array<std::pair<State, const char*>>({
     {State::kSucceeded, "SUCCEEDED"},
     {State::kFailed, "FAILED"},
     {State::kCancelled, "CANCELLED"},
+    {State::kPaused, "PAUSED"},
 });
 
 }  // namespace
+
+std::string OriginOfAttempt(const FetchSpec& spec, int number) {
+  if (spec.urls.empty()) return std::string();
+  const auto turn = static_cast<std::size_t>(std::max(number, 1) - 1);
+  const auto url =
+      Url::Parse(spec.urls[turn % spec.urls.size()], UrlOptions{.ipv4_forms = Ipv4Forms::kWhatwg});
+  return url.ok() ? url->origin().ToString() : std::string();
+}
 
 const char* StateName(State state) {
   for (const auto& [value, name] : kStateNames) {
@@ -42,6 +54,8 @@ const char* AttemptOutcomeName(AttemptOutcome outcome) {
       return "SUCCEEDED";
     case AttemptOutcome::kFailed:
       return "FAILED";
+    case AttemptOutcome::kPutOff:
+      return "PUT_OFF";
     case AttemptOutcome::kInterrupted:
       return "INTERRUPTED";
     case AttemptOutcome::kCancelled:

@@ -65,9 +65,22 @@ struct FetchSpec {
   friend bool operator==(const FetchSpec&, const FetchSpec&) = default;
 };
 
+/// "https://host:port" of the URL that attempt `number` (from 1) asks, the primary or a mirror;
+/// empty when it cannot be read.
+std::string OriginOfAttempt(const FetchSpec& spec, int number);
+
 enum class Overwrite { kAlways, kNever, kIfDifferent };
 
-enum class State { kQueued, kRunning, kWaiting, kInterrupted, kSucceeded, kFailed, kCancelled };
+enum class State {
+  kQueued,
+  kRunning,
+  kWaiting,
+  kInterrupted,
+  kSucceeded,
+  kFailed,
+  kCancelled,
+  kPaused,
+};
 const char* StateName(State state);  ///< "QUEUED"
 std::optional<State> ParseState(std::string_view name);
 bool IsTerminal(State state);
@@ -99,7 +112,7 @@ struct HopRecord {
   int http_status = 0;
 };
 
-enum class AttemptOutcome { kSucceeded, kFailed, kInterrupted, kCancelled };
+enum class AttemptOutcome { kSucceeded, kFailed, kPutOff, kInterrupted, kCancelled };
 const char* AttemptOutcomeName(AttemptOutcome outcome);
 
 /// Kept for every attempt from the start; ended attempts only.
@@ -118,6 +131,10 @@ struct AttemptRecord {
   std::string decision;      ///< One sentence: what was decided next, and why.
   std::optional<Duration> retry_delay;
 };
+
+/// So many records are kept of a job: its first, and its latest.
+inline constexpr int kFirstAttemptRecords = 10;
+inline constexpr int kMaxAttemptRecords = 100;
 
 struct Result {
   std::string final_url;  ///< Its query is left out when a redirect led there (fetch/shown.h).
@@ -147,8 +164,9 @@ struct Job {
   WallTime ready_at{};     ///< Not before this; set by creation and by retries.
   std::optional<WallTime> not_before_at;  ///< As asked for at creation.
   std::optional<WallTime> started_at, finished_at;
-  std::optional<WallTime> retried_at;  ///< Of the last RetryRequested: deadline_at counts from it
-                                       ///< instead of created_at.
+  /// Of the last RetryRequested, moved on by pauses: deadline_at counts from it instead of
+  /// created_at.
+  std::optional<WallTime> retried_at;
 
   State state = State::kQueued;
   int attempt = 0;         ///< Attempts begun and not interrupted.

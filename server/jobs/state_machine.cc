@@ -1,5 +1,7 @@
 #include "jobs/state_machine.h"
 
+#include <algorithm>
+
 #include "base/strings.h"
 
 namespace fetchd::jobs {
@@ -20,7 +22,9 @@ struct Wait {
 };
 
 Wait WaitOf(const Job& job, WallTime now) {
-  if (job.ready_at <= now) return {"TRANSFER_PERMIT", "a free transfer (limits.transfers)"};
+  if (job.ready_at <= now)
+    return {"TRANSFER_PERMIT",
+            "a free transfer (limits.transfers) or its origin, which may have been on hold"};
   if (job.state == State::kWaiting) return {"RETRY", "its next attempt"};
   return {"START_TIME", "its start time"};
 }
@@ -53,10 +57,26 @@ class Applier {
     return MoveTo(State::kWaiting);
   }
 
+  absl::Status operator()(const PutOff& change) {
+    RETURN_IF_ERROR(CheckHeld());
+    job_.checkpoint = change.checkpoint;
+    job_.error = change.record.status;
+    job_.ready_at = change.retry_at;
+    job_.attempt -= 1;
+    return MoveTo(State::kWaiting);
+  }
+
   absl::Status operator()(const Interrupted& change) {
     RETURN_IF_ERROR(CheckHeld());
     job_.checkpoint = change.checkpoint;
     return Interrupt();
+  }
+
+  absl::Status operator()(const Paused& change) {
+    RETURN_IF_ERROR(CheckHeld());
+    job_.checkpoint = change.checkpoint;
+    job_.attempt -= 1;
+    return MoveTo(State::kPaused);
   }
 
   absl::Status operator()(const Succeeded& change) {
@@ -82,6 +102,23 @@ class Applier {
     if (IsTerminal(job_.state)) return NotAdmitted(job_, "cancelled", ": it has ended");
     job_.error = absl::CancelledError("cancelled on request");
     return End(State::kCancelled);
+  }
+
+  absl::Status operator()(const PauseRequested&) {
+    if (job_.state == State::kPaused) return absl::OkStatus();
+    if (job_.state == State::kRunning) return NotAdmitted(job_, "paused", ": its worker pauses it");
+    if (!IsClaimable(job_.state)) return NotAdmitted(job_, "paused", ": it has ended");
+    return MoveTo(State::kPaused);
+  }
+
+  absl::Status operator()(const ResumeRequested&) {
+    if (IsTerminal(job_.state)) return NotAdmitted(job_, "resumed", ": it has ended");
+    if (job_.state != State::kPaused) return absl::OkStatus();
+    const auto pause = std::max(now_ - job_.updated_at, WallTime::duration::zero());
+    job_.deadline_at += pause;
+    job_.retried_at = job_.retried_at.value_or(job_.created_at) + pause;
+    job_.ready_at = std::max(now_, job_.not_before_at.value_or(now_));
+    return MoveTo(State::kQueued);
   }
 
   absl::Status operator()(const RetryRequested&) {

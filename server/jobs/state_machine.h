@@ -18,10 +18,21 @@ struct AttemptFailed {
   WallTime retry_at;
   Checkpoint checkpoint;
 };  ///< RUNNING -> WAITING.
+/// The origin asked for time. RUNNING -> WAITING; attempt - 1: none is consumed.
+struct PutOff {
+  AttemptRecord record;
+  WallTime retry_at;
+  Checkpoint checkpoint;
+};
 struct Interrupted {
   AttemptRecord record;
   Checkpoint checkpoint;
 };  ///< RUNNING -> INTERRUPTED; attempt - 1: none is consumed.
+/// By a worker that PauseRequested could not reach in the store. RUNNING -> PAUSED; attempt - 1.
+struct Paused {
+  AttemptRecord record;
+  Checkpoint checkpoint;
+};
 struct Succeeded {
   AttemptRecord record;
   Result result;
@@ -37,6 +48,11 @@ struct AttemptCancelled {
 // By a caller.
 struct CancelRequested {
 };  ///< Any live state -> CANCELLED at once; CANCELLED stays; ended otherwise: FAILED_PRECONDITION.
+/// QUEUED, WAITING, INTERRUPTED -> PAUSED; PAUSED stays. A RUNNING job is paused by its worker.
+struct PauseRequested {};
+/// PAUSED -> QUEUED, ready at once but for its start time; the deadline moves on by the pause. Live
+/// otherwise: stays.
+struct ResumeRequested {};
 struct RetryRequested {
 };  ///< FAILED, CANCELLED -> QUEUED; attempt = 0, checkpoint kept, deadline renewed by its length.
 // By the process.
@@ -45,8 +61,9 @@ struct Recovered {};  ///< RUNNING -> INTERRUPTED; attempt - 1: the process that
 /// the deadline passed while nothing ran. Not before the deadline. No attempt is consumed.
 struct Expired {};
 
-using Change = std::variant<Claimed, CheckpointTaken, AttemptFailed, Interrupted, Succeeded, GaveUp,
-                            AttemptCancelled, CancelRequested, RetryRequested, Recovered, Expired>;
+using Change = std::variant<Claimed, CheckpointTaken, AttemptFailed, PutOff, Interrupted, Paused,
+                            Succeeded, GaveUp, AttemptCancelled, CancelRequested, PauseRequested,
+                            ResumeRequested, RetryRequested, Recovered, Expired>;
 
 /// Changes `job`, or leaves it as it was and returns FAILED_PRECONDITION (the state does not admit
 /// the change; says both). A worker's change on a job that is no longer RUNNING is ABORTED: it lost

@@ -20,6 +20,16 @@ struct Claim {
   std::int64_t fence = 0;
 };
 
+/// How many jobs an origin may be given now.
+struct Room {
+  int jobs = 0;
+  int retries = 0;  ///< Of these: jobs that have had an attempt.
+};
+/// By the origin that a job's next attempt asks, "https://host:port"; empty for URLs that nobody
+/// can read. Called inside the store's transaction, from any thread: it must not block. Null = no
+/// limit.
+using RoomOf = std::function<Room(const std::string& origin)>;
+
 struct CreateOutcome {
   Job job;
   bool created = false;  ///< false: an earlier job with this request_id and the same content.
@@ -67,13 +77,17 @@ class Store {
   virtual ~Store() = default;
   virtual Task<absl::StatusOr<CreateOutcome>> Create(Job job) = 0;
   virtual Task<absl::StatusOr<Job>> Get(JobId id) = 0;
+  /// The first kFirstAttemptRecords and the latest ones, kMaxAttemptRecords in all.
   virtual Task<absl::StatusOr<std::vector<AttemptRecord>>> Attempts(JobId id) = 0;
   virtual Task<absl::StatusOr<JobPage>> List(JobFilter filter, int page_size,
                                              std::string page_token) = 0;
-  /// Applies Claimed to up to `limit` ready jobs: ready_at <= now, by priority, then oldest first.
-  virtual Task<absl::StatusOr<std::vector<Claim>>> ClaimReady(int limit) = 0;
-  /// When the next job becomes ready; nullopt when none waits.
-  virtual Task<absl::StatusOr<std::optional<WallTime>>> NextReadyAt() = 0;
+  /// Applies Claimed to up to `limit` jobs that are ready (ready_at <= now) and whose origin has
+  /// room: by ready_at, where a point of priority counts as 6 seconds, so that nothing waits for
+  /// ever. Where very many origins have jobs, not all are looked at in each call, but all in turn.
+  virtual Task<absl::StatusOr<std::vector<Claim>>> ClaimReady(int limit, RoomOf room_of) = 0;
+  /// When the next job becomes ready whose origin has room, or another one before that; now or
+  /// earlier when one is ready; nullopt when there is none.
+  virtual Task<absl::StatusOr<std::optional<WallTime>>> NextReadyAt(RoomOf room_of) = 0;
   /// Applies Expired to up to `limit` jobs that wait and whose deadline has passed, the earliest
   /// first; returns them.
   virtual Task<absl::StatusOr<std::vector<Job>>> Expire(int limit) = 0;

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 
+#include "rpc/convert_pacing.h"
 #include "rpc/convert_time.h"
 #include "rpc/status.h"
 
@@ -87,7 +88,7 @@ void AdminServiceImpl::WriteClient(v1::Status& out) const {
   const http::ClientStats client = deps_.client.Stats();
   v1::Status::Limit& connections = *out.mutable_connections();
   connections.set_in_use(client.open);
-  connections.set_peak(client.dials.peak_in_flight);
+  connections.set_peak(client.open_peak);
   connections.set_limit(config_.max_connections);
   connections.set_waiting(client.waiting);
   *out.mutable_dials() = DialsToProto(client.dials);
@@ -128,6 +129,24 @@ grpc::ServerUnaryReactor* AdminServiceImpl::Drain(grpc::CallbackServerContext*,
   const SteadyTime deadline = deps_.drain(grace);
   const Duration left = deadline - deps_.clock.Now();
   *response->mutable_deadline() = ToProto(deps_.clock.WallNow() + left);
+  return EndCall(std::make_shared<UnaryCall>(), absl::OkStatus());
+}
+
+grpc::ServerUnaryReactor* AdminServiceImpl::ListOrigins(grpc::CallbackServerContext*,
+                                                        const v1::ListOriginsRequest*,
+                                                        v1::ListOriginsResponse* response) {
+  for (const auto& state : deps_.engine.Origins()) *response->add_origins() = ToProto(state);
+  return EndCall(std::make_shared<UnaryCall>(), absl::OkStatus());
+}
+
+grpc::ServerUnaryReactor* AdminServiceImpl::SetOriginLimits(
+    grpc::CallbackServerContext*, const v1::SetOriginLimitsRequest* request,
+    v1::OriginState* response) {
+  const absl::StatusOr<Origin> origin = ParseOrigin(request->origin(), config_.url);
+  if (!origin.ok()) return EndCall(std::make_shared<UnaryCall>(), origin.status());
+  const absl::StatusOr<fetch::OriginLimits> limits = FromProto(request->limits());
+  if (!limits.ok()) return EndCall(std::make_shared<UnaryCall>(), limits.status());
+  *response = ToProto(deps_.engine.SetOriginLimits(*origin, *limits));
   return EndCall(std::make_shared<UnaryCall>(), absl::OkStatus());
 }
 

@@ -9,9 +9,11 @@
 namespace fetchd::rpc {
 
 /// As FetchServiceImpl: handlers run on gRPC's threads and never block.
-class AdminServiceImpl final
-    : public v1::AdminService::WithCallbackMethod_GetStatus<
-          v1::AdminService::WithCallbackMethod_Drain<v1::AdminService::Service>> {
+class AdminServiceImpl final : public v1::AdminService::WithCallbackMethod_GetStatus<
+                                   v1::AdminService::WithCallbackMethod_Drain<
+                                       v1::AdminService::WithCallbackMethod_ListOrigins<
+                                           v1::AdminService::WithCallbackMethod_SetOriginLimits<
+                                               v1::AdminService::Service>>>> {
  public:
   AdminServiceImpl(const ServerDeps& deps, const ServerConfig& config, CallGroups& groups);
 
@@ -21,6 +23,12 @@ class AdminServiceImpl final
   grpc::ServerUnaryReactor* Drain(grpc::CallbackServerContext* context,
                                   const v1::DrainRequest* request,
                                   v1::DrainResponse* response) override;
+  grpc::ServerUnaryReactor* ListOrigins(grpc::CallbackServerContext* context,
+                                        const v1::ListOriginsRequest* request,
+                                        v1::ListOriginsResponse* response) override;
+  grpc::ServerUnaryReactor* SetOriginLimits(grpc::CallbackServerContext* context,
+                                            const v1::SetOriginLimitsRequest* request,
+                                            v1::OriginState* response) override;
 
  private:
   Task<absl::Status> DoGetStatus(v1::Status* response);

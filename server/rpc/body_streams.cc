@@ -65,9 +65,11 @@ class StreamWriter {
 
   absl::Status CutOffIfLate(const absl::Status& status) {
     if (!absl::IsDeadlineExceeded(status)) return status;
-    const absl::Status stalled = absl::DeadlineExceededError(
-        Concat("the caller took nothing for ", idle_ / std::chrono::milliseconds(1),
-               " ms (timeouts.caller_idle): go on from the offset behind the last message"));
+    const absl::Status stalled = WithReason(
+        absl::DeadlineExceededError(
+            Concat("the caller took nothing for ", idle_ / std::chrono::milliseconds(1),
+                   " ms (timeouts.caller_idle): go on from the offset behind the last message")),
+        {"CALLER_IDLE", {}});
     call_.CutOff(stalled);
     return stalled;
   }

@@ -12,6 +12,8 @@ v1::Attempt::Outcome OutcomeToProto(jobs::AttemptOutcome outcome) {
       return v1::Attempt::OUTCOME_SUCCEEDED;
     case jobs::AttemptOutcome::kFailed:
       return v1::Attempt::OUTCOME_FAILED;
+    case jobs::AttemptOutcome::kPutOff:
+      return v1::Attempt::OUTCOME_PUT_OFF;
     case jobs::AttemptOutcome::kInterrupted:
       return v1::Attempt::OUTCOME_INTERRUPTED;
     case jobs::AttemptOutcome::kCancelled:

@@ -69,7 +69,7 @@ absl::StatusOr<jobs::State> ReadState(int state, const std::string& field) {
   for (const jobs::State candidate :
        {jobs::State::kQueued, jobs::State::kRunning, jobs::State::kWaiting,
         jobs::State::kInterrupted, jobs::State::kSucceeded, jobs::State::kFailed,
-        jobs::State::kCancelled}) {
+        jobs::State::kCancelled, jobs::State::kPaused}) {
     if (ToProto(candidate) == state) return candidate;
   }
   return InvalidField(field, "unknown state");
@@ -155,6 +155,8 @@ v1::Job::State ToProto(jobs::State state) {
       return v1::Job::SUCCEEDED;
     case jobs::State::kFailed:
       return v1::Job::FAILED;
+    case jobs::State::kPaused:
+      return v1::Job::PAUSED;
     case jobs::State::kCancelled:
       return v1::Job::CANCELLED;
   }

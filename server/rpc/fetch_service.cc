@@ -6,6 +6,7 @@
 #include "base/strings.h"
 #include "rpc/convert_attempt.h"
 #include "rpc/convert_job.h"
+#include "rpc/convert_pacing.h"
 #include "rpc/job_watch.h"
 #include "rpc/status.h"
 
@@ -96,10 +97,14 @@ Task<absl::Status> FetchServiceImpl::DoGetJob(JobId id, bool with_attempts, v1::
   if (!job.ok()) co_return job.status();
   *response = Present(*job);
   if (!with_attempts) co_return absl::OkStatus();
+  co_return co_await AddAttempts(id, response);
+}
+
+Task<absl::Status> FetchServiceImpl::AddAttempts(JobId id, v1::Job* job) {
   const absl::StatusOr<std::vector<jobs::AttemptRecord>> attempts =
-      co_await deps_.store.Attempts(id);
+      co_await deps_.store.Attempts(std::move(id));
   if (!attempts.ok()) co_return attempts.status();
-  for (const jobs::AttemptRecord& record : *attempts) *response->add_attempts() = ToProto(record);
+  for (const jobs::AttemptRecord& record : *attempts) *job->add_attempts() = ToProto(record);
   co_return absl::OkStatus();
 }
 
@@ -141,6 +146,55 @@ Task<absl::Status> FetchServiceImpl::DoCancelJob(JobId id, v1::Job* response) {
   if (!job.ok()) co_return job.status();
   *response = Present(*job);
   co_return absl::OkStatus();
+}
+
+grpc::ServerUnaryReactor* FetchServiceImpl::PauseJob(grpc::CallbackServerContext*,
+                                                     const v1::PauseJobRequest* request,
+                                                     v1::Job* response) {
+  const absl::StatusOr<JobId> id = ParseName(request->name(), "name");
+  if (!id.ok()) return EndCall(NewUnaryCall(), id.status());
+  return StartCall(groups_.Next(), "PauseJob", NewUnaryCall(), DoPauseJob(*id, response));
+}
+
+Task<absl::Status> FetchServiceImpl::DoPauseJob(JobId id, v1::Job* response) {
+  const absl::StatusOr<jobs::Job> job = co_await deps_.engine.Pause(id);
+  if (!job.ok()) co_return job.status();
+  *response = Present(*job);
+  co_return absl::OkStatus();
+}
+
+grpc::ServerUnaryReactor* FetchServiceImpl::ResumeJob(grpc::CallbackServerContext*,
+                                                      const v1::ResumeJobRequest* request,
+                                                      v1::Job* response) {
+  if (deps_.drain_signal.draining()) return EndCall(NewUnaryCall(), DrainingError());
+  const absl::StatusOr<JobId> id = ParseName(request->name(), "name");
+  if (!id.ok()) return EndCall(NewUnaryCall(), id.status());
+  return StartCall(groups_.Next(), "ResumeJob", NewUnaryCall(), DoResumeJob(*id, response));
+}
+
+Task<absl::Status> FetchServiceImpl::DoResumeJob(JobId id, v1::Job* response) {
+  const absl::StatusOr<jobs::Job> job =
+      co_await deps_.store.Update(id, jobs::Change(jobs::ResumeRequested()));
+  if (!job.ok()) co_return job.status();
+  deps_.engine.Wake();
+  *response = Present(*job);
+  co_return absl::OkStatus();
+}
+
+grpc::ServerUnaryReactor* FetchServiceImpl::ExplainJob(grpc::CallbackServerContext*,
+                                                       const v1::ExplainJobRequest* request,
+                                                       v1::ExplainJobResponse* response) {
+  const absl::StatusOr<JobId> id = ParseName(request->name(), "name");
+  if (!id.ok()) return EndCall(NewUnaryCall(), id.status());
+  return StartCall(groups_.Next(), "ExplainJob", NewUnaryCall(), DoExplainJob(*id, response));
+}
+
+Task<absl::Status> FetchServiceImpl::DoExplainJob(JobId id, v1::ExplainJobResponse* response) {
+  const absl::StatusOr<jobs::Job> job = co_await deps_.store.Get(id);
+  if (!job.ok()) co_return job.status();
+  *response->mutable_job() = Present(*job);
+  if (const auto wait = deps_.engine.WaitOf(*job)) *response->mutable_wait() = ToProto(*wait);
+  co_return co_await AddAttempts(id, response->mutable_job());
 }
 
 grpc::ServerUnaryReactor* FetchServiceImpl::RetryJob(grpc::CallbackServerContext*,

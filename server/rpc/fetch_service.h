@@ -21,13 +21,16 @@ using FetchServiceBase =
     v1::FetchService::WithCallbackMethod_CreateJob<v1::FetchService::WithCallbackMethod_CreateJobs<
         v1::FetchService::WithCallbackMethod_GetJob<v1::FetchService::WithCallbackMethod_ListJobs<
             v1::FetchService::WithCallbackMethod_CancelJob<
-                v1::FetchService::WithCallbackMethod_RetryJob<
-                    v1::FetchService::WithCallbackMethod_DeleteJob<
-                        v1::FetchService::WithCallbackMethod_WatchJobs<
-                            v1::FetchService::WithRawCallbackMethod_Fetch<
-                                v1::FetchService::WithRawCallbackMethod_ReadBody<
-                                    v1::FetchService::WithCallbackMethod_CheckUrl<
-                                        v1::FetchService::Service>>>>>>>>>>>;
+                v1::FetchService::WithCallbackMethod_PauseJob<
+                    v1::FetchService::WithCallbackMethod_ResumeJob<
+                        v1::FetchService::WithCallbackMethod_ExplainJob<
+                            v1::FetchService::WithCallbackMethod_RetryJob<
+                                v1::FetchService::WithCallbackMethod_DeleteJob<
+                                    v1::FetchService::WithCallbackMethod_WatchJobs<
+                                        v1::FetchService::WithRawCallbackMethod_Fetch<
+                                            v1::FetchService::WithRawCallbackMethod_ReadBody<
+                                                v1::FetchService::WithCallbackMethod_CheckUrl<
+                                                    v1::FetchService::Service>>>>>>>>>>>>>>;
 
 /// Handlers run on gRPC's threads and never block. Owner: Server, which stops `groups` first.
 class FetchServiceImpl final : public FetchServiceBase {
@@ -54,6 +57,15 @@ class FetchServiceImpl final : public FetchServiceBase {
   grpc::ServerUnaryReactor* CancelJob(grpc::CallbackServerContext* context,
                                       const v1::CancelJobRequest* request,
                                       v1::Job* response) override;
+  grpc::ServerUnaryReactor* PauseJob(grpc::CallbackServerContext* context,
+                                     const v1::PauseJobRequest* request,
+                                     v1::Job* response) override;
+  grpc::ServerUnaryReactor* ResumeJob(grpc::CallbackServerContext* context,
+                                      const v1::ResumeJobRequest* request,
+                                      v1::Job* response) override;
+  grpc::ServerUnaryReactor* ExplainJob(grpc::CallbackServerContext* context,
+                                       const v1::ExplainJobRequest* request,
+                                       v1::ExplainJobResponse* response) override;
   grpc::ServerUnaryReactor* RetryJob(grpc::CallbackServerContext* context,
                                      const v1::RetryJobRequest* request,
                                      v1::Job* response) override;
@@ -77,6 +89,10 @@ class FetchServiceImpl final : public FetchServiceBase {
   Task<absl::Status> DoListJobs(jobs::JobFilter filter, int page_size, std::string page_token,
                                 v1::ListJobsResponse* response);
   Task<absl::Status> DoCancelJob(JobId id, v1::Job* response);
+  Task<absl::Status> DoPauseJob(JobId id, v1::Job* response);
+  Task<absl::Status> DoResumeJob(JobId id, v1::Job* response);
+  Task<absl::Status> AddAttempts(JobId id, v1::Job* job);
+  Task<absl::Status> DoExplainJob(JobId id, v1::ExplainJobResponse* response);
   Task<absl::Status> DoRetryJob(JobId id, v1::Job* response);
   Task<absl::Status> DoDeleteJob(JobId id);
   Task<absl::Status> DoCheckUrl(Url url, v1::CheckUrlResponse* response);

@@ -114,8 +114,11 @@ absl::StatusOr<Job> ChangeJob(Transaction& transaction, const JobId& id,
 }
 
 absl::StatusOr<std::vector<jobs::Claim>> ClaimJobs(Transaction& transaction, int limit,
-                                                   WallTime now) {
-  ASSIGN_OR_RETURN(std::vector<StoredJob> ready, transaction.jobs.Ready(now, limit));
+                                                   WallTime now, const jobs::RoomOf& room_of,
+                                                   LaneCursor& cursor) {
+  ASSIGN_OR_RETURN(const std::vector<std::string> ids,
+                   ReadyJobs(transaction.jobs.database(), now, limit, room_of, cursor));
+  ASSIGN_OR_RETURN(std::vector<StoredJob> ready, transaction.jobs.Rows(ids));
   ASSIGN_OR_RETURN(std::vector<Job> claimed,
                    ApplyToAll(transaction, jobs::Claimed(), now, std::move(ready)));
   std::vector<jobs::Claim> claims;

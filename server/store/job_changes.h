@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "jobs/store.h"
+#include "store/ready_jobs.h"
 #include "store/writer.h"
 
 namespace fetchd::store {
@@ -22,7 +23,8 @@ absl::StatusOr<jobs::Job> ChangeJob(Transaction& transaction, const JobId& id,
                                     std::optional<std::int64_t> fence, const jobs::Change& change,
                                     WallTime now);
 absl::StatusOr<std::vector<jobs::Claim>> ClaimJobs(Transaction& transaction, int limit,
-                                                   WallTime now);
+                                                   WallTime now, const jobs::RoomOf& room_of,
+                                                   LaneCursor& cursor);
 absl::StatusOr<std::vector<jobs::Job>> ExpireJobs(Transaction& transaction, int limit,
                                                   WallTime now);
 absl::StatusOr<std::uint64_t> RecoverJobs(Transaction& transaction, WallTime now);

@@ -1,10 +1,8 @@
 #include "store/job_table.h"
 
-#include <limits>
 #include <utility>
 
 #include "base/strings.h"
-#include "base/url.h"
 #include "store/record_codec.h"
 #include "store/spec_codec.h"
 
@@ -42,9 +40,6 @@ enum Column {
 };
 
 constexpr char kJobById[] = "SELECT " FETCHD_STORE_JOB_COLUMNS " FROM jobs AS j WHERE j.id = ?1";
-
-// Above every priority.
-constexpr std::int64_t kNoPriority = std::numeric_limits<std::int64_t>::max();
 
 absl::StatusOr<JobId> ReadId(const std::string& text) {
   absl::StatusOr<JobId> id = JobId::Parse(text);
@@ -90,12 +85,6 @@ absl::Status DamagedError(const absl::Status& why) {
   return WithReason(
       absl::DataLossError(Concat("what the database holds of it is damaged: ", MessageOf(why))),
       {"JOB_DAMAGED", {}});
-}
-
-std::string OriginOf(const jobs::FetchSpec& spec) {
-  if (spec.urls.empty()) return std::string();
-  const auto url = Url::Parse(spec.urls[0], UrlOptions{.ipv4_forms = Ipv4Forms::kWhatwg});
-  return url.ok() ? url->origin().ToString() : std::string();
 }
 
 absl::StatusOr<Job> JobTable::ReadJob(const Query& row, int first) const {
@@ -154,13 +143,6 @@ absl::StatusOr<std::vector<jobs::AttemptRecord>> JobTable::Attempts(const std::s
   }
 }
 
-absl::StatusOr<std::optional<std::int64_t>> JobTable::NextPriority(std::int64_t below) {
-  Query query(db_, kNextPriority, below);
-  ASSIGN_OR_RETURN(const bool found, query.Step());
-  if (!found) return std::nullopt;
-  return query.Int(0);
-}
-
 absl::Status JobTable::ReadAll(Query& query, std::vector<StoredJob>& into) const {
   while (true) {
     ASSIGN_OR_RETURN(const bool found, query.Step());
@@ -170,30 +152,14 @@ absl::Status JobTable::ReadAll(Query& query, std::vector<StoredJob>& into) const
   }
 }
 
-absl::StatusOr<std::vector<StoredJob>> JobTable::Ready(WallTime now, int limit) {
-  std::vector<StoredJob> ready;
-  std::int64_t below = kNoPriority;
-  while (static_cast<int>(ready.size()) < limit) {
-    ASSIGN_OR_RETURN(const std::optional<std::int64_t> priority, NextPriority(below));
-    if (!priority) break;
-    Query query(db_, kReadyJobs, *priority, now, limit - static_cast<int>(ready.size()));
-    RETURN_IF_ERROR(ReadAll(query, ready));
-    below = *priority;
+absl::StatusOr<std::vector<StoredJob>> JobTable::Rows(const std::vector<std::string>& ids) {
+  std::vector<StoredJob> rows;
+  rows.reserve(ids.size());
+  for (const std::string& id : ids) {
+    Query query(db_, kJobById, id);
+    RETURN_IF_ERROR(ReadAll(query, rows));
   }
-  return ready;
-}
-
-absl::StatusOr<std::optional<WallTime>> JobTable::NextReadyAt() {
-  std::optional<WallTime> next;
-  std::int64_t below = kNoPriority;
-  while (true) {
-    ASSIGN_OR_RETURN(const std::optional<std::int64_t> priority, NextPriority(below));
-    if (!priority) return next;
-    Query query(db_, kFirstReadyAt, *priority);
-    ASSIGN_OR_RETURN(const bool found, query.Step());
-    if (found && (!next || query.Time(0) < *next)) next = query.Time(0);
-    below = *priority;
-  }
+  return rows;
 }
 
 absl::StatusOr<std::vector<StoredJob>> JobTable::PastDeadline(WallTime now, int limit) {

@@ -22,21 +22,6 @@ namespace fetchd::store {
 /// The condition of the indexes jobs_ready and jobs_deadline, word for word.
 #define FETCHD_STORE_CLAIMABLE "state IN ('QUEUED', 'WAITING', 'INTERRUPTED')"
 
-/// The highest priority below ?1 that a claimable job has.
-inline constexpr char kNextPriority[] =
-    "SELECT priority FROM jobs INDEXED BY jobs_ready"
-    " WHERE " FETCHD_STORE_CLAIMABLE " AND priority < ?1 ORDER BY priority DESC LIMIT 1";
-/// Ready jobs of priority ?1 at the time ?2, oldest first, at most ?3.
-inline constexpr char kReadyJobs[] = "SELECT " FETCHD_STORE_JOB_COLUMNS
-                                     " FROM jobs AS j INDEXED BY jobs_ready"
-                                     " WHERE " FETCHD_STORE_CLAIMABLE
-                                     " AND priority = ?1 AND ready_at <= ?2"
-                                     " ORDER BY ready_at, id LIMIT ?3";
-/// When the first claimable job of priority ?1 becomes ready.
-inline constexpr char kFirstReadyAt[] =
-    "SELECT ready_at FROM jobs INDEXED BY jobs_ready"
-    " WHERE " FETCHD_STORE_CLAIMABLE " AND priority = ?1 ORDER BY ready_at LIMIT 1";
-
 /// Claimable jobs whose deadline is at ?1 or before, the earliest first, at most ?2.
 inline constexpr char kExpiredJobs[] =
     "SELECT " FETCHD_STORE_JOB_COLUMNS
@@ -60,6 +45,8 @@ class JobTable {
  public:
   JobTable(Database& database, const Sealer& sealer) : db_(database), sealer_(sealer) {}
 
+  Database& database() { return db_; }
+
   /// Reads the job from columns `first`.. of the query's row. DATA_LOSS when the row is damaged.
   absl::StatusOr<jobs::Job> ReadJob(const Query& row, int first = 0) const;
   /// To be shown: what can be read of a damaged row, with that as its error. nullopt when not even
@@ -71,9 +58,8 @@ class JobTable {
   absl::StatusOr<jobs::Job> LoadToShow(const std::string& id);
   /// A record that is damaged is there, but empty.
   absl::StatusOr<std::vector<jobs::AttemptRecord>> Attempts(const std::string& id);
-  /// Ready jobs, by priority, then oldest first.
-  absl::StatusOr<std::vector<StoredJob>> Ready(WallTime now, int limit);
-  absl::StatusOr<std::optional<WallTime>> NextReadyAt();
+  /// Those of `ids` that there are, in their order.
+  absl::StatusOr<std::vector<StoredJob>> Rows(const std::vector<std::string>& ids);
   /// Claimable jobs whose deadline has passed at `now`, the earliest first.
   absl::StatusOr<std::vector<StoredJob>> PastDeadline(WallTime now, int limit);
   absl::StatusOr<std::vector<StoredJob>> In(jobs::State state);
@@ -99,7 +85,6 @@ class JobTable {
   absl::StatusOr<std::int64_t> Delete(const jobs::Job& job, WallTime at);
 
  private:
-  absl::StatusOr<std::optional<std::int64_t>> NextPriority(std::int64_t below);
   absl::Status ReadAll(Query& query, std::vector<StoredJob>& into) const;
 
   Database& db_;
@@ -108,8 +93,5 @@ class JobTable {
 
 /// DATA_LOSS, reason JOB_DAMAGED: the error of a job whose row is damaged.
 absl::Status DamagedError(const absl::Status& why);
-
-/// "https://host:port" of the first URL; empty when there is none.
-std::string OriginOf(const jobs::FetchSpec& spec);
 
 }  // namespace fetchd::store

@@ -30,14 +30,16 @@ absl::Status JobTable::Insert(const Job& job, const std::string& fingerprint) {
       "INSERT INTO jobs (id, state, priority, ready_at, created_at, updated_at, deadline_at,"
       " retried_at, started_at, finished_at, attempt, fence, origin, destination,"
       " destination_template, overwrite, request_id, fingerprint, labels, spec, sealed,"
-      " key_id, checkpoint, error, result, not_before_at)"
-      " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      " key_id, checkpoint, error, result, not_before_at, lane, retry)"
+      " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
+      " ?, ?)",
       job.id.str(), jobs::StateName(job.state), job.priority, job.ready_at, job.created_at,
       job.updated_at, job.deadline_at, job.retried_at, job.started_at, job.finished_at, job.attempt,
-      job.fence, OriginOf(job.spec), job.destination, job.destination_template,
+      job.fence, jobs::OriginOfAttempt(job.spec, 1), job.destination, job.destination_template,
       OverwriteName(job.overwrite), NullWhenEmpty(job.request_id), Blob{fingerprint},
       EncodeLabels(job.labels), EncodeSpec(job.spec), sealed_blob, key_id,
-      EncodeCheckpoint(job.checkpoint), EncodeStatus(job.error), result, job.not_before_at);
+      EncodeCheckpoint(job.checkpoint), EncodeStatus(job.error), result, job.not_before_at,
+      jobs::OriginOfAttempt(job.spec, job.attempt + 1), job.attempt > 0 ? 1 : 0);
   RETURN_IF_ERROR(query.Run());
   for (const auto& [key, value] : job.labels) {
     Query label(db_, "INSERT INTO labels (job_id, key, value) VALUES (?, ?, ?)", job.id.str(), key,
@@ -52,10 +54,11 @@ absl::Status JobTable::Save(const Job& job) {
   Query query(db_,
               "UPDATE jobs SET state = ?2, ready_at = ?3, updated_at = ?4, deadline_at = ?5,"
               " retried_at = ?6, started_at = ?7, finished_at = ?8, attempt = ?9, fence = ?10,"
-              " checkpoint = ?11, error = ?12, result = ?13 WHERE id = ?1",
+              " checkpoint = ?11, error = ?12, result = ?13, lane = ?14, retry = ?15 WHERE id = ?1",
               job.id.str(), jobs::StateName(job.state), job.ready_at, job.updated_at,
               job.deadline_at, job.retried_at, job.started_at, job.finished_at, job.attempt,
-              job.fence, EncodeCheckpoint(job.checkpoint), EncodeStatus(job.error), result);
+              job.fence, EncodeCheckpoint(job.checkpoint), EncodeStatus(job.error), result,
+              jobs::OriginOfAttempt(job.spec, job.attempt + 1), job.attempt > 0 ? 1 : 0);
   return query.Run();
 }
 
@@ -72,7 +75,15 @@ absl::Status JobTable::AddAttempt(const std::string& id, const jobs::AttemptReco
               "INSERT INTO attempts (job_id, ordinal, record) VALUES (?1,"
               " (SELECT coalesce(max(ordinal), 0) + 1 FROM attempts WHERE job_id = ?1), ?2)",
               id, EncodeAttempt(record));
-  return query.Run();
+  RETURN_IF_ERROR(query.Run());
+  // An origin may put a job off thousands of times.
+  static_assert(jobs::kMaxAttemptRecords > jobs::kFirstAttemptRecords);
+  Query middle(db_,
+               "DELETE FROM attempts WHERE job_id = ?1 AND ordinal > ?2 AND ordinal <="
+               " (SELECT max(ordinal) FROM attempts WHERE job_id = ?1) - ?3",
+               id, jobs::kFirstAttemptRecords,
+               jobs::kMaxAttemptRecords - jobs::kFirstAttemptRecords);
+  return middle.Run();
 }
 
 absl::StatusOr<std::int64_t> JobTable::AddEvent(const std::string& id, State state, WallTime at) {
@@ -91,8 +102,8 @@ absl::StatusOr<std::int64_t> JobTable::Delete(const Job& job, WallTime at) {
   Query event(db_,
               "INSERT INTO events (job_id, state, at, deleted, origin, created_at, labels)"
               " VALUES (?, ?, ?, 1, ?, ?, ?)",
-              job.id.str(), jobs::StateName(job.state), at, OriginOf(job.spec), job.created_at,
-              EncodeLabels(job.labels));
+              job.id.str(), jobs::StateName(job.state), at, jobs::OriginOfAttempt(job.spec, 1),
+              job.created_at, EncodeLabels(job.labels));
   RETURN_IF_ERROR(event.Run());
   return sqlite3_last_insert_rowid(db_.handle());
 }

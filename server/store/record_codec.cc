@@ -106,8 +106,9 @@ HopRecord HopFromJson(const json::value& value) {
 }
 
 AttemptOutcome OutcomeFromText(std::string_view name) {
-  for (const auto outcome : {AttemptOutcome::kSucceeded, AttemptOutcome::kFailed,
-                             AttemptOutcome::kInterrupted, AttemptOutcome::kCancelled}) {
+  for (const auto outcome :
+       {AttemptOutcome::kSucceeded, AttemptOutcome::kFailed, AttemptOutcome::kPutOff,
+        AttemptOutcome::kInterrupted, AttemptOutcome::kCancelled}) {
     if (name == jobs::AttemptOutcomeName(outcome)) return outcome;
   }
   throw std::invalid_argument("unknown outcome of an attempt");

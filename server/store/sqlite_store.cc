@@ -10,6 +10,7 @@
 #include "store/job_key.h"
 #include "store/job_queries.h"
 #include "store/readers.h"
+#include "store/ready_jobs.h"
 #include "store/schema.h"
 #include "store/sealer.h"
 #include "store/spec_codec.h"
@@ -72,7 +73,7 @@ class Figures {
 absl::StatusOr<jobs::StoreStats> LoadStats(Database& database) {
   jobs::StoreStats stats;
   for (const State state : {State::kQueued, State::kRunning, State::kWaiting, State::kInterrupted,
-                            State::kSucceeded, State::kFailed, State::kCancelled}) {
+                            State::kSucceeded, State::kFailed, State::kCancelled, State::kPaused}) {
     stats.jobs[state] = 0;
   }
   Query query(database, "SELECT state, count(*) FROM jobs GROUP BY state");
@@ -143,15 +144,18 @@ class OpenSqliteStore final : public jobs::Store {
     });
   }
 
-  Task<absl::StatusOr<std::vector<jobs::Claim>>> ClaimReady(int limit) override {
+  Task<absl::StatusOr<std::vector<jobs::Claim>>> ClaimReady(int limit,
+                                                            jobs::RoomOf room_of) override {
     const WallTime now = clock_.WallNow();
-    co_return co_await writer_.Run(
-        [limit, now](Transaction& transaction) { return ClaimJobs(transaction, limit, now); });
+    co_return co_await writer_.Run([this, limit, now, &room_of](Transaction& transaction) {
+      return ClaimJobs(transaction, limit, now, room_of, claim_cursor_);
+    });
   }
 
-  Task<absl::StatusOr<std::optional<WallTime>>> NextReadyAt() override {
+  Task<absl::StatusOr<std::optional<WallTime>>> NextReadyAt(jobs::RoomOf room_of) override {
+    const WallTime now = clock_.WallNow();
     co_return co_await Read(
-        [this](Database& database) { return JobTable(database, sealer_).NextReadyAt(); });
+        [now, &room_of](Database& database) { return store::NextReadyAt(database, now, room_of); });
   }
 
   Task<absl::StatusOr<std::vector<Job>>> Expire(int limit) override {
@@ -229,7 +233,8 @@ class OpenSqliteStore final : public jobs::Store {
   const Sealer sealer_;
   Figures figures_;
   Readers readers_;
-  Writer writer_;  // Last: finishes what is queued before the rest goes.
+  LaneCursor claim_cursor_;  // Of the writer's thread.
+  Writer writer_;            // Last: finishes what is queued before the rest goes.
 };
 
 }  // namespace

@@ -39,7 +39,7 @@ class Effects {
   std::uint64_t changes() const { return changes_; }
 
  private:
-  std::array<std::int64_t, 7> by_state_{};
+  std::array<std::int64_t, 8> by_state_{};
   std::int64_t last_sequence_ = 0;
   std::uint64_t changes_ = 0;
 };

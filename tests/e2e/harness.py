@@ -73,7 +73,8 @@ def peak_memory(pid):
 
 
 class Nginx:
-    """Serves `root`; /slow/ is the same at `slow_rate`, /gzip/ compressed for who accepts it.
+    """Serves `root`; /slow/ is the same at `slow_rate`, /gzip/ compressed for who accepts it, /strict/ at
+    most 20 times a second, with 429 and Retry-After beyond.
 
     One process, so that ending it leaves no worker behind.
     """
@@ -93,10 +94,14 @@ http {{
   access_log {self.folder}/access.log test;
   {temp_paths}
   default_type application/octet-stream; sendfile on; keepalive_requests 1000000;
+  limit_req_zone $server_port zone=strict:1m rate=20r/s;
   server {{
     listen 127.0.0.1:{self.port} backlog=4096; root {self.root};
     location /slow/ {{ alias {self.root}/; limit_rate {slow_rate}; }}
     location /gzip/ {{ alias {self.root}/; gzip on; gzip_types *; }}
+    location /strict/ {{
+      alias {self.root}/; limit_req zone=strict burst=5 nodelay; limit_req_status 429; add_header Retry-After 1 always;
+    }}
     location /status/503 {{ return 503; }}
     location /status/404 {{ return 404; }}
   }}

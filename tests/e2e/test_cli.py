@@ -6,8 +6,8 @@ import subprocess
 
 import harness
 
-COMMANDS = ["get", "submit", "watch", "list", "describe", "cancel", "retry", "delete", "read", "check", "status", "drain",
-            "completion", "version"]
+COMMANDS = ["get", "submit", "watch", "list", "describe", "explain", "cancel", "pause", "resume", "retry", "delete", "read",
+            "check", "status", "origins", "drain", "completion", "version"]
 USAGE_TABLE = [
     ["no-such-command"],
     ["get"],

@@ -72,12 +72,15 @@ class MemoryStore final : public jobs::Store {
     co_return page;
   }
 
-  Task<absl::StatusOr<std::vector<jobs::Claim>>> ClaimReady(int limit) override {
+  Task<absl::StatusOr<std::vector<jobs::Claim>>> ClaimReady(int limit,
+                                                            jobs::RoomOf room_of) override {
     std::vector<jobs::Claim> claims;
+    std::map<std::string, jobs::Room> rooms;
     {
       const std::lock_guard lock(mutex_);
       for (jobs::Job* job : Ready()) {
         if (claims.size() >= static_cast<std::size_t>(limit)) break;
+        if (!TakePlace(*job, room_of, rooms)) continue;
         if (!jobs::Apply(jobs::Claimed{}, clock_.WallNow(), *job).ok()) continue;
         NoteEvent(*job);
         claims.push_back({*job, job->fence});
@@ -87,11 +90,12 @@ class MemoryStore final : public jobs::Store {
     co_return claims;
   }
 
-  Task<absl::StatusOr<std::optional<WallTime>>> NextReadyAt() override {
+  Task<absl::StatusOr<std::optional<WallTime>>> NextReadyAt(jobs::RoomOf room_of) override {
     const std::lock_guard lock(mutex_);
     std::optional<WallTime> next;
     for (const auto& [id, job] : jobs_) {
-      if (!IsClaimable(job)) continue;
+      std::map<std::string, jobs::Room> rooms;
+      if (!IsClaimable(job) || !TakePlace(job, room_of, rooms)) continue;
       if (!next || job.ready_at < *next) next = job.ready_at;
     }
     co_return next;
@@ -204,6 +208,21 @@ class MemoryStore final : public jobs::Store {
     return (filter.ids.empty() || std::ranges::find(filter.ids, job.id) != filter.ids.end()) &&
            (filter.states.empty() ||
             std::ranges::find(filter.states, job.state) != filter.states.end());
+  }
+
+  /// Takes one place of the room that the job's origin has left.
+  static bool TakePlace(const jobs::Job& job, const jobs::RoomOf& room_of,
+                        std::map<std::string, jobs::Room>& rooms) {
+    if (!room_of) return true;
+    const std::string origin = jobs::OriginOfAttempt(job.spec, job.attempt + 1);
+    const auto [entry, first] = rooms.try_emplace(origin);
+    jobs::Room& room = entry->second;
+    if (first) room = room_of(origin);
+    const bool retry = job.attempt > 0;
+    if (room.jobs <= 0 || (retry && room.retries <= 0)) return false;
+    room.jobs -= 1;
+    if (retry) room.retries -= 1;
+    return true;
   }
 
   std::vector<jobs::Job*> Ready() {

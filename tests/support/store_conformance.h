@@ -228,11 +228,117 @@ TEST_P(StoreConformance, ClaimsGoByPriorityThenByTimeAndNotBeforeIt) {
   for (const Claim& claim : harness_.ClaimUpTo(10)) order.push_back(claim.job.id);
 
   EXPECT_THAT(order, ::testing::ElementsAre(high.id, early.id, late.id, low.id));
-  EXPECT_EQ(*Await(store().NextReadyAt()), future.ready_at);
+  EXPECT_EQ(*Await(store().NextReadyAt(nullptr)), future.ready_at);
+}
+
+TEST_P(StoreConformance, APointOfPriorityIsWorthSixSecondsOfWaiting) {
+  Job low = harness_.NewJob();
+  Job high = harness_.NewJob();
+  high.priority = 10;
+  high.ready_at += std::chrono::seconds(61);
+  harness_.Create(low);
+  harness_.Create(high);
+  harness_.clock.Advance(std::chrono::hours(1));
+
+  EXPECT_EQ(harness_.ClaimOne().job.id, low.id);
+}
+
+TEST_P(StoreConformance, AnOriginWithoutRoomHoldsUpNoOther) {
+  for (int i = 0; i < 20; ++i) harness_.Create(harness_.NewJob("https://full.test/file"));
+  const Job other = harness_.Create(harness_.NewJob("https://free.test:8443/file"));
+  const auto room_of = [](const std::string& origin) {
+    return origin == "https://full.test" ? Room{0, 0} : Room{5, 5};
+  };
+
+  const auto claims = Await(store().ClaimReady(10, room_of));
+  ASSERT_TRUE(claims.ok()) << claims.status();
+  ASSERT_EQ(claims->size(), 1u);
+  EXPECT_EQ(claims->front().job.id, other.id);
+  EXPECT_EQ(*Await(store().NextReadyAt(room_of)), std::nullopt);
+  EXPECT_LE(**Await(store().NextReadyAt(nullptr)), harness_.clock.WallNow());
+}
+
+TEST_P(StoreConformance, AJobWhoseUrlNobodyCanReadIsClaimedToo) {
+  harness_.Create(harness_.NewJob("no url"));
+
+  EXPECT_EQ(harness_.ClaimUpTo(9).size(), 1u);
+}
+
+TEST_P(StoreConformance, NoOriginIsGivenMoreThanItHasRoomFor) {
+  for (int i = 0; i < 9; ++i) {
+    harness_.Create(harness_.NewJob("https://a.test/file"));
+    harness_.Create(harness_.NewJob("https://b.test/file"));
+  }
+  std::map<std::string, int> claimed;
+  const auto room_of = [](const std::string& origin) {
+    return origin == "https://a.test" ? Room{2, 2} : Room{3, 3};
+  };
+
+  const auto claims = Await(store().ClaimReady(100, room_of));
+  ASSERT_TRUE(claims.ok()) << claims.status();
+  for (const Claim& claim : *claims) ++claimed[OriginOfAttempt(claim.job.spec, 1)];
+  EXPECT_EQ(claimed, (std::map<std::string, int>{{"https://a.test", 2}, {"https://b.test", 3}}));
+}
+
+TEST_P(StoreConformance, RetriesHaveARoomOfTheirOwn) {
+  std::vector<JobId> failed;
+  for (int i = 0; i < 3; ++i) harness_.Create(harness_.NewJob());
+  for (const Claim& claim : harness_.ClaimUpTo(3)) {
+    failed.push_back(claim.job.id);
+    AttemptFailed change;
+    change.retry_at = harness_.clock.WallNow();
+    ASSERT_TRUE(Await(store().Update(claim.job.id, claim.fence, std::move(change))).ok());
+  }
+  const Job fresh = harness_.Create(harness_.NewJob());
+  const auto no_retries = [](const std::string&) { return Room{10, 0}; };
+  const auto one_retry = [](const std::string&) { return Room{10, 1}; };
+
+  const auto claims = Await(store().ClaimReady(10, no_retries));
+  ASSERT_EQ(claims->size(), 1u);
+  EXPECT_EQ(claims->front().job.id, fresh.id);
+  EXPECT_EQ(*Await(store().NextReadyAt(no_retries)), std::nullopt);
+  EXPECT_LE(**Await(store().NextReadyAt(one_retry)), harness_.clock.WallNow());
+  EXPECT_EQ(Await(store().ClaimReady(10, one_retry))->size(), 1u);
+}
+
+TEST_P(StoreConformance, ARetryCountsForTheOriginOfItsMirror) {
+  Job job = harness_.NewJob("https://primary.test/file");
+  job.spec.urls.push_back("https://mirror.test/file");
+  harness_.Create(job);
+  const Claim claim = harness_.ClaimOne();
+  AttemptFailed change;
+  change.retry_at = harness_.clock.WallNow();
+  ASSERT_TRUE(Await(store().Update(claim.job.id, claim.fence, std::move(change))).ok());
+  std::vector<std::string> asked;
+  const auto room_of = [&asked](const std::string& origin) {
+    asked.push_back(origin);
+    return Room{1, 1};
+  };
+
+  EXPECT_EQ(Await(store().ClaimReady(10, room_of))->size(), 1u);
+  EXPECT_THAT(asked, ::testing::ElementsAre("https://mirror.test"));
+}
+
+TEST_P(StoreConformance, OfVeryManyAttemptsTheFirstAndTheLatestAreKept) {
+  const Job job = harness_.Create(harness_.NewJob());
+  for (int i = 1; i <= 300; ++i) {
+    const Claim claim = harness_.ClaimOne();
+    PutOff change;
+    change.record.number = i;
+    change.retry_at = harness_.clock.WallNow();
+    ASSERT_TRUE(Await(store().Update(claim.job.id, claim.fence, std::move(change))).ok());
+  }
+
+  const auto attempts = Await(store().Attempts(job.id));
+  ASSERT_TRUE(attempts.ok());
+  ASSERT_EQ(attempts->size(), 100u);
+  EXPECT_EQ(attempts->at(9).number, 10);
+  EXPECT_EQ(attempts->at(10).number, 211);
+  EXPECT_EQ(attempts->back().number, 300);
 }
 
 TEST_P(StoreConformance, NextReadyAtIsTheEarliestOfAllPriorities) {
-  EXPECT_EQ(*Await(store().NextReadyAt()), std::nullopt);
+  EXPECT_EQ(*Await(store().NextReadyAt(nullptr)), std::nullopt);
   Job high = harness_.NewJob();
   high.priority = 9;
   high.ready_at += std::chrono::hours(2);
@@ -241,7 +347,7 @@ TEST_P(StoreConformance, NextReadyAtIsTheEarliestOfAllPriorities) {
   harness_.Create(high);
   harness_.Create(low);
 
-  EXPECT_EQ(*Await(store().NextReadyAt()), low.ready_at);
+  EXPECT_EQ(*Await(store().NextReadyAt(nullptr)), low.ready_at);
 }
 
 TEST_P(StoreConformance, AClaimRunsTheJobAndNobodyElseGetsIt) {

@@ -84,7 +84,7 @@ class StoreHarness {
     return outcome.ok() ? outcome->job : Job();
   }
   std::vector<Claim> ClaimUpTo(int limit) {
-    auto claims = Await(store().ClaimReady(limit));
+    auto claims = Await(store().ClaimReady(limit, nullptr));
     EXPECT_TRUE(claims.ok()) << claims.status();
     return claims.ok() ? *std::move(claims) : std::vector<Claim>();
   }

@@ -48,6 +48,7 @@ class FakeFetchService final : public v1::FetchService::Service {
       grpc::ServerReaderWriter<v1::CreateJobsResponse, v1::CreateJobRequest>&)>
       create;
   std::function<grpc::Status(const v1::GetJobRequest&, v1::Job&)> get;
+  std::function<grpc::Status(const v1::ExplainJobRequest&, v1::ExplainJobResponse&)> explain;
   std::function<grpc::Status(const v1::ListJobsRequest&, v1::ListJobsResponse&)> list;
   std::function<grpc::Status(const v1::CheckUrlRequest&, v1::CheckUrlResponse&)> check;
   std::function<grpc::Status(const v1::ReadBodyRequest&, Writer<v1::ReadBodyResponse>&)> read;
@@ -69,6 +70,10 @@ class FakeFetchService final : public v1::FetchService::Service {
                       v1::Job* job) override {
     return get ? get(*request, *job) : Unset();
   }
+  grpc::Status ExplainJob(grpc::ServerContext*, const v1::ExplainJobRequest* request,
+                          v1::ExplainJobResponse* response) override {
+    return explain ? explain(*request, *response) : Unset();
+  }
   grpc::Status ListJobs(grpc::ServerContext*, const v1::ListJobsRequest* request,
                         v1::ListJobsResponse* response) override {
     return list ? list(*request, *response) : Unset();
@@ -86,6 +91,25 @@ class FakeFetchService final : public v1::FetchService::Service {
   static grpc::Status Unset() { return {grpc::StatusCode::UNIMPLEMENTED, "not in this test"}; }
 };
 
+class FakeAdminService final : public v1::AdminService::Service {
+ public:
+  std::vector<v1::OriginState> origins;
+  v1::SetOriginLimitsRequest set;  ///< The last one.
+
+  grpc::Status ListOrigins(grpc::ServerContext*, const v1::ListOriginsRequest*,
+                           v1::ListOriginsResponse* response) override {
+    for (const v1::OriginState& state : origins) *response->add_origins() = state;
+    return grpc::Status::OK;
+  }
+  grpc::Status SetOriginLimits(grpc::ServerContext*, const v1::SetOriginLimitsRequest* request,
+                               v1::OriginState* response) override {
+    set = *request;
+    response->set_origin(request->origin());
+    *response->mutable_limits() = request->limits();
+    return grpc::Status::OK;
+  }
+};
+
 class CliTest : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -98,6 +122,7 @@ class CliTest : public ::testing::Test {
     int port = 0;
     builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
     builder.RegisterService(&service_);
+    builder.RegisterService(&admin_);
     server_ = builder.BuildAndStart();
     ASSERT_NE(server_, nullptr);
     address_ = "127.0.0.1:" + std::to_string(port);
@@ -137,6 +162,7 @@ class CliTest : public ::testing::Test {
   }
 
   FakeFetchService service_;
+  FakeAdminService admin_;
   std::unique_ptr<grpc::Server> server_;
   std::string address_;
   std::filesystem::path folder_;

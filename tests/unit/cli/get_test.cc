@@ -155,6 +155,21 @@ TEST_F(GetTest, ADecodedStreamIsNotGoneOnWith) {
   EXPECT_EQ(RunCommand({"get", "http://a/", "--compressed", "--continue"}), ExitCode::kUsage);
 }
 
+TEST_F(GetTest, ACallerThatWasCutOffBecauseItWasSlowGoesOn) {
+  answer_ = [this](grpc::ServerContext&, const v1::FetchRequest& request, auto& writer) {
+    if (requests_.size() == 2) return SendRest(writer, request.offset());
+    SendHead(writer, 0);
+    SendChunk(writer, 0, std::string(kBody).substr(0, 5));
+    return StatusWith(grpc::StatusCode::DEADLINE_EXCEEDED, "the caller took nothing",
+                      "CALLER_IDLE");
+  };
+
+  EXPECT_EQ(RunCommand({"get", "http://a/", "-o", Path("f")}), ExitCode::kDone);
+
+  EXPECT_THAT(Offsets(), ElementsAre(0, 5));
+  EXPECT_EQ(Contents("f"), kBody);
+}
+
 TEST_F(GetTest, NothingIsAskedForBehindTheLastByte) {
   answer_ = [](grpc::ServerContext&, const v1::FetchRequest&, auto& writer) {
     SendHead(writer, 0);

@@ -219,6 +219,75 @@ TEST_F(EngineTest, CancelStopsARunningJobAndRemovesItsFile) {
   EXPECT_EQ(engine_->Stats().transfers_in_use, 0u);
 }
 
+TEST_F(EngineTest, PauseStopsARunningJobAndItGoesOnWhereItWas) {
+  const std::string body = Pattern(500'000);
+  Start([&body](const http::Request& request) {
+    const bool resumes = std::ranges::any_of(
+        request.headers, [](const http::Header& header) { return header.name == "Range"; });
+    return resumes ? Rest(body, 262'144) : Stalls(body, 262'144);
+  });
+  const JobId id = Submit(1);
+  while (ReceivedOf(id) < 262'144) std::this_thread::yield();
+
+  const auto paused = Await(engine_->Pause(id));
+  ASSERT_TRUE(paused.ok()) << paused.status();
+  EXPECT_EQ(paused->state, jobs::State::kPaused);
+  EXPECT_EQ(paused->attempt, 0);
+  EXPECT_EQ(paused->checkpoint.bytes, 262'144U);
+  EXPECT_EQ(FilesUnder("out"), 1U);
+  EXPECT_EQ(engine_->WaitOf(*paused)->reason, JobWait::Reason::kPaused);
+
+  ASSERT_TRUE(Await(store_.Update(id, jobs::Change(jobs::ResumeRequested()))).ok());
+  engine_->Wake();
+  while (StateOf(id) != jobs::State::kSucceeded) std::this_thread::yield();
+  EXPECT_EQ(store_.Peek(id).attempt, 1);
+}
+
+TEST_F(EngineTest, PauseOfAJobThatWaitsIsImmediateAndOfOneThatEndedRefused) {
+  Start([](const http::Request&) { return Whole("x"); });
+  jobs::Job later = NewJob(1);
+  later.ready_at += 1h;
+  const JobId waiting = Submit(later);
+  const JobId ended = Submit(2);
+  while (StateOf(ended) != jobs::State::kSucceeded) std::this_thread::yield();
+
+  EXPECT_EQ(Await(engine_->Pause(waiting))->state, jobs::State::kPaused);
+  EXPECT_EQ(Await(engine_->Pause(waiting))->state, jobs::State::kPaused);
+  EXPECT_TRUE(absl::IsFailedPrecondition(Await(engine_->Pause(ended)).status()));
+}
+
+TEST_F(EngineTest, AnOriginOnHoldKeepsItsJobsQueuedAndOthersGoOn) {
+  Start([](const http::Request&) { return Whole("x"); });
+  const Origin held{"https", "host1.example.org", 443};
+  engine_->pacer().SetLimits(held, {.max_transfers = 0});
+
+  const JobId first = Submit(1);
+  const JobId second = Submit(2);
+  while (StateOf(second) != jobs::State::kSucceeded) std::this_thread::yield();
+  EXPECT_EQ(StateOf(first), jobs::State::kQueued);
+  EXPECT_EQ(engine_->WaitOf(store_.Peek(first))->reason, JobWait::Reason::kOriginOnHold);
+
+  engine_->pacer().SetLimits(held, {});
+  engine_->Wake();
+  while (StateOf(first) != jobs::State::kSucceeded) std::this_thread::yield();
+}
+
+TEST_F(EngineTest, APauseThatAnOriginAskedForEndsByItself) {
+  std::atomic<int> asked{0};
+  Start([&asked](const http::Request&) {
+    return asked++ == 0 ? Status(429, {{"Retry-After", "1"}}) : Whole("x");
+  });
+
+  const JobId first = Submit(7);
+  while (StateOf(first) != jobs::State::kWaiting) std::this_thread::yield();
+  const JobId second = Submit(14);  // Of the same origin.
+  while (StateOf(second) != jobs::State::kSucceeded) std::this_thread::yield();
+  while (StateOf(first) != jobs::State::kSucceeded) std::this_thread::yield();
+
+  EXPECT_EQ(asked, 3);
+  EXPECT_EQ(store_.Peek(first).attempt, 1);
+}
+
 TEST_F(EngineTest, LateCancelSparesTheRunThatWaitsForTheCancelledOne) {
   std::atomic<int> requests{0};
   Start([&](const http::Request&) {
@@ -389,6 +458,71 @@ TEST_F(EngineTest, StreamRunsFromAnyShardAndDrainEndsItWithItsOffset) {
   EXPECT_EQ(GetReason(status)->metadata[0].second, Concat(1 << 20));
   EXPECT_TRUE(
       absl::IsUnavailable(Await(engine_->Stream(spec, 0, Deadline::Never(), second)).status()));
+}
+
+/// Takes nothing until it is released.
+class HeldReceiver final : public StreamReceiver {
+ public:
+  Task<absl::Status> OnHead(StreamHead) override {
+    begun = true;
+    while (!released) co_await asio::post(co_await asio::this_coro::executor, asio::use_awaitable);
+    co_return absl::OkStatus();
+  }
+  Task<absl::Status> OnBytes(std::uint64_t, sink::Buffer) override { co_return absl::OkStatus(); }
+  std::atomic<bool> begun{false}, released{false};
+};
+
+TEST_F(EngineTest, AStreamThatEndsLetsTheNextJobOfItsOriginBegin) {
+  Start([](const http::Request&) { return Whole("x"); });
+  engine_->pacer().SetLimits({"https", "host1.example.org", 443}, {.max_transfers = 1});
+  jobs::FetchSpec spec;
+  spec.urls = {"https://host1.example.org/x"};
+  HeldReceiver receiver;
+  std::jthread caller(
+      [&] { EXPECT_TRUE(Await(engine_->Stream(spec, 0, Deadline::Never(), receiver)).ok()); });
+  while (!receiver.begun) std::this_thread::yield();
+  const JobId held = Submit(1);
+  const JobId other = Submit(2);
+  while (StateOf(other) != jobs::State::kSucceeded) std::this_thread::yield();
+  EXPECT_EQ(StateOf(held), jobs::State::kQueued);
+
+  receiver.released = true;
+
+  while (StateOf(held) != jobs::State::kSucceeded) std::this_thread::yield();
+}
+
+TEST_F(EngineTest, StreamsThatWaitForAnOriginTakeNoRoomFromJobs) {
+  Start([](const http::Request&) { return Whole("x"); });
+  engine_->pacer().Note({"https", "slow.example.org", 443},
+                        {.kind = OriginOutcome::Kind::kPushback, .cool_down = 1min});
+  jobs::FetchSpec spec;
+  spec.urls = {"https://slow.example.org/x"};
+  std::vector<std::unique_ptr<NullReceiver>> receivers;
+  std::vector<std::jthread> callers;
+  for (std::size_t i = 0; i < config_.max_transfers; ++i) {
+    StreamReceiver& receiver = *receivers.emplace_back(std::make_unique<NullReceiver>());
+    callers.emplace_back(
+        [&] { EXPECT_FALSE(Await(engine_->Stream(spec, 0, Deadline::Never(), receiver)).ok()); });
+  }
+
+  for (int i = 0; i < 20; ++i) Submit(i);
+  while (Count(jobs::State::kSucceeded) < 20) std::this_thread::yield();
+
+  engine_->Drain(clock_.Now());
+}
+
+TEST_F(EngineTest, CancelOfAJobThatIsBeingPausedRemovesItsFile) {
+  Start([](const http::Request&) { return Stalls(Pattern(500'000), 262'144); });
+  const JobId id = Submit(1);
+  while (ReceivedOf(id) < 262'144) std::this_thread::yield();
+  std::jthread pausing([&] { Await(engine_->Pause(id)).status().IgnoreError(); });
+
+  EXPECT_TRUE(Await(engine_->Cancel(id)).ok());
+  pausing.join();
+
+  while (engine_->ProgressOf(id)) std::this_thread::yield();
+  while (FilesUnder("out") > 0) std::this_thread::yield();
+  EXPECT_EQ(StateOf(id), jobs::State::kCancelled);
 }
 
 }  // namespace

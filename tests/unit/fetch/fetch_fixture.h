@@ -132,8 +132,9 @@ class FetchTest : public ::testing::Test {
   }
 
   TransferDeps Deps() {
-    return {clock_,   *client_, policy_,
-            buffers_, config_,  [this](const Origin& origin) { retried_.push_back(origin.host); }};
+    return {clock_, *client_, policy_, buffers_, config_, pacer_, [this](const Origin& origin) {
+              retried_.push_back(origin.host);
+            }};
   }
 
   jobs::Job NewJob() {
@@ -157,10 +158,13 @@ class FetchTest : public ::testing::Test {
 
   /// Claims the job and runs one attempt of it.
   jobs::Job RunOnce(const JobId& id) {
-    auto claims = *Await(store_.ClaimReady(1));
+    auto claims = *Await(store_.ClaimReady(1, nullptr));
     EXPECT_EQ(claims.size(), 1u);
     Permit permit = transfers_.TryAcquire(1);
-    JobRun run(RunDeps(), std::move(claims.at(0)), std::move(permit), {});
+    const jobs::Job& job = claims.at(0).job;
+    const Url url = *Url::Parse(job.spec.urls[0]);
+    OriginPacer::Turn turn = pacer_.Begin(url.origin(), job.attempt > 1);
+    JobRun run(RunDeps(), std::move(claims.at(0)), std::move(permit), std::move(turn), {});
     Await(run.Run()).IgnoreError();  // What counts is what the store says.
     return *Await(store_.Get(id));
   }
@@ -198,6 +202,7 @@ class FetchTest : public ::testing::Test {
   Semaphore transfers_{4};
   EngineConfig config_;
   EngineCounters counters_;
+  OriginPacer pacer_{clock_, {}};
   std::atomic<bool> draining_{false};
   testing::MemoryStore store_{clock_};
   testing::LogLines lines_;

@@ -31,14 +31,14 @@ TEST_F(JobRecordTest, EachAttemptAndTheEndIsALine) {
 
   ASSERT_THAT(lines_.all(), SizeIs(3));
   EXPECT_THAT(lines_.all()[0],
-              AllOf(HasSubstr("attempt=1"), HasSubstr("outcome=FAILED"), HasSubstr(job.id.name()),
+              AllOf(HasSubstr("attempt=1"), HasSubstr("outcome=PUT_OFF"), HasSubstr(job.id.name()),
                     HasSubstr("http_status=503"), HasSubstr("failed_phase=\"first byte\""),
-                    HasSubstr("decision=\"retry in 7.0 s")));
+                    HasSubstr("decision=\"put off for 7.0 s")));
   EXPECT_THAT(lines_.all()[1],
-              AllOf(HasSubstr("attempt=2"), HasSubstr("outcome=SUCCEEDED"),
+              AllOf(HasSubstr("attempt=1"), HasSubstr("outcome=SUCCEEDED"),
                     HasSubstr("url=https://example.org/file "), HasSubstr("received_bytes=4")));
   EXPECT_THAT(lines_.all()[2],
-              AllOf(HasSubstr("job ended"), HasSubstr("state=SUCCEEDED"), HasSubstr("attempts=2"),
+              AllOf(HasSubstr("job ended"), HasSubstr("state=SUCCEEDED"), HasSubstr("attempts=1"),
                     HasSubstr("took_ms=7000"), HasSubstr(ended.result->digests[0].ToSri())));
   EXPECT_THAT(LinesAbout("s3cret"), IsEmpty());
 }
@@ -77,9 +77,9 @@ TEST_F(JobRecordTest, NothingIsHeldWhileTheStoreDoesNotTakeTheEnd) {
   Script({Whole("x")});
   jobs::Job job = NewJob();
   ASSERT_TRUE(Await(store_.Create(job)).ok());
-  auto claims = *Await(store_.ClaimReady(1));
+  auto claims = *Await(store_.ClaimReady(1, nullptr));
   store_.FailUpdates(1'000'000);
-  JobRun run(RunDeps(), std::move(claims[0]), transfers_.TryAcquire(1), {});
+  JobRun run(RunDeps(), std::move(claims[0]), transfers_.TryAcquire(1), {}, {});
   runtime::TaskGroup group(loop_.get_executor());
   group.Spawn("run", run.Run());
   loop_.restart();
@@ -129,9 +129,9 @@ TEST_F(JobRecordTest, CheckpointThatCannotBeForgottenEndsTheAttemptBeforeANewByt
   EXPECT_EQ(RunOnce(job.id).checkpoint.bytes, 300'000u);
   clock_.Advance(1s);
   const WallTime begun = clock_.WallNow();
-  auto claims = *Await(store_.ClaimReady(1));
+  auto claims = *Await(store_.ClaimReady(1, nullptr));
   store_.FailUpdates(1'000'000);
-  JobRun run(RunDeps(), std::move(claims[0]), transfers_.TryAcquire(1), {});
+  JobRun run(RunDeps(), std::move(claims[0]), transfers_.TryAcquire(1), {}, {});
   runtime::TaskGroup group(loop_.get_executor());
   group.Spawn("run", run.Run());
   while (transfers_.in_use() > 0) Step();
@@ -171,8 +171,8 @@ TEST_F(JobRecordTest, AttemptThatIsStoppedLeavesItsRecordAndTheHopItWasIn) {
     Script({silent});
     jobs::Job job = NewJob();
     ASSERT_TRUE(Await(store_.Create(job)).ok());
-    auto claims = *Await(store_.ClaimReady(1));
-    JobRun run(RunDeps(), std::move(claims[0]), transfers_.TryAcquire(1), {});
+    auto claims = *Await(store_.ClaimReady(1, nullptr));
+    JobRun run(RunDeps(), std::move(claims[0]), transfers_.TryAcquire(1), {}, {});
     runtime::TaskGroup group(loop_.get_executor());
     group.Spawn("run", run.Run());
     loop_.restart();

@@ -188,17 +188,172 @@ TEST_F(JobRunTest, WithoutAStrongValidatorItBeginsAnew) {
   EXPECT_EQ(Content("out/file"), body);
 }
 
-TEST_F(JobRunTest, RetryableStatusWaitsAsLongAsTheServerAsks) {
-  Script({Status(503, {{"Retry-After", "7"}}), Whole("x")});
+TEST_F(JobRunTest, AnOriginThatAsksForTimeGetsItAndNoAttemptIsConsumed) {
+  for (const int status : {429, 503}) {
+    Script({Status(status, {{"Retry-After", "7"}}), Whole("x")});
+    jobs::Job job = NewJob();
+    ASSERT_TRUE(Await(store_.Create(job)).ok());
+
+    const jobs::Job waiting = RunOnce(job.id);
+
+    EXPECT_EQ(waiting.state, State::kWaiting);
+    EXPECT_EQ(waiting.attempt, 0);
+    EXPECT_EQ(waiting.ready_at - clock_.WallNow(), 7s);
+    EXPECT_EQ(Attempts(job.id)[0].outcome, jobs::AttemptOutcome::kPutOff);
+    EXPECT_EQ(Attempts(job.id)[0].decision,
+              Concat("put off for 7.0 s: the origin answered ", status,
+                     " and asked for time: no attempt is consumed"));
+    EXPECT_EQ(pacer_.StateOf({"https", "example.org", 443}).hold, Hold::kCoolDown);
+
+    clock_.Advance(7s);
+    const jobs::Job ended = RunOnce(job.id);
+    EXPECT_EQ(ended.state, State::kSucceeded);
+    EXPECT_EQ(ended.attempt, 1);
+  }
+}
+
+TEST_F(JobRunTest, AnOriginMayAskForTimeMoreOftenThanAJobHasAttempts) {
+  std::vector<FakeAnswer> answers(10, Status(429, {{"Retry-After", "1"}}));
+  answers.push_back(Whole("x"));
+  Script(answers);
+
+  const jobs::Job job = RunToEnd(NewJob());
+
+  EXPECT_EQ(job.state, State::kSucceeded);
+  EXPECT_THAT(Attempts(job.id), SizeIs(11));
+}
+
+TEST_F(JobRunTest, AJobThatMayTryOnceDoesNotComeBack) {
+  Script({Status(429, {{"Retry-After", "1"}})});
   jobs::Job job = NewJob();
+  job.spec.retry.max_attempts = 1;
+
+  EXPECT_EQ(RunToEnd(std::move(job)).state, State::kFailed);
+}
+
+TEST_F(JobRunTest, APauseBeyondTheDeadlineFails) {
+  Script({Status(429, {{"Retry-After", "60"}})});
+  jobs::Job job = NewJob();
+  job.deadline_at = clock_.WallNow() + 30s;
+
+  EXPECT_EQ(RunToEnd(std::move(job)).state, State::kFailed);
+}
+
+TEST_F(JobRunTest, AMirrorIsAskedInsteadOfWaiting) {
+  Script({Status(429, {{"Retry-After", "60"}}), Whole("from the mirror")});
+  jobs::Job job = NewJob();
+  job.spec.urls.push_back("https://mirror.example.net/file");
+  const WallTime before = clock_.WallNow();
+
+  EXPECT_EQ(RunToEnd(std::move(job)).state, State::kSucceeded);
+
+  EXPECT_EQ(client_->requests()[1].url.host(), "mirror.example.net");
+  EXPECT_LT(clock_.WallNow() - before, 1s);
+}
+
+TEST_F(JobRunTest, ARetryableStatusWithoutAWishIsAnAttempt) {
+  Script({Status(503), Whole("x")});
+  jobs::Job job = NewJob();
+  ASSERT_TRUE(Await(store_.Create(job)).ok());
+
+  EXPECT_EQ(RunOnce(job.id).attempt, 1);
+  EXPECT_THAT(Attempts(job.id)[0].decision, HasSubstr("503 is retryable, attempt 1 of 4"));
+}
+
+TEST_F(JobRunTest, FailuresInARowOpenTheOriginsCircuit) {
+  Script({Status(502)});
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(RunToEnd(NewJob()).state, State::kFailed);
+
+  EXPECT_EQ(pacer_.StateOf({"https", "example.org", 443}).hold, Hold::kCircuitOpen);
+}
+
+TEST_F(JobRunTest, AFailureThatTheCallersOwnTimeoutMadeIsNotTheOrigins) {
+  FakeAnswer late;
+  late.error = absl::DeadlineExceededError("first byte");
+  Script({late});
+  jobs::Job job = NewJob();
+  job.spec.timeouts.first_byte = 1ms;
+  for (int i = 0; i < 2; ++i) {
+    job.id = JobId::Generate(clock_.WallNow(), random_);
+    EXPECT_EQ(RunToEnd(job).state, State::kFailed);
+  }
+  EXPECT_EQ(pacer_.StateOf({"https", "example.org", 443}).failures_in_a_row, 0);
+
+  EXPECT_EQ(RunToEnd(NewJob()).state, State::kFailed);
+  EXPECT_EQ(pacer_.StateOf({"https", "example.org", 443}).failures_in_a_row, 4);
+}
+
+TEST_F(JobRunTest, AServerErrorIsAnAnswer) {
+  Script({Status(500)});
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(RunToEnd(NewJob()).state, State::kFailed);
+
+  EXPECT_EQ(pacer_.StateOf({"https", "example.org", 443}).hold, Hold::kNone);
+}
+
+TEST_F(JobRunTest, APauseWithoutRetryAfterIsAsLongAsTheQuotaSays) {
+  Script({Status(429, {{"RateLimit", "\"q\";r=0;t=60"}})});
+  const jobs::Job job = NewJob();
+  ASSERT_TRUE(Await(store_.Create(job)).ok());
+
+  EXPECT_EQ(RunOnce(job.id).ready_at - clock_.WallNow(), 60s);
+}
+
+TEST_F(JobRunTest, PausesOfNothingAreAttempts) {
+  Script({Status(429, {{"Retry-After", "0"}})});
+
+  const jobs::Job job = RunToEnd(NewJob());
+
+  EXPECT_EQ(job.state, State::kFailed);
+  EXPECT_EQ(client_->requests().size(), 4U);
+}
+
+TEST_F(JobRunTest, WhoIsPutOffAgainAndAgainComesBackLater) {
+  Script({Status(429, {{"Retry-After", "1"}})});
+  jobs::Job job = NewJob();
+  job.deadline_at = clock_.WallNow() + 10min;
+
+  EXPECT_EQ(RunToEnd(std::move(job)).state, State::kFailed);
+
+  EXPECT_LT(client_->requests().size(), 60U);
+}
+
+TEST_F(JobRunTest, ARedirectToAnOriginOnHoldPutsTheJobOff) {
+  Script({To("https://cdn.test/file"), Whole("x")});
+  pacer_.Note({"https", "cdn.test", 443},
+              {.kind = OriginOutcome::Kind::kPushback, .cool_down = 20s});
+  const jobs::Job job = NewJob();
   ASSERT_TRUE(Await(store_.Create(job)).ok());
 
   const jobs::Job waiting = RunOnce(job.id);
 
   EXPECT_EQ(waiting.state, State::kWaiting);
-  EXPECT_EQ(waiting.ready_at - clock_.WallNow(), std::chrono::seconds(7));
-  EXPECT_EQ(Attempts(job.id)[0].decision,
-            "retry in 7.0 s: 503 is retryable, attempt 1 of 4, Retry-After 7.0 s");
+  EXPECT_EQ(waiting.attempt, 0);
+  EXPECT_EQ(waiting.ready_at - clock_.WallNow(), 20s);
+  EXPECT_EQ(GetReason(waiting.error)->reason, "ORIGIN_ON_HOLD");
+  EXPECT_THAT(client_->requests(), SizeIs(1));
+}
+
+TEST_F(JobRunTest, AnErrorOfTheSinkSaysNothingOfTheOrigin) {
+  Script({Whole("x")});
+  jobs::Job job = NewJob();
+  job.spec.digests = {*Digest::Parse("sha256:" + std::string(64, '0'))};
+  for (int i = 0; i < 3; ++i) {
+    job.id = JobId::Generate(clock_.WallNow(), random_);
+    EXPECT_EQ(RunToEnd(job).state, State::kFailed);
+  }
+
+  EXPECT_EQ(pacer_.StateOf({"https", "example.org", 443}).hold, Hold::kNone);
+}
+
+TEST_F(JobRunTest, APauseIsThatOfTheOriginWhichARedirectLedTo) {
+  Script({To("https://cdn.test/file"), Status(429, {{"Retry-After", "7"}})});
+  jobs::Job job = NewJob();
+  ASSERT_TRUE(Await(store_.Create(job)).ok());
+
+  RunOnce(job.id);
+
+  EXPECT_EQ(pacer_.StateOf({"https", "example.org", 443}).hold, Hold::kNone);
+  EXPECT_EQ(pacer_.StateOf({"https", "cdn.test", 443}).hold, Hold::kCoolDown);
 }
 
 TEST_F(JobRunTest, FinalStatusFailsAtOnce) {
@@ -386,8 +541,8 @@ TEST_F(JobRunTest, InterruptionConsumesNoAttemptAndResumes) {
   Script({Stalls(body, 262'144), Rest(body, 262'144)});
   jobs::Job job = NewJob();
   ASSERT_TRUE(Await(store_.Create(job)).ok());
-  auto claims = *Await(store_.ClaimReady(1));
-  JobRun run(RunDeps(), std::move(claims[0]), transfers_.TryAcquire(1), {});
+  auto claims = *Await(store_.ClaimReady(1, nullptr));
+  JobRun run(RunDeps(), std::move(claims[0]), transfers_.TryAcquire(1), {}, {});
   runtime::TaskGroup group(loop_.get_executor());
   group.Spawn("run", run.Run());
   loop_.restart();
@@ -416,10 +571,10 @@ TEST_F(JobRunTest, CancelAnywhereGivesEverythingBack) {
       RunOnce(job.id);
       clock_.Advance(std::chrono::minutes(1));
     }
-    auto claims = *Await(store_.ClaimReady(1));
+    auto claims = *Await(store_.ClaimReady(1, nullptr));
     ASSERT_THAT(claims, SizeIs(1));
     {
-      JobRun run(RunDeps(), std::move(claims[0]), transfers_.TryAcquire(1), {});
+      JobRun run(RunDeps(), std::move(claims[0]), transfers_.TryAcquire(1), {}, {});
       runtime::TaskGroup group(loop_.get_executor());
       group.Spawn("run", run.Run());
       loop_.restart();

@@ -50,6 +50,40 @@ TEST_F(StreamRunTest, RetriesInsideTheCallAndDeliversEachByteOnce) {
   EXPECT_EQ(client_->Header(2, "If-Range"), "\"v1\"");
 }
 
+TEST_F(StreamRunTest, APauseThatEndsInTimeIsWaitedFor) {
+  Script({Whole("x")});
+  pacer_.Note({"https", "example.org", 443},
+              {.kind = OriginOutcome::Kind::kPushback, .cool_down = 20s});
+  const SteadyTime before = clock_.Now();
+
+  EXPECT_TRUE(Fetch().ok());
+  EXPECT_EQ(clock_.Now() - before, 20s);
+}
+
+TEST_F(StreamRunTest, AnOriginOnHoldForLongerThanTheCallerWaitsIsSaidAtOnce) {
+  Script({Whole("x")});
+  pacer_.Note({"https", "example.org", 443},
+              {.kind = OriginOutcome::Kind::kPushback, .cool_down = 20s});
+  StreamRun run(StreamDeps(), spec_, 0, Deadline::After(clock_, 10s), receiver_);
+
+  const auto end = Await(run.Run());
+
+  EXPECT_TRUE(absl::IsUnavailable(end.status()));
+  EXPECT_EQ(GetReason(end.status())->reason, "ORIGIN_ON_HOLD");
+  EXPECT_EQ(GetRetryAfter(end.status()), 20s);
+  EXPECT_TRUE(client_->requests().empty());
+}
+
+TEST_F(StreamRunTest, APausedOriginIsSaidAtOnce) {
+  Script({Whole("x")});
+  pacer_.SetLimits({"https", "example.org", 443}, {.max_transfers = 0});
+
+  const auto end = Fetch();
+
+  EXPECT_TRUE(absl::IsUnavailable(end.status()));
+  EXPECT_EQ(GetRetryAfter(end.status()), std::nullopt);
+}
+
 TEST_F(StreamRunTest, AnotherVersionAfterDeliveredBytesIsAborted) {
   const std::string body = Pattern(500'000);
   Script({Cut(body, 200'000), Whole(body, "\"v2\"")});

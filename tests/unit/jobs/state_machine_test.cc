@@ -46,11 +46,15 @@ enum class ChangeKind {
   kClaimed,
   kCheckpointTaken,
   kAttemptFailed,
+  kPutOff,
   kInterrupted,
+  kPaused,
   kSucceeded,
   kGaveUp,
   kAttemptCancelled,
   kCancelRequested,
+  kPauseRequested,
+  kResumeRequested,
   kRetryRequested,
   kRecovered,
   kExpired,
@@ -64,8 +68,12 @@ Change MakeChange(ChangeKind kind) {
       return CheckpointTaken{CheckpointAt(77)};
     case ChangeKind::kAttemptFailed:
       return AttemptFailed{FailedRecord(), kNow + seconds(9), CheckpointAt(77)};
+    case ChangeKind::kPutOff:
+      return PutOff{FailedRecord(), kNow + seconds(9), CheckpointAt(77)};
     case ChangeKind::kInterrupted:
       return Interrupted{AttemptRecord(), CheckpointAt(77)};
+    case ChangeKind::kPaused:
+      return Paused{AttemptRecord(), CheckpointAt(77)};
     case ChangeKind::kSucceeded:
       return Succeeded{AttemptRecord(), Result{.http_status = 200}};
     case ChangeKind::kGaveUp:
@@ -74,6 +82,10 @@ Change MakeChange(ChangeKind kind) {
       return AttemptCancelled{FailedRecord()};
     case ChangeKind::kCancelRequested:
       return CancelRequested();
+    case ChangeKind::kPauseRequested:
+      return PauseRequested();
+    case ChangeKind::kResumeRequested:
+      return ResumeRequested();
     case ChangeKind::kRetryRequested:
       return RetryRequested();
     case ChangeKind::kRecovered:
@@ -84,7 +96,7 @@ Change MakeChange(ChangeKind kind) {
   return Claimed();
 }
 
-// What a change leads to from each state, in the order of State: Q R W I S F C. A letter is the
+// What a change leads to from each state, in the order of State: Q R W I S F C P. A letter is the
 // state after; 'a' is ABORTED and '-' FAILED_PRECONDITION.
 struct Row {
   const char* name;
@@ -92,13 +104,13 @@ struct Row {
   const char* after;
 };
 
-constexpr char kLetters[] = "QRWISFC";
+constexpr char kLetters[] = "QRWISFCP";
 
 class StateMachineTest : public ::testing::TestWithParam<Row> {};
 
 TEST_P(StateMachineTest, EachStateAdmitsTheChangeOrRefusesItUntouched) {
   const Row& row = GetParam();
-  for (int i = 0; i < 7; ++i) {
+  for (int i = 0; i < 8; ++i) {
     const auto before = static_cast<State>(i);
     SCOPED_TRACE(std::string("from ") + StateName(before));
     Job job = JobIn(before);
@@ -124,17 +136,21 @@ TEST_P(StateMachineTest, EachStateAdmitsTheChangeOrRefusesItUntouched) {
 
 INSTANTIATE_TEST_SUITE_P(
     All, StateMachineTest,
-    ::testing::Values(Row{"Claimed", ChangeKind::kClaimed, "R-RR---"},
-                      Row{"CheckpointTaken", ChangeKind::kCheckpointTaken, "aRaaaaa"},
-                      Row{"AttemptFailed", ChangeKind::kAttemptFailed, "aWaaaaa"},
-                      Row{"Interrupted", ChangeKind::kInterrupted, "aIaaaaa"},
-                      Row{"Succeeded", ChangeKind::kSucceeded, "aSaaaaa"},
-                      Row{"GaveUp", ChangeKind::kGaveUp, "aFaaaaa"},
-                      Row{"AttemptCancelled", ChangeKind::kAttemptCancelled, "QaaaaaC"},
-                      Row{"CancelRequested", ChangeKind::kCancelRequested, "CCCC--C"},
-                      Row{"RetryRequested", ChangeKind::kRetryRequested, "-----QQ"},
-                      Row{"Recovered", ChangeKind::kRecovered, "-I-----"},
-                      Row{"Expired", ChangeKind::kExpired, "F-FF---"}),
+    ::testing::Values(Row{"Claimed", ChangeKind::kClaimed, "R-RR----"},
+                      Row{"CheckpointTaken", ChangeKind::kCheckpointTaken, "aRaaaaaa"},
+                      Row{"AttemptFailed", ChangeKind::kAttemptFailed, "aWaaaaaa"},
+                      Row{"PutOff", ChangeKind::kPutOff, "aWaaaaaa"},
+                      Row{"Interrupted", ChangeKind::kInterrupted, "aIaaaaaa"},
+                      Row{"Paused", ChangeKind::kPaused, "aPaaaaaa"},
+                      Row{"Succeeded", ChangeKind::kSucceeded, "aSaaaaaa"},
+                      Row{"GaveUp", ChangeKind::kGaveUp, "aFaaaaaa"},
+                      Row{"AttemptCancelled", ChangeKind::kAttemptCancelled, "QaaaaaCa"},
+                      Row{"CancelRequested", ChangeKind::kCancelRequested, "CCCC--CC"},
+                      Row{"PauseRequested", ChangeKind::kPauseRequested, "P-PP---P"},
+                      Row{"ResumeRequested", ChangeKind::kResumeRequested, "QRWI---Q"},
+                      Row{"RetryRequested", ChangeKind::kRetryRequested, "-----QQ-"},
+                      Row{"Recovered", ChangeKind::kRecovered, "-I------"},
+                      Row{"Expired", ChangeKind::kExpired, "F-FF----"}),
     [](const auto& info) { return info.param.name; });
 
 TEST(StateMachineEffectsTest, ClaimCountsAnAttemptAndGrowsTheFence) {
@@ -169,6 +185,17 @@ TEST(StateMachineEffectsTest, FailedAttemptWaitsForItsRetryWithErrorAndCheckpoin
   EXPECT_EQ(job.finished_at, std::nullopt);
 }
 
+TEST(StateMachineEffectsTest, AJobThatIsPutOffWaitsAndConsumesNoAttempt) {
+  Job job = JobIn(State::kRunning);
+
+  ASSERT_TRUE(Apply(MakeChange(ChangeKind::kPutOff), kNow, job).ok());
+
+  EXPECT_EQ(job.ready_at, kNow + seconds(9));
+  EXPECT_TRUE(absl::IsUnavailable(job.error));
+  EXPECT_EQ(job.checkpoint, CheckpointAt(77));
+  EXPECT_EQ(job.attempt, 1);
+}
+
 TEST(StateMachineEffectsTest, InterruptionAndRecoveryConsumeNoAttempt) {
   Job interrupted = JobIn(State::kRunning);
   Job recovered = JobIn(State::kRunning);
@@ -180,6 +207,43 @@ TEST(StateMachineEffectsTest, InterruptionAndRecoveryConsumeNoAttempt) {
   EXPECT_EQ(interrupted.checkpoint, CheckpointAt(77));
   EXPECT_EQ(recovered.attempt, 1);
   EXPECT_EQ(recovered.checkpoint, CheckpointAt(10));
+}
+
+TEST(StateMachineEffectsTest, APauseConsumesNoAttemptAndMovesTheDeadlineOn) {
+  Job job = JobIn(State::kRunning);
+  const WallTime deadline = job.deadline_at;
+  ASSERT_TRUE(Apply(MakeChange(ChangeKind::kPaused), kNow, job).ok());
+  EXPECT_EQ(job.attempt, 1);
+  EXPECT_EQ(job.checkpoint, CheckpointAt(77));
+
+  ASSERT_TRUE(Apply(ResumeRequested(), kNow + minutes(5), job).ok());
+  EXPECT_EQ(job.deadline_at, deadline + minutes(5));
+}
+
+TEST(StateMachineEffectsTest, AResumedJobIsReadyAtOnceButForItsStartTime) {
+  Job waiting = JobIn(State::kWaiting);
+  waiting.ready_at = kNow + minutes(9);
+  Job later = JobIn(State::kQueued);
+  later.not_before_at = later.ready_at = kNow + minutes(9);
+  for (Job* job : {&waiting, &later}) {
+    ASSERT_TRUE(Apply(PauseRequested(), kNow, *job).ok());
+    ASSERT_TRUE(Apply(ResumeRequested(), kNow + minutes(5), *job).ok());
+  }
+
+  EXPECT_EQ(waiting.ready_at, kNow + minutes(5));
+  EXPECT_EQ(later.ready_at, kNow + minutes(9));
+}
+
+TEST(StateMachineEffectsTest, APauseDoesNotLengthenTheDeadlineOfALaterRetry) {
+  Job job = JobIn(State::kQueued);
+  const auto length = job.deadline_at - job.created_at;
+  ASSERT_TRUE(Apply(PauseRequested(), kNow, job).ok());
+  ASSERT_TRUE(Apply(ResumeRequested(), kNow + minutes(5), job).ok());
+  ASSERT_TRUE(Apply(CancelRequested(), kNow + minutes(6), job).ok());
+
+  ASSERT_TRUE(Apply(RetryRequested(), kNow + minutes(7), job).ok());
+
+  EXPECT_EQ(job.deadline_at, kNow + minutes(7) + length);
 }
 
 TEST(StateMachineEffectsTest, SuccessKeepsTheResultAndForgetsEarlierErrors) {
@@ -273,7 +337,7 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(
         ExpiryCase{"Queued", State::kQueued, kCreated, absl::OkStatus(), "TRANSFER_PERMIT",
                    "the job's deadline passed while it waited for a free transfer "
-                   "(limits.transfers)"},
+                   "(limits.transfers) or its origin, which may have been on hold"},
         ExpiryCase{"NotYetStarted", State::kQueued, kDeadline + hours(1), absl::OkStatus(),
                    "START_TIME", "the job's deadline passed while it waited for its start time"},
         ExpiryCase{"Retry", State::kWaiting, kDeadline + hours(1), absl::UnavailableError("reset"),
@@ -283,11 +347,12 @@ INSTANTIATE_TEST_SUITE_P(
         ExpiryCase{"RetryWithoutAPermit", State::kWaiting, kCreated,
                    absl::UnavailableError("reset"), "TRANSFER_PERMIT",
                    "the job's deadline passed while it waited for a free transfer "
-                   "(limits.transfers); its last attempt: reset"},
+                   "(limits.transfers) or its origin, which may have been on hold; its last "
+                   "attempt: reset"},
         ExpiryCase{"Interrupted", State::kInterrupted, kCreated, absl::OkStatus(),
                    "TRANSFER_PERMIT",
                    "the job's deadline passed while it waited for a free transfer "
-                   "(limits.transfers)"}),
+                   "(limits.transfers) or its origin, which may have been on hold"}),
     [](const auto& info) { return info.param.name; });
 
 TEST(StateMachineEffectsTest, AJobDoesNotExpireBeforeItsDeadline) {

@@ -3,10 +3,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "base/strings.h"
 #include "sqlite_files.h"
 #include "store/data_files.h"
 #include "store/job_table.h"
+#include "store/ready_jobs.h"
 #include "store/schema.h"
 
 namespace fetchd::store {
@@ -58,13 +61,15 @@ TEST_F(DatabaseTest, MigratingAgainChangesNothing) {
 }
 
 TEST_F(DatabaseTest, ClaimsReadRangesOfTheReadyIndexWithoutSorting) {
-  for (const char* sql : {kNextPriority, kReadyJobs, kFirstReadyAt}) {
+  for (const char* sql : {kFirstDueAt, kNextLaneOfOrigin, kNextLane, kNextPriority, kNextJob}) {
     const std::string plan = PlanOf(sql);
-    EXPECT_THAT(plan, HasSubstr("jobs_ready (priority")) << sql;
-    EXPECT_THAT(plan, Not(HasSubstr("SCAN"))) << sql;
+    EXPECT_THAT(plan, HasSubstr("COVERING INDEX jobs_")) << sql;
+    if (sql != kFirstDueAt) EXPECT_THAT(plan, Not(HasSubstr("SCAN"))) << sql;
     EXPECT_THAT(plan, Not(HasSubstr("TEMP B-TREE"))) << sql;
   }
-  EXPECT_THAT(PlanOf(kReadyJobs), HasSubstr("priority=? AND ready_at<?"));
+  EXPECT_THAT(PlanOf(kNextLane), HasSubstr("jobs_ready (lane>?)"));
+  EXPECT_THAT(PlanOf(kNextJob),
+              HasSubstr("jobs_ready (lane=? AND retry=? AND priority=? AND (ready_at,id)>(?,?))"));
 }
 
 TEST_F(DatabaseTest, ExpiryReadsARangeOfTheDeadlineIndexWithoutSorting) {
@@ -76,42 +81,96 @@ TEST_F(DatabaseTest, ExpiryReadsARangeOfTheDeadlineIndexWithoutSorting) {
   EXPECT_THAT(PlanOf(kExpiredJobs), HasSubstr("jobs_deadline (deadline_at<?)"));
 }
 
-TEST_F(DatabaseTest, AClaimAmongManyJobsReadsOnlyThoseThatAreReady) {
-  // 100,000 jobs: half ended, half wait for their time at a high priority; and one ready at a low
-  // one.
-  ASSERT_EQ(
-      database_->Execute(
-          "INSERT INTO jobs (id, state, priority, ready_at, created_at, updated_at,"
-          " deadline_at, attempt, fence, origin, destination, destination_template, overwrite,"
-          " fingerprint, labels, spec, checkpoint, error)"
-          " WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000)"
-          " SELECT printf('%026d', i), iif(i % 2, 'SUCCEEDED', 'WAITING'), 50 + i % 4,"
-          " 9000000000000000000, 0, 0, 0, 0, 0, '', '', '', 'ALWAYS', x'', '{}',"
-          " '{\"urls\":[],\"headers\":[],\"digests\":[],\"timeouts\":{},\"retry\":{}}',"
-          " '{\"bytes\":0}', '{}' FROM n"),
-      absl::OkStatus());
-  ASSERT_EQ(database_->Execute("UPDATE jobs SET state = 'QUEUED', priority = -100, ready_at = 0"
-                               " WHERE id = printf('%026d', 77)"),
-            absl::OkStatus());
-  const Sealer sealer(std::string(Sealer::kKeyBytes, 'k'));
-  JobTable table(*database_, sealer);
-  // Counts the steps of SQLite's virtual machine, in units of 100.
-  int hundreds = 0;
-  sqlite3_progress_handler(
-      database_->handle(), 100,
-      [](void* count) {
-        ++*static_cast<int*>(count);
-        return 0;
-      },
-      &hundreds);
+/// Counts the steps of SQLite's virtual machine, in hundreds.
+class StepCounter {
+ public:
+  explicit StepCounter(Database& database) {
+    const auto count = [](void* steps) {
+      ++*static_cast<int*>(steps);
+      return 0;
+    };
+    sqlite3_progress_handler(database.handle(), 100, count, &hundreds_);
+  }
+  int hundreds() const { return hundreds_; }
 
-  const auto ready = table.Ready(kNow, 100);
-  const auto next = table.NextReadyAt();
+ private:
+  int hundreds_ = 0;
+};
+
+class ManyJobsTest : public DatabaseTest {
+ protected:
+  /// `origin` is SQL for the lane of job number i.
+  void Insert(int count, const std::string& origin, const std::string& ready_at) {
+    ASSERT_EQ(
+        database_->Execute(
+            Concat("INSERT INTO jobs (id, state, priority, ready_at, created_at, updated_at,"
+                   " deadline_at, attempt, fence, origin, destination, destination_template,"
+                   " overwrite, fingerprint, labels, spec, checkpoint, error, lane)"
+                   " WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ",
+                   count,
+                   ") SELECT printf('%026d', i), iif(i % 2, 'SUCCEEDED', 'WAITING'),"
+                   " 50 + i % 4, ",
+                   ready_at,
+                   ", 0, 0, 0, 0, 0, '', '', '', 'ALWAYS', x'', '{}',"
+                   " '{\"urls\":[],\"headers\":[],\"digests\":[],\"timeouts\":{},\"retry\":{}}',"
+                   " '{\"bytes\":0}', '{}', ",
+                   origin, " FROM n")
+                .c_str()),
+        absl::OkStatus());
+  }
+  void MakeReady(int job) {
+    ASSERT_EQ(database_->Execute(Concat("UPDATE jobs SET state = 'QUEUED', priority = -100,"
+                                        " ready_at = 0 WHERE id = printf('%026d', ",
+                                        job, ")")
+                                     .c_str()),
+              absl::OkStatus());
+  }
+  LaneCursor cursor_;
+};
+
+TEST_F(ManyJobsTest, AClaimReadsOnlyThoseThatAreReady) {
+  // Half have ended, half wait for their time at a high priority; and one is ready at a low one.
+  Insert(100'000, "''", "9000000000000000000");
+  MakeReady(77);
+  const StepCounter steps(*database_);
+
+  const auto ready = ReadyJobs(*database_, kNow, 100, nullptr, cursor_);
+  const auto next = NextReadyAt(*database_, kNow, nullptr);
 
   ASSERT_TRUE(ready.ok()) << ready.status();
   EXPECT_EQ(ready->size(), 1u);
-  EXPECT_EQ(**next, WallTime());
-  EXPECT_LT(hundreds, 50);
+  EXPECT_EQ(*next, kNow);
+  EXPECT_LT(steps.hundreds(), 50);
+}
+
+TEST_F(ManyJobsTest, NothingThatIsDueCostsNextToNothingHoweverManyOriginsThereAre) {
+  Insert(100'000, "'https://h' || i || '.test'", "9000000000000000000");
+  const StepCounter steps(*database_);
+
+  EXPECT_TRUE(ReadyJobs(*database_, kNow, 100, nullptr, cursor_)->empty());
+  EXPECT_GT(**NextReadyAt(*database_, kNow, nullptr), kNow);
+  EXPECT_LT(steps.hundreds(), 5);
+}
+
+TEST_F(ManyJobsTest, AClaimCostsByOriginAndByJobTakenNotByJob) {
+  Insert(100'000, "'https://h' || (i % 20) || '.test'", "0");
+  const StepCounter steps(*database_);
+
+  EXPECT_EQ(ReadyJobs(*database_, kNow, 64, nullptr, cursor_)->size(), 64u);
+  EXPECT_LT(steps.hundreds(), 200);
+}
+
+TEST_F(ManyJobsTest, OriginsBeyondThoseThatOneClaimLooksAtAreLookedAtInTurn) {
+  Insert(1000, "'https://h' || i || '.test'", "0");
+  std::set<std::string> seen;
+
+  for (int i = 0; i < 10; ++i) {
+    const auto ready = ReadyJobs(*database_, kNow, 100, nullptr, cursor_, 50);
+    EXPECT_EQ(ready->size(), 50u);
+    seen.insert(ready->begin(), ready->end());
+  }
+
+  EXPECT_EQ(seen.size(), 500u);
 }
 
 }  // namespace

@@ -63,12 +63,24 @@ TEST_F(SqliteStoreTest, AFileOfTheFirstSchemaIsBroughtUpToDate) {
   const jobs::Job job = harness_->Create(harness_->NewJob());
   harness_->Close();
   ExecuteOnFile(
-      "DROP INDEX jobs_deadline; ALTER TABLE jobs DROP COLUMN not_before_at;"
-      " PRAGMA user_version = 1");
+      "DROP INDEX jobs_deadline; DROP INDEX jobs_ready; DROP INDEX jobs_due;"
+      " ALTER TABLE jobs DROP COLUMN not_before_at; ALTER TABLE jobs DROP COLUMN lane;"
+      " ALTER TABLE jobs DROP COLUMN retry;"
+      " CREATE INDEX jobs_ready ON jobs (priority DESC, ready_at, id)"
+      " WHERE state IN ('QUEUED', 'WAITING', 'INTERRUPTED'); PRAGMA user_version = 1");
+  std::vector<std::string> asked;
+  const auto room_of = [&asked](const std::string& origin) {
+    asked.push_back(origin);
+    return jobs::Room{1, 1};
+  };
 
   ASSERT_EQ(harness_->Open(), absl::OkStatus());
 
   EXPECT_EQ(*harness_->Await(harness_->store().NextDeadlineAt()), job.deadline_at);
+  const auto claims = harness_->Await(harness_->store().ClaimReady(9, room_of));
+  ASSERT_EQ(claims->size(), 1u);
+  EXPECT_EQ(claims->front().job.id, job.id);
+  EXPECT_THAT(asked, ::testing::ElementsAre("https://origin.test"));
 }
 
 struct Damage {
@@ -312,7 +324,7 @@ TEST_F(SqliteStoreTest, RequestIdsOutliveTheLossOfTheKey) {
 TEST_F(SqliteStoreTest, ClosingMovesTheWalIntoTheDatabase) {
   ASSERT_EQ(harness_->Open(), absl::OkStatus());
   harness_->Create(harness_->NewJob());
-  ASSERT_TRUE(harness_->Await(harness_->store().NextReadyAt()).ok());
+  ASSERT_TRUE(harness_->Await(harness_->store().NextReadyAt(nullptr)).ok());
 
   harness_->Close();
 
