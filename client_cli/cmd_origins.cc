@@ -12,10 +12,11 @@ struct OriginsOptions {
   std::string origin;
   std::optional<std::uint32_t> max_transfers;
   std::optional<double> requests_per_sec;
+  std::optional<std::uint64_t> bytes_per_sec;
   bool no_limits = false;
   OutputFormat format = OutputFormat::kTable;
 
-  bool sets() const { return max_transfers || requests_per_sec || no_limits; }
+  bool sets() const { return max_transfers || requests_per_sec || bytes_per_sec || no_limits; }
 };
 
 /// As the server writes it; what is no origin, as it is.
@@ -39,15 +40,21 @@ std::string LimitText(const v1::OriginState& state) {
 }
 
 std::string RateText(const v1::OriginState& state) {
-  return state.limits().has_requests_per_sec() ? Concat(state.limits().requests_per_sec(), "/s")
-                                               : "-";
+  std::string text;
+  if (state.limits().has_requests_per_sec()) {
+    text = Concat(state.limits().requests_per_sec(), "/s");
+  }
+  if (state.limits().has_bytes_per_sec()) {
+    text += Concat(text.empty() ? "" : " ", FormatBytes(state.limits().bytes_per_sec()), "/s");
+  }
+  return text.empty() ? "-" : text;
 }
 
 void Print(const std::vector<v1::OriginState>& origins, OutputFormat format, Console& console) {
   Table table(console.out, {{"ORIGIN", 40},
                             {"TRANSFERS", 9},
                             {"LIMIT", 14},
-                            {"RATE", 10},
+                            {"RATE", 18},
                             {"HOLD", 24},
                             {"PUSHBACKS", 9},
                             {"FAILURES", 8}});
@@ -70,6 +77,7 @@ ExitCode SetLimits(const OriginsOptions& options, Session& session) {
   if (options.requests_per_sec) {
     request.mutable_limits()->set_requests_per_sec(*options.requests_per_sec);
   }
+  if (options.bytes_per_sec) request.mutable_limits()->set_bytes_per_sec(*options.bytes_per_sec);
   v1::OriginState state;
   auto call = session.connection.Unary(session.interrupt);
   const grpc::Status status =
@@ -110,7 +118,7 @@ void AddOrigins(CommandLine& line) {
       "  fetchctl origins https://example.org --max-transfers 4 --requests-per-sec 10\n"
       "  fetchctl origins https://example.org --max-transfers 0     pauses it\n"
       "  fetchctl origins https://example.org --no-limits           and lets it go on\n\n"
-      "Limits that are set replace both of the origin's, those of the configuration included, "
+      "Limits that are set replace all of the origin's, those of the configuration included, "
       "until\n"
       "the server ends.");
   const auto options = std::make_shared<OriginsOptions>();
@@ -124,10 +132,12 @@ void AddOrigins(CommandLine& line) {
       ->check(CLI::Range(0.001, 1e6))
       ->type_name("RATE")
       ->needs(origin);
+  AddSize(app, "--bytes-per-sec", options->bytes_per_sec, "Of all bodies together")->needs(origin);
   app->add_flag("--no-limits", options->no_limits, "Take the limits away")
       ->needs(origin)
       ->excludes("--max-transfers")
-      ->excludes("--requests-per-sec");
+      ->excludes("--requests-per-sec")
+      ->excludes("--bytes-per-sec");
   AddOutput(app, options->format, "table|json|name");
   line.commands.push_back(
       {app, [options](Session& session) { return RunOrigins(*options, session); }, {}});

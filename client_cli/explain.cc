@@ -119,6 +119,10 @@ std::vector<Span> SpansOf(const v1::Attempt& attempt) {
   if (Nanoseconds(attempt.buffer_wait()) > 0) {
     note += Concat(", of it waiting for buffers ", FormatDuration(attempt.buffer_wait()));
   }
+  if (Nanoseconds(attempt.rate_wait()) > 0) {
+    note +=
+        Concat(", held back by limits on bytes a second for ", FormatDuration(attempt.rate_wait()));
+  }
   AddSpan(spans, attempt.received_bytes() > 0 ? "body" : "end", total > known,
           TimeUtil::NanosecondsToDuration(total - known), attempt.received_bytes() > 0 ? note : "");
   return spans;

@@ -130,6 +130,7 @@ void AddFetchFlags(CLI::App* app, FetchFlags& flags) {
              },
              "Only these bytes, counted from 0: 0-99, or 100- for all from there")
           ->type_name("FIRST-LAST");
+  AddSize(app, "--limit-rate", flags.max_bytes_per_sec, "Read no more bytes a second than this");
   app->add_flag("--compressed", flags.compressed,
                 "Ask for gzip, deflate, br or zstd, and keep the body without it")
       ->excludes(range);
@@ -150,6 +151,7 @@ absl::StatusOr<v1::FetchSpec> ReadFetchFlags(const FetchFlags& flags, const Gete
   RETURN_IF_ERROR(AddConditions(flags, spec));
   if (flags.compressed) spec.set_decode(v1::FetchSpec::DECODE_CONTENT);
   if (flags.range) *spec.mutable_range() = ToProto(*flags.range);
+  if (flags.max_bytes_per_sec) spec.set_max_bytes_per_sec(*flags.max_bytes_per_sec);
   spec.set_tls_profile(flags.tls_profile);
   spec.set_proxy(flags.proxy);
   return spec;
@@ -165,6 +167,9 @@ void FillIn(const v1::FetchSpec& flags, v1::FetchSpec& spec) {
     *spec.mutable_if_modified_since() = flags.if_modified_since();
   }
   if (flags.has_range() && !spec.has_range()) *spec.mutable_range() = flags.range();
+  if (flags.has_max_bytes_per_sec() && !spec.has_max_bytes_per_sec()) {
+    spec.set_max_bytes_per_sec(flags.max_bytes_per_sec());
+  }
   if (spec.decode() == v1::FetchSpec::DECODE_UNSPECIFIED) spec.set_decode(flags.decode());
   if (spec.tls_profile().empty()) spec.set_tls_profile(flags.tls_profile());
   if (spec.proxy().empty()) spec.set_proxy(flags.proxy());

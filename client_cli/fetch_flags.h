@@ -20,6 +20,7 @@ struct FetchFlags {
   bool digest = false, basic = false;
   bool compressed = false;
   std::optional<ByteRange> range;
+  std::optional<std::uint64_t> max_bytes_per_sec;
   std::vector<std::string> entity_tags;  ///< With their quotes.
   std::string etag_file;
   std::optional<google::protobuf::Timestamp> modified_since;

@@ -80,7 +80,7 @@ fetch::EngineConfig EngineConfigOf(const Config& config, http::OriginRules rules
   engine.pacer.max_cool_down = engine.retry.max_retry_after;
   engine.pacer.limits_of = [rules = std::move(rules)](const Origin& origin) {
     const http::OriginRule rule = rules.For(origin);
-    return fetch::OriginLimits{rule.max_transfers, rule.requests_per_sec};
+    return fetch::OriginLimits{rule.max_transfers, rule.requests_per_sec, rule.bytes_per_sec};
   };
   for (const auto& [name, profile] : config.tls_profiles) {
     if (!profile.certificate_file.empty()) engine.redirects.identifying_profiles.push_back(name);

@@ -8,8 +8,6 @@ namespace {
 
 using Written = std::vector<std::pair<std::string, std::string>>;
 
-constexpr std::uint64_t kMany = 1'000'000;
-
 /// A key `origins.<pattern>.<name>`. `at` finds the optional field, `value` reads it from the node
 /// and `write` is the way back.
 template <typename At, typename Read, typename Write>
@@ -43,6 +41,13 @@ std::string WriteLoginScheme(http::LoginScheme scheme) {
   return scheme == http::LoginScheme::kDigest ? "digest" : "basic";
 }
 
+absl::StatusOr<std::uint64_t> ReadByteRate(const YAML::Node& node) {
+  constexpr std::uint64_t kSlowest = 1024;
+  ASSIGN_OR_RETURN(const std::uint64_t rate, ReadSize(node));
+  if (rate >= kSlowest) return rate;
+  return absl::InvalidArgumentError("must be at least 1KiB");
+}
+
 absl::StatusOr<std::string> ReadScheme(const YAML::Node& node) {
   ASSIGN_OR_RETURN(std::string scheme, ReadText(node));
   if (scheme == "https" || scheme == "http") return scheme;
@@ -70,6 +75,9 @@ std::vector<ConfigKey> OriginKeys() {
           [](const YAML::Node& node) { return ReadRate(node); },
           [](double rate) { return Concat(rate); },
           "Jobs and Fetch calls that begin a second with such an origin; 0.1: one in ten seconds."),
+      OriginKey(
+          "bytes_per_sec", "size", false, [](auto& rule) -> auto& { return rule.bytes_per_sec; },
+          ReadByteRate, WriteSize, "Bytes a second of all bodies from such an origin together."),
       OriginKey(
           "prewarm", "number", false, [](auto& rule) -> auto& { return rule.prewarm; },
           [](const YAML::Node& node) { return ReadNumber(node, 1, kMany); },

@@ -212,8 +212,6 @@ ConfigKey DnsServersKey() {
 #define FETCHD_AT(field) [](auto& config) -> auto& { return config.field; }
 // NOLINTEND(bugprone-macro-parentheses)
 
-constexpr std::uint64_t kMany = 1'000'000;
-
 std::vector<ConfigKey> StorageKeys() {
   return {
       TextKey("data_dir", FETCHD_AT(data_dir),
@@ -269,6 +267,22 @@ std::vector<ConfigKey> AuthKeys() {
   };
 }
 
+ConfigKey BandwidthKey() {
+  return {"limits.bandwidth",
+          "bytes a second, by time of day",
+          "Bytes a second of all bodies together: 10MiB, off, or from times (UTC) on: "
+          "08:00=2MiB 18:30=off.",
+          true,
+          [](const YAML::Node& node, const std::string&, Config& config) -> absl::Status {
+            ASSIGN_OR_RETURN(const std::string text, ReadText(node));
+            ASSIGN_OR_RETURN(config.engine.bandwidth, fetch::BandwidthSchedule::Parse(text));
+            return absl::OkStatus();
+          },
+          [](const Config& config) {
+            return Written{{"", WriteText(config.engine.bandwidth.ToString())}};
+          }};
+}
+
 std::vector<ConfigKey> LimitKeys() {
   return {
       NumberKey("limits.connections", FETCHD_AT(client.max_connections), 1, kMany,
@@ -279,6 +293,7 @@ std::vector<ConfigKey> LimitKeys() {
                 "Jobs and Fetch streams that run at once; at most limits.connections."),
       SizeKey("limits.buffer_bytes", FETCHD_AT(buffer_bytes),
               "Memory for body bytes of all transfers together; streams to callers may hold half."),
+      BandwidthKey(),
       SizeKey("fetch.max_body_bytes", FETCHD_AT(engine.max_body_bytes),
               "Longer bodies are refused."),
       BoolKey("fetch.verify_declared", FETCHD_AT(engine.verify_declared),

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string_view>
 
+#include "base/byte_size.h"
 #include "base/strings.h"
 
 namespace fetchd::app {
@@ -20,10 +21,6 @@ struct Unit {
   std::string_view name;
   std::uint64_t factor;
 };
-
-constexpr std::array kSizeUnits{
-    Unit{"t", std::uint64_t{1} << 40}, Unit{"g", std::uint64_t{1} << 30},
-    Unit{"m", std::uint64_t{1} << 20}, Unit{"k", std::uint64_t{1} << 10}, Unit{"", 1}};
 
 constexpr std::array kTimeUnits{Unit{"d", 86'400'000'000'000},
                                 Unit{"h", 3'600'000'000'000},
@@ -74,15 +71,6 @@ std::optional<std::uint64_t> ParseNanos(std::string_view text) {
   return total;
 }
 
-std::optional<std::uint64_t> ParseSize(std::string_view text) {
-  const auto number = ParseDecimal(TakeWhile(text, kDigits));
-  std::string unit = AsciiLower(text);
-  if (unit.ends_with("ib")) unit.resize(unit.size() - 2);  // "MiB" is "m".
-  const auto factor = FactorOf(kSizeUnits, unit);
-  if (!number || !factor) return std::nullopt;
-  return Multiply(*number, *factor);
-}
-
 }  // namespace
 
 absl::StatusOr<std::string> ReadText(const YAML::Node& node) {
@@ -114,7 +102,7 @@ absl::StatusOr<double> ReadRate(const YAML::Node& node) {
 }
 
 absl::StatusOr<std::uint64_t> ReadSize(const YAML::Node& node) {
-  const auto size = node.IsScalar() ? ParseSize(node.Scalar()) : std::nullopt;
+  const auto size = node.IsScalar() ? ParseByteSize(node.Scalar()) : std::nullopt;
   if (!size) return Wrong("a size in bytes", "1048576, 64KiB, 256MiB or 1GiB");
   return *size;
 }
@@ -146,14 +134,7 @@ std::string WriteText(const std::string& text) {
 
 std::string WriteBool(bool value) { return value ? "true" : "false"; }
 
-std::string WriteSize(std::uint64_t bytes) {
-  for (const Unit& unit : kSizeUnits) {
-    if (bytes == 0 || bytes % unit.factor != 0) continue;
-    if (unit.factor == 1) break;
-    return Concat(bytes / unit.factor, static_cast<char>(unit.name[0] - 'a' + 'A'), "iB");
-  }
-  return Concat(bytes);
-}
+std::string WriteSize(std::uint64_t bytes) { return FormatByteSize(bytes); }
 
 std::string WriteDuration(Duration duration) {
   const auto nanos = static_cast<std::uint64_t>(duration.count());

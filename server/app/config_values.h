@@ -13,6 +13,8 @@
 
 namespace fetchd::app {
 
+inline constexpr std::uint64_t kMany = 1'000'000;  ///< The largest of most counts.
+
 absl::StatusOr<std::string> ReadText(const YAML::Node& node);
 absl::StatusOr<bool> ReadBool(const YAML::Node& node);
 absl::StatusOr<std::uint64_t> ReadNumber(const YAML::Node& node, std::uint64_t min,

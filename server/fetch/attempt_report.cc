@@ -55,6 +55,7 @@ jobs::AttemptRecord MakeRecord(const AttemptFrame& frame, const AttemptFacts& fa
   record.took = frame.took;
   record.transfer_permit_wait = frame.permit_wait;
   record.buffer_wait = facts.buffer_wait;
+  record.rate_wait = facts.rate_wait;
   record.outcome = outcome;
   record.resumed_from_bytes = facts.resumed_from_bytes;
   record.received_bytes = facts.received_bytes;

@@ -35,6 +35,7 @@ struct EngineConfig {
   std::uint64_t checkpoint_bytes = std::uint64_t{64} << 20;
   UrlOptions url;
   PacerConfig pacer;
+  BandwidthSchedule bandwidth;  ///< Of all transfers together.
 };
 
 /// References to services that outlive the engine.

@@ -96,13 +96,10 @@ bool EngineCore::MayBeLive(const JobId& id) {
 }
 
 TransferDeps EngineCore::TransferOn(std::size_t shard) {
-  return {deps_.clock,
-          deps_.clients.ForShard(shard),
-          deps_.policy,
-          deps_.buffers,
-          config_,
-          pacer_,
-          [this](const Origin& origin) { deps_.clients.CountRetry(origin); }};
+  return {deps_.clock,  deps_.clients.ForShard(shard),
+          deps_.policy, deps_.buffers,
+          config_,      pacer_,
+          bandwidth_,   [this](const Origin& origin) { deps_.clients.CountRetry(origin); }};
 }
 
 std::size_t EngineCore::ShardOf(const std::string& url) const {

@@ -84,6 +84,7 @@ class EngineCore {
   const EngineConfig config_;
   Semaphore transfers_;
   OriginPacer pacer_;
+  ByteRate bandwidth_;
   StoreHealth store_health_;
   EngineCounters counters_;
   std::atomic<bool> draining_{false};

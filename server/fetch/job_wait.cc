@@ -7,7 +7,7 @@
 namespace fetchd::fetch {
 namespace {
 
-using Reason = JobWait::Reason;
+using WaitReason = JobWait::Reason;
 
 std::string Seconds(Duration duration) {
   char text[32];
@@ -33,15 +33,15 @@ bool BoreNoMore(const OriginPacer::OriginState& origin) {
 JobWait WaitForTime(const jobs::Job& job, WallTime now) {
   const std::string left = Seconds(job.ready_at - now);
   if (job.state != jobs::State::kWaiting) {
-    return {Reason::kStartTime, "it begins at its start time, in " + left, "", job.ready_at};
+    return {WaitReason::kStartTime, "it begins at its start time, in " + left, "", job.ready_at};
   }
-  return {Reason::kRetry,
+  return {WaitReason::kRetry,
           Concat("its next attempt begins in ", left, "; the last one: ", MessageOf(job.error)), "",
           job.ready_at};
 }
 
 JobWait WaitForOrigin(const OriginPacer::OriginState& origin, WallTime now) {
-  JobWait wait{Reason::kOriginOnHold,
+  JobWait wait{WaitReason::kOriginOnHold,
                Concat(origin.origin.ToString(), " is on hold: ", HoldSentence(origin)),
                HoldRemedy(origin),
                {}};
@@ -51,12 +51,12 @@ JobWait WaitForOrigin(const OriginPacer::OriginState& origin, WallTime now) {
 
 JobWait WaitForTransfers(const Surroundings& around) {
   if (around.transfers >= around.max_transfers) {
-    return {Reason::kTransferLimit,
+    return {WaitReason::kTransferLimit,
             Concat("all ", around.max_transfers, " transfers (limits.transfers) are at work"),
             "Raise limits.transfers, or wait for one to end.",
             {}};
   }
-  return {Reason::kTransferLimit,
+  return {WaitReason::kTransferLimit,
           "its origin has as many transfers as it may have while others could come: one of eight "
           "stays free",
           "Raise limits.transfers, or wait for one to end.",
@@ -103,13 +103,13 @@ std::string HoldRemedy(const OriginPacer::OriginState& origin) {
 std::optional<JobWait> WaitOf(const jobs::Job& job, const Surroundings& around) {
   if (job.state == jobs::State::kRunning || jobs::IsTerminal(job.state)) return std::nullopt;
   if (job.state == jobs::State::kPaused) {
-    return JobWait{Reason::kPaused,
+    return JobWait{WaitReason::kPaused,
                    "somebody to resume it: it is paused",
                    Concat("Resume it: fetchctl resume ", job.id.name(), "."),
                    {}};
   }
   if (around.draining) {
-    return JobWait{Reason::kDraining,
+    return JobWait{WaitReason::kDraining,
                    "the server stops: the job goes on after its next start",
                    "Start fetchd again with the same store.",
                    {}};
@@ -119,7 +119,7 @@ std::optional<JobWait> WaitOf(const jobs::Job& job, const Surroundings& around) 
   if (around.transfers >= around.max_transfers || !around.origin_has_room) {
     return WaitForTransfers(around);
   }
-  return JobWait{Reason::kNext, "nothing: it is about to begin", "", {}};
+  return JobWait{WaitReason::kNext, "nothing: it is about to begin", "", {}};
 }
 
 }  // namespace fetchd::fetch

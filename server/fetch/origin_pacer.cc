@@ -275,6 +275,12 @@ OriginPacer::OriginState OriginPacer::Describe(const Origin& origin, const Entry
           .failures_in_a_row = entry.failures_in_a_row};
 }
 
+SteadyTime OriginPacer::TakeBytes(const Origin& origin, std::uint64_t bytes) {
+  const std::lock_guard lock(mutex_);
+  Entry& entry = Open(origin);
+  return entry.bytes.Take(bytes, entry.limits.bytes_per_sec, clock_.Now());
+}
+
 OriginPacer::OriginState OriginPacer::StateOf(const Origin& origin) {
   const std::lock_guard lock(mutex_);
   const SteadyTime now = clock_.Now();

@@ -13,6 +13,7 @@
 
 #include "base/time.h"
 #include "base/url.h"
+#include "fetch/byte_rate.h"
 
 namespace fetchd::fetch {
 
@@ -21,6 +22,7 @@ struct OriginLimits {
   std::optional<std::size_t> max_transfers;  ///< At work at once. 0 = paused.
   std::optional<double>
       requests_per_sec;  ///< Transfers that begin; a redirect's hops are not counted.
+  std::optional<std::uint64_t> bytes_per_sec;  ///< Of all bodies together.
   friend bool operator==(const OriginLimits&, const OriginLimits&) = default;
 };
 
@@ -125,6 +127,8 @@ class OriginPacer {
   /// What an origin answered without a turn of its own: a redirect led to it. It lowers no limit:
   /// how much was at work there is not known.
   void Note(const Origin& origin, const OriginOutcome& outcome);
+  /// Takes body bytes that were read; returns when whoever read them may read on.
+  SteadyTime TakeBytes(const Origin& origin, std::uint64_t bytes);
   /// What would hold the next transfer back.
   OriginState StateOf(const Origin& origin);
   /// When time lets an origin go on that is on hold now; absent when none waits for time.
@@ -150,6 +154,7 @@ class OriginPacer {
     bool open = false;  ///< The circuit.
     bool probing = false;
     SteadyTime probe_at{};  ///< While it is open.
+    ByteRate bytes;         ///< Of bytes_per_sec.
     double tokens = 0;      ///< Of requests_per_sec.
     SteadyTime tokens_at{};
     std::uint64_t pushbacks = 0, cool_downs = 0, circuit_openings = 0;

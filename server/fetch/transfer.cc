@@ -230,8 +230,9 @@ Task<absl::Status> Transfer::FetchAll(Asked asked) {
 
 Task<absl::StatusOr<sink::Buffer>> Transfer::AcquireBuffer(
     std::optional<std::uint64_t> left_bytes) {
-  const std::size_t wanted = static_cast<std::size_t>(
-      std::min<std::uint64_t>(left_bytes.value_or(options_.buffer_bytes), options_.buffer_bytes));
+  const std::size_t most = BufferBytes();
+  const auto wanted =
+      static_cast<std::size_t>(std::min<std::uint64_t>(left_bytes.value_or(most), most));
   const SteadyTime from = deps_.clock.Now();
   const AttemptClock::Pause pause(time_);
   absl::StatusOr<sink::Buffer> buffer =
@@ -239,6 +240,29 @@ Task<absl::StatusOr<sink::Buffer>> Transfer::AcquireBuffer(
   facts_.buffer_wait += deps_.clock.Now() - from;
   if (!buffer.ok()) co_return FailBody(buffer.status());
   co_return buffer;
+}
+
+// Of a transfer that is to be slow, small ones: so that its bytes come evenly.
+std::size_t Transfer::BufferBytes() const {
+  constexpr std::uint64_t kSmallest = 4096, kBuffersASecond = 8;
+  if (!spec_.max_bytes_per_sec) return options_.buffer_bytes;
+  const std::uint64_t even = std::max(*spec_.max_bytes_per_sec / kBuffersASecond, kSmallest);
+  return static_cast<std::size_t>(std::min<std::uint64_t>(options_.buffer_bytes, even));
+}
+
+// Without a buffer in hand. Who waits does not read, so the origin waits too.
+Task<absl::Status> Transfer::WaitForRates(std::uint64_t bytes) {
+  const SteadyTime now = deps_.clock.Now();
+  SteadyTime until = rate_.Take(bytes, spec_.max_bytes_per_sec, now);
+  until = std::max(until, deps_.pacer.TakeBytes(*facts_.answered_by, bytes));
+  const auto limit = deps_.config.bandwidth.At(deps_.clock.WallNow());
+  until = std::max(until, deps_.bandwidth.Take(bytes, limit, now));
+  if (until <= now) co_return absl::OkStatus();
+  const AttemptClock::Pause pause(time_);
+  facts_.rate_wait += std::min(until, deadline_.at()) - now;
+  co_await deps_.clock.SleepUntil(std::min(until, deadline_.at()));
+  if (!deadline_.Passed(deps_.clock)) co_return absl::OkStatus();
+  co_return FailBody(absl::DeadlineExceededError("while the limits on bytes a second were kept"));
 }
 
 Task<absl::Status> Transfer::Pump(http::Body& body, std::uint64_t offset,
@@ -250,8 +274,11 @@ Task<absl::Status> Transfer::Pump(http::Body& body, std::uint64_t offset,
     CO_ASSIGN_OR_RETURN(sink::Buffer buffer, co_await AcquireBuffer(left));
     const absl::Status filled = co_await Fill(body, buffer, ended);
     // What came before an error counts: a later attempt goes on behind it.
-    if (buffer.size() > 0) CO_RETURN_IF_ERROR(co_await Deliver(std::move(buffer), offset));
+    const std::uint64_t got = buffer.size();
+    if (got > 0) CO_RETURN_IF_ERROR(co_await Deliver(std::move(buffer), offset));
     CO_RETURN_IF_ERROR(filled);
+    const bool more = !ended && offset != total;
+    if (more) CO_RETURN_IF_ERROR(co_await WaitForRates(got));
     if (buffers % kBuffersBetweenYields == 0) {
       co_await asio::post(co_await asio::this_coro::executor, asio::use_awaitable);
     }

@@ -36,6 +36,7 @@ class Target {
 struct AttemptFacts {
   std::vector<http::ExchangeRecord> hops;
   Duration buffer_wait{};
+  Duration rate_wait{};  ///< For the limits on bytes a second.
   std::uint64_t resumed_from_bytes = 0;
   std::uint64_t received_bytes = 0;
   bool restarted = false;
@@ -58,6 +59,7 @@ struct TransferDeps {
   sink::BufferPool& buffers;
   const EngineConfig& config;
   OriginPacer& pacer;
+  ByteRate& bandwidth;                             ///< Of all transfers, by config.bandwidth.
   std::function<void(const Origin&)> count_retry;  ///< Of what is tried again later.
 };
 
@@ -94,6 +96,8 @@ class Transfer {
   Task<absl::StatusOr<sink::Buffer>> AcquireBuffer(std::optional<std::uint64_t> left_bytes);
   Task<absl::Status> Fill(http::Body& body, sink::Buffer& buffer, bool& ended);
   Task<absl::Status> Deliver(sink::Buffer buffer, std::uint64_t& offset);
+  Task<absl::Status> WaitForRates(std::uint64_t bytes);
+  std::size_t BufferBytes() const;
   Task<absl::Status> ExpectEnd(http::Body& body);
   absl::Status Fail(Phase phase, bool retryable, absl::Status status);
   absl::Status FailBody(absl::Status status);
@@ -110,6 +114,7 @@ class Transfer {
   const Options options_;
   Deadline deadline_;
   AttemptClock time_;
+  ByteRate rate_;                      ///< Of this transfer, by spec_.max_bytes_per_sec.
   std::optional<absl::Status> ended_;  ///< How, once it has ended by itself.
 };
 

@@ -19,6 +19,7 @@ constexpr std::size_t kMaxEntityTags = 16;
 constexpr std::size_t kMaxEntityTagBytes = 1024;
 constexpr std::uint64_t kLastByte = std::uint64_t{1} << 62;  // Sums of two fit.
 constexpr int kMaxAttempts = 100;
+constexpr std::uint64_t kSlowest = 1024;  // Bytes a second.
 constexpr int kMaxRedirects = 30;
 constexpr int kMaxPriority = 100;
 constexpr Duration kLongestTimeout = std::chrono::hours(24 * 7);
@@ -114,6 +115,10 @@ absl::Status CheckBody(const jobs::FetchSpec& spec) {
   }
   if (spec.max_bytes && *spec.max_bytes == 0) {
     return Wrong("spec.max_bytes", "must be positive; leave it out for the server's limit");
+  }
+  if (spec.max_bytes_per_sec && *spec.max_bytes_per_sec < kSlowest) {
+    return Wrong("spec.max_bytes_per_sec",
+                 Concat("must be at least ", kSlowest, "; leave it out for no limit"));
   }
   if (spec.max_bytes && spec.expected_size && *spec.expected_size > *spec.max_bytes) {
     return Wrong("spec.expected_size", "is larger than max_bytes");

@@ -91,6 +91,7 @@ OriginRule OriginRules::For(const Origin& origin) const {
     FillIn(result.max_connections, entry.rule.max_connections);
     FillIn(result.max_transfers, entry.rule.max_transfers);
     FillIn(result.requests_per_sec, entry.rule.requests_per_sec);
+    FillIn(result.bytes_per_sec, entry.rule.bytes_per_sec);
     FillIn(result.tls_profile, entry.rule.tls_profile);
     FillIn(result.proxy, entry.rule.proxy);
     FillIn(result.auth, entry.rule.auth);

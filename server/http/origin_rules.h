@@ -49,6 +49,7 @@ struct OriginRule {
   std::optional<std::size_t> max_connections;  ///< Instead of limits.per_host.
   std::optional<std::size_t> max_transfers;    ///< Jobs at work at once; 0 = none.
   std::optional<double> requests_per_sec;      ///< Transfers that begin.
+  std::optional<std::uint64_t> bytes_per_sec;  ///< Of all bodies together.
   std::optional<std::string> tls_profile;      ///< For requests that name none.
   std::optional<std::string> proxy;            ///< Likewise; "direct" = none.
   /// Connections kept open from the start; only where the pattern is one host.

@@ -53,6 +53,7 @@ struct FetchSpec {
   std::vector<Digest> digests;  ///< All must match; at most one an algorithm.
   std::optional<std::uint64_t> expected_size;
   std::optional<std::uint64_t> max_bytes;
+  std::optional<std::uint64_t> max_bytes_per_sec;
   TimeoutOverrides timeouts;
   RetryOverrides retry;
   std::optional<int> max_redirects;
@@ -120,7 +121,7 @@ struct AttemptRecord {
   int number = 0;  ///< From 1. An interrupted attempt keeps its number for the one that goes on.
   WallTime started_at{};
   Duration took{};
-  Duration transfer_permit_wait{}, buffer_wait{};
+  Duration transfer_permit_wait{}, buffer_wait{}, rate_wait{};
   AttemptOutcome outcome = AttemptOutcome::kFailed;
   std::uint64_t resumed_from_bytes = 0;
   std::uint64_t received_bytes = 0;  ///< By this attempt alone.

@@ -56,6 +56,7 @@ v1::Attempt ToProto(const jobs::AttemptRecord& record) {
   *out.mutable_duration() = ToProto(record.took);
   *out.mutable_transfer_permit_wait() = ToProto(record.transfer_permit_wait);
   *out.mutable_buffer_wait() = ToProto(record.buffer_wait);
+  *out.mutable_rate_wait() = ToProto(record.rate_wait);
   out.set_outcome(OutcomeToProto(record.outcome));
   out.set_resumed_from_bytes(record.resumed_from_bytes);
   out.set_received_bytes(record.received_bytes);

@@ -7,6 +7,7 @@ namespace fetchd::rpc {
 namespace {
 
 constexpr double kMinRate = 0.001, kMaxRate = 1'000'000;
+constexpr std::uint64_t kMinBytesPerSec = 1024;
 
 v1::ExplainJobResponse::Reason ReasonToProto(fetch::JobWait::Reason reason) {
   using Reason = fetch::JobWait::Reason;
@@ -72,6 +73,8 @@ v1::OriginState ToProto(const fetch::OriginPacer::OriginState& state) {
   if (state.limits.requests_per_sec) {
     out.mutable_limits()->set_requests_per_sec(*state.limits.requests_per_sec);
   }
+  if (state.limits.bytes_per_sec)
+    out.mutable_limits()->set_bytes_per_sec(*state.limits.bytes_per_sec);
   if (state.adaptive_limit) out.set_adaptive_limit(*state.adaptive_limit);
   out.set_hold(HoldToProto(state.hold));
   if (state.held_for) *out.mutable_held_for() = ToProto(*state.held_for);
@@ -94,6 +97,12 @@ absl::StatusOr<Origin> ParseOrigin(const std::string& text, const UrlOptions& op
 absl::StatusOr<fetch::OriginLimits> FromProto(const v1::OriginLimits& limits) {
   fetch::OriginLimits out;
   if (limits.has_max_transfers()) out.max_transfers = limits.max_transfers();
+  if (limits.has_bytes_per_sec()) {
+    if (limits.bytes_per_sec() < kMinBytesPerSec) {
+      return InvalidField("limits.bytes_per_sec", "must be at least 1024");
+    }
+    out.bytes_per_sec = limits.bytes_per_sec();
+  }
   if (!limits.has_requests_per_sec()) return out;
   const double rate = limits.requests_per_sec();
   if (!(rate >= kMinRate && rate <= kMaxRate)) {

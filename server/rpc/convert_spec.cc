@@ -155,6 +155,7 @@ absl::StatusOr<jobs::FetchSpec> FromProto(const v1::FetchSpec& in) {
   RETURN_IF_ERROR(ReadDigests(in, out.digests));
   if (in.has_expected_size()) out.expected_size = in.expected_size();
   if (in.has_max_bytes()) out.max_bytes = in.max_bytes();
+  if (in.has_max_bytes_per_sec()) out.max_bytes_per_sec = in.max_bytes_per_sec();
   RETURN_IF_ERROR(ReadTimeouts(in.timeouts(), out.timeouts));
   RETURN_IF_ERROR(ReadRetry(in.retry_policy(), out.retry));
   if (in.has_max_redirects()) out.max_redirects = in.max_redirects();
@@ -179,6 +180,7 @@ v1::FetchSpec ToProto(const jobs::FetchSpec& in) {
   for (const Digest& digest : in.digests) out.add_digests(digest.ToSri());
   if (in.expected_size) out.set_expected_size(*in.expected_size);
   if (in.max_bytes) out.set_max_bytes(*in.max_bytes);
+  if (in.max_bytes_per_sec) out.set_max_bytes_per_sec(*in.max_bytes_per_sec);
   WriteTimeouts(in.timeouts, out);
   WriteRetry(in.retry, out);
   if (in.max_redirects) out.set_max_redirects(*in.max_redirects);

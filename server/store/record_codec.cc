@@ -122,6 +122,7 @@ AttemptRecord AttemptFromJson(const json::value& value) {
   record.took = GetDuration(object, "took");
   record.transfer_permit_wait = GetDuration(object, "transfer_permit_wait");
   record.buffer_wait = GetDuration(object, "buffer_wait");
+  record.rate_wait = GetDuration(object, "rate_wait");
   record.outcome = OutcomeFromText(GetText(object, "outcome"));
   record.resumed_from_bytes = object.at("resumed_from_bytes").to_number<std::uint64_t>();
   record.received_bytes = object.at("received_bytes").to_number<std::uint64_t>();
@@ -214,6 +215,7 @@ std::string EncodeAttempt(const AttemptRecord& record) {
   PutDuration(object, "took", record.took);
   PutDuration(object, "transfer_permit_wait", record.transfer_permit_wait);
   PutDuration(object, "buffer_wait", record.buffer_wait);
+  PutDuration(object, "rate_wait", record.rate_wait);
   object["outcome"] = jobs::AttemptOutcomeName(record.outcome);
   object["resumed_from_bytes"] = record.resumed_from_bytes;
   object["received_bytes"] = record.received_bytes;

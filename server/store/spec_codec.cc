@@ -119,6 +119,7 @@ json::object SpecToJson(const FetchSpec& spec) {
   for (const Digest& digest : spec.digests) digests.emplace_back(View(digest.ToSri()));
   PutOptional(object, "expected_size", spec.expected_size);
   PutOptional(object, "max_bytes", spec.max_bytes);
+  PutOptional(object, "max_bytes_per_sec", spec.max_bytes_per_sec);
   object["timeouts"] = TimeoutsToJson(spec.timeouts);
   object["retry"] = RetryToJson(spec.retry);
   PutOptional(object, "max_redirects", spec.max_redirects);
@@ -144,6 +145,7 @@ FetchSpec SpecFromJson(const json::value& value) {
   }
   spec.expected_size = GetOptional<std::uint64_t>(object, "expected_size");
   spec.max_bytes = GetOptional<std::uint64_t>(object, "max_bytes");
+  spec.max_bytes_per_sec = GetOptional<std::uint64_t>(object, "max_bytes_per_sec");
   spec.timeouts = TimeoutsFromJson(object.at("timeouts").as_object());
   spec.retry = RetryFromJson(object.at("retry").as_object());
   spec.max_redirects = GetOptional<int>(object, "max_redirects");

@@ -132,9 +132,11 @@ class FetchTest : public ::testing::Test {
   }
 
   TransferDeps Deps() {
-    return {clock_, *client_, policy_, buffers_, config_, pacer_, [this](const Origin& origin) {
-              retried_.push_back(origin.host);
-            }};
+    return {clock_,     *client_,
+            policy_,    buffers_,
+            config_,    pacer_,
+            bandwidth_, [this](const Origin& origin) {
+              retried_.push_back(origin.host); }};
   }
 
   jobs::Job NewJob() {
@@ -203,6 +205,7 @@ class FetchTest : public ::testing::Test {
   EngineConfig config_;
   EngineCounters counters_;
   OriginPacer pacer_{clock_, {}};
+  ByteRate bandwidth_;
   std::atomic<bool> draining_{false};
   testing::MemoryStore store_{clock_};
   testing::LogLines lines_;

@@ -7,7 +7,7 @@ namespace fetchd::fetch {
 namespace {
 
 using namespace std::chrono_literals;
-using Reason = JobWait::Reason;
+using WaitReason = JobWait::Reason;
 using ::testing::HasSubstr;
 
 class JobWaitTest : public ::testing::Test {
@@ -35,7 +35,7 @@ TEST_F(JobWaitTest, JobsThatRunOrHaveEndedWaitForNothing) {
 TEST_F(JobWaitTest, AStartTimeIsSaid) {
   job_.ready_at += 90s;
 
-  EXPECT_EQ(Wait().reason, Reason::kStartTime);
+  EXPECT_EQ(Wait().reason, WaitReason::kStartTime);
   EXPECT_EQ(Wait().until, job_.ready_at);
   EXPECT_EQ(Wait().explanation, "it begins at its start time, in 90.0 s");
 }
@@ -45,7 +45,7 @@ TEST_F(JobWaitTest, ARetryNamesWhatWentWrong) {
   job_.ready_at += 3s;
   job_.error = absl::UnavailableError("503 Service Unavailable");
 
-  EXPECT_EQ(Wait().reason, Reason::kRetry);
+  EXPECT_EQ(Wait().reason, WaitReason::kRetry);
   EXPECT_THAT(Wait().explanation, HasSubstr("in 3.0 s; the last one: 503"));
 }
 
@@ -53,7 +53,7 @@ TEST_F(JobWaitTest, AnOriginOnHoldSaysWhyAndUntilWhen) {
   around_.origin->hold = Hold::kCoolDown;
   around_.origin->held_for = 30s;
 
-  EXPECT_EQ(Wait().reason, Reason::kOriginOnHold);
+  EXPECT_EQ(Wait().reason, WaitReason::kOriginOnHold);
   EXPECT_EQ(Wait().explanation,
             "https://example.org is on hold: it asked for a pause, of which 30.0 s are left");
   EXPECT_EQ(Wait().until, around_.now + 30s);
@@ -68,20 +68,20 @@ TEST_F(JobWaitTest, APausedOriginHasARemedy) {
 
 TEST_F(JobWaitTest, TheRetryBudgetHoldsRetriesAlone) {
   around_.origin->hold = Hold::kRetries;
-  EXPECT_EQ(Wait().reason, Reason::kNext);
+  EXPECT_EQ(Wait().reason, WaitReason::kNext);
 
   job_.attempt = 1;
-  EXPECT_EQ(Wait().reason, Reason::kOriginOnHold);
+  EXPECT_EQ(Wait().reason, WaitReason::kOriginOnHold);
 }
 
 TEST_F(JobWaitTest, FullTransfersAreSaid) {
   around_.transfers = 8;
-  EXPECT_EQ(Wait().reason, Reason::kTransferLimit);
+  EXPECT_EQ(Wait().reason, WaitReason::kTransferLimit);
   EXPECT_THAT(Wait().explanation, HasSubstr("all 8 transfers"));
 
   around_.transfers = 7;
   around_.origin_has_room = false;
-  EXPECT_EQ(Wait().reason, Reason::kTransferLimit);
+  EXPECT_EQ(Wait().reason, WaitReason::kTransferLimit);
   EXPECT_THAT(Wait().explanation, HasSubstr("one of eight"));
 }
 
@@ -90,13 +90,13 @@ TEST_F(JobWaitTest, ADrainComesBeforeAllElse) {
   around_.origin->hold = Hold::kCoolDown;
   job_.ready_at += 3s;
 
-  EXPECT_EQ(Wait().reason, Reason::kDraining);
+  EXPECT_EQ(Wait().reason, WaitReason::kDraining);
 }
 
 TEST_F(JobWaitTest, APausedJobWaitsForSomebody) {
   job_.state = jobs::State::kPaused;
 
-  EXPECT_EQ(Wait().reason, Reason::kPaused);
+  EXPECT_EQ(Wait().reason, WaitReason::kPaused);
   EXPECT_THAT(Wait().remedy, HasSubstr("fetchctl resume jobs/"));
 }
 

@@ -225,6 +225,8 @@ INSTANTIATE_TEST_SUITE_P(
                    s.expected_size = 1;
                  },
                  "spec.method"},
+        SpecCase{"TooSlow", [](FetchSpec& s) { s.max_bytes_per_sec = 1023; },
+                 "spec.max_bytes_per_sec"},
         SpecCase{"NoBytes", [](FetchSpec& s) { s.max_bytes = 0; }, "spec.max_bytes"},
         SpecCase{"SizeOverLimit",
                  [](FetchSpec& s) {

@@ -35,7 +35,7 @@ jobs::Job FullJob() {
       spec {
         urls: "https://example.org/a" urls: "https://mirror.example/a"
         digests: "sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
-        expected_size: 0 max_bytes: 10 max_redirects: 0 tls_profile: "corp" method: METHOD_HEAD
+        expected_size: 0 max_bytes: 10 max_bytes_per_sec: 4096 max_redirects: 0 tls_profile: "corp" method: METHOD_HEAD
         proxy: "lab" timeouts { dns { seconds: 1 } total { nanos: 5 } proxy { seconds: 8 } }
         retry_policy { max_attempts: 2 base_delay { seconds: 3 } }
       }
@@ -59,6 +59,7 @@ TEST(ConvertJobTest, WhatACallerGivesComesBack) {
               ElementsAre("sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="));
   EXPECT_TRUE(out.spec().has_expected_size());
   EXPECT_EQ(out.spec().max_bytes(), 10u);
+  EXPECT_EQ(out.spec().max_bytes_per_sec(), 4096u);
   EXPECT_TRUE(out.spec().has_max_redirects());
   EXPECT_EQ(out.spec().method(), v1::FetchSpec::METHOD_HEAD);
   EXPECT_EQ(out.spec().timeouts().dns().seconds(), 1);

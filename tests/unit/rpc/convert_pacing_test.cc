@@ -28,7 +28,8 @@ TEST(ConvertPacingTest, AbsentLimitsAreNone) {
   v1::OriginLimits limits;
   limits.set_max_transfers(0);
   limits.set_requests_per_sec(0.5);
-  EXPECT_EQ(*FromProto(limits), (fetch::OriginLimits{0, 0.5}));
+  limits.set_bytes_per_sec(4096);
+  EXPECT_EQ(*FromProto(limits), (fetch::OriginLimits{0, 0.5, 4096}));
 }
 
 TEST(ConvertPacingTest, ARateIsWithinItsBounds) {
@@ -43,7 +44,7 @@ TEST(ConvertPacingTest, AStateIsShownWhole) {
   const fetch::OriginPacer::OriginState state{.origin = {"https", "example.org", 443},
                                               .transfers = 5,
                                               .retries = 1,
-                                              .limits = {7, 2.5},
+                                              .limits = {7, 2.5, 4096},
                                               .adaptive_limit = 6,
                                               .hold = fetch::Hold::kCoolDown,
                                               .held_for = 1500ms,
@@ -59,6 +60,7 @@ TEST(ConvertPacingTest, AStateIsShownWhole) {
   EXPECT_EQ(out.retries(), 1U);
   EXPECT_EQ(out.limits().max_transfers(), 7U);
   EXPECT_EQ(out.limits().requests_per_sec(), 2.5);
+  EXPECT_EQ(out.limits().bytes_per_sec(), 4096U);
   EXPECT_EQ(out.adaptive_limit(), 6U);
   EXPECT_EQ(out.hold(), v1::OriginState::HOLD_COOL_DOWN);
   EXPECT_EQ(out.held_for().nanos(), 500'000'000);
