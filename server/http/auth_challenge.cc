@@ -88,7 +88,8 @@ class Scanner {
         rest_.remove_prefix(i + 1);
         return value;
       }
-      if (rest_[i] == '\\' && ++i == rest_.size()) break;
+      if (rest_[i] == '\\') ++i;
+      if (i == rest_.size()) break;
       value.push_back(rest_[i]);
     }
     return std::nullopt;

@@ -206,12 +206,12 @@ void SharedClient::CountRetry(const Origin& origin) {
 ClientStats SharedClient::Stats() const {
   ClientStats stats;
   OriginBook::Snapshot book = core_->book.Read();
-  stats.dials = std::move(book.all);
+  stats.dials = book.all;
   stats.dials.limit = core_->budget.limit();
-  stats.others.dials = std::move(book.others);
+  stats.others.dials = book.others;
   for (auto& [origin, dials] : book.named) {
     dials.limit = core_->budget.LimitOf(origin);
-    stats.origins.push_back({std::move(origin), std::move(dials)});
+    stats.origins.push_back({std::move(origin), dials});
   }
   core_->AddConnections(stats);
   if (!core_->closed) core_->AddPools(stats);

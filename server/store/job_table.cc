@@ -138,8 +138,11 @@ absl::StatusOr<std::vector<jobs::AttemptRecord>> JobTable::Attempts(const std::s
     ASSIGN_OR_RETURN(const bool found, query.Step());
     if (!found) return records;
     absl::StatusOr<jobs::AttemptRecord> record = DecodeAttempt(query.Text(0));
-    records.push_back(record.ok() ? *std::move(record) : jobs::AttemptRecord());
-    if (!record.ok()) records.back().status = DamagedError(record.status());
+    if (!record.ok()) {
+      records.emplace_back().status = DamagedError(record.status());
+    } else {
+      records.push_back(*std::move(record));
+    }
   }
 }
 
