@@ -17,6 +17,7 @@ using google::protobuf::util::TimeUtil;
 
 constexpr int kNameColumns = 16, kTimeColumns = 9, kIndent = 4;
 constexpr int kMinBar = 20, kMaxBar = 60;
+constexpr std::int64_t kShown = 1'000'000;  ///< Nanoseconds; shorter ones would be "0ms".
 
 struct Span {
   std::string name;
@@ -28,28 +29,32 @@ std::int64_t Nanoseconds(const google::protobuf::Duration& duration) {
   return TimeUtil::DurationToNanoseconds(duration);
 }
 
-void AddSpan(std::vector<Span>& spans, std::string name, bool there,
-             const google::protobuf::Duration& duration, std::string note = "") {
-  if (there) spans.push_back({std::move(name), duration, std::move(note)});
+/// What took no time and says nothing is left out.
+void AddSpan(std::vector<Span>& spans, std::string name, const google::protobuf::Duration& duration,
+             std::string note = "") {
+  if (Nanoseconds(duration) == 0 && note.empty()) return;
+  spans.push_back({std::move(name), duration, std::move(note)});
 }
 
 void AddHopSpans(std::vector<Span>& spans, const v1::Attempt::Hop& hop) {
-  AddSpan(spans, "pool wait", hop.has_pool_wait(), hop.pool_wait(),
-          hop.redialled() ? "stale connection replaced"
-          : hop.reused()  ? "connection reused"
-                          : "");
+  std::string head = hop.url();
+  if (hop.http_status() != 0) head += Concat(" -> ", hop.http_status());
+  if (hop.redialled()) head += ", stale connection replaced";
+  if (hop.reused() && !hop.redialled()) head += ", connection reused";
+  AddSpan(spans, "pool wait", hop.pool_wait(), std::move(head));
   if (!hop.reused() || hop.redialled()) {
-    AddSpan(spans, "DNS", hop.has_dns(), hop.dns(), hop.dns_cached() ? "cached" : "");
+    AddSpan(spans, "DNS", hop.dns(), hop.dns_cached() ? "cached" : "");
     std::string tried;
     for (const v1::Attempt::Address& address : hop.addresses()) {
       tried += Concat(tried.empty() ? "" : ", ", address.address(), " ", address.outcome());
     }
-    AddSpan(spans, "connect", hop.has_connect(), hop.connect(), std::move(tried));
-    AddSpan(spans, "proxy", hop.has_proxy_negotiation(), hop.proxy_negotiation(), hop.proxy());
-    AddSpan(spans, "TLS", hop.has_tls() && Nanoseconds(hop.tls()) > 0, hop.tls(),
-            Concat(hop.tls_description(), hop.tls_resumed() ? " resumed" : ""));
+    AddSpan(spans, "connect", hop.connect(), std::move(tried));
+    AddSpan(spans, "proxy", hop.proxy_negotiation(), hop.proxy());
+    std::string tls = hop.tls_description();
+    if (hop.tls_resumed()) tls += " resumed";
+    AddSpan(spans, "TLS", hop.tls(), std::move(tls));
   }
-  AddSpan(spans, "first byte", hop.has_first_byte(), hop.first_byte());
+  AddSpan(spans, "first byte", hop.first_byte());
 }
 
 /// Draws one wait after the other.
@@ -100,31 +105,23 @@ std::string OutcomeOf(const v1::Attempt& attempt) {
 
 std::vector<Span> SpansOf(const v1::Attempt& attempt) {
   std::vector<Span> spans;
-  AddSpan(spans, "transfer permit", true, attempt.transfer_permit_wait());
-  for (const v1::Attempt::Hop& hop : attempt.hops()) {
-    std::string head = hop.url();
-    if (hop.http_status() != 0) head += Concat(" -> ", hop.http_status());
-    const std::size_t first = spans.size();
-    AddHopSpans(spans, hop);
-    if (first < spans.size()) {
-      std::string& note = spans[first].note;
-      note = note.empty() ? head : Concat(head, ", ", note);
-    }
-  }
+  AddSpan(spans, "transfer permit", attempt.transfer_permit_wait());
+  for (const v1::Attempt::Hop& hop : attempt.hops()) AddHopSpans(spans, hop);
   std::int64_t known = 0;
   for (const Span& span : spans) known += Nanoseconds(span.duration);
-  const std::int64_t total =
-      Nanoseconds(attempt.transfer_permit_wait()) + Nanoseconds(attempt.duration());
-  std::string note = FormatBytes(attempt.received_bytes());
-  if (Nanoseconds(attempt.buffer_wait()) > 0) {
+  const std::int64_t rest = std::max<std::int64_t>(
+      Nanoseconds(attempt.transfer_permit_wait()) + Nanoseconds(attempt.duration()) - known, 0);
+  std::string note;
+  if (attempt.received_bytes() > 0) note = FormatBytes(attempt.received_bytes());
+  if (Nanoseconds(attempt.buffer_wait()) >= kShown) {
     note += Concat(", of it waiting for buffers ", FormatDuration(attempt.buffer_wait()));
   }
-  if (Nanoseconds(attempt.rate_wait()) > 0) {
+  if (Nanoseconds(attempt.rate_wait()) >= kShown) {
     note +=
         Concat(", held back by limits on bytes a second for ", FormatDuration(attempt.rate_wait()));
   }
-  AddSpan(spans, attempt.received_bytes() > 0 ? "body" : "end", total > known,
-          TimeUtil::NanosecondsToDuration(total - known), attempt.received_bytes() > 0 ? note : "");
+  AddSpan(spans, attempt.received_bytes() > 0 ? "body" : "end",
+          TimeUtil::NanosecondsToDuration(rest), std::move(note));
   return spans;
 }
 
@@ -152,7 +149,7 @@ std::string Headline(const v1::ExplainJobResponse& explained) {
   std::string text = Concat(job.name(), " is ", v1::Job::State_Name(job.state()));
   if (explained.has_wait()) {
     const v1::ExplainJobResponse::Wait& wait = explained.wait();
-    text += Concat(". It waits for ", Printable(wait.explanation()), ".");
+    text += Concat(": ", Printable(wait.explanation()));
     if (wait.has_until()) text += Concat("\nUntil:  ", TimeUtil::ToString(wait.until()));
     if (!wait.remedy().empty()) text += Concat("\nRemedy: ", Printable(wait.remedy()));
   } else if (job.has_error()) {

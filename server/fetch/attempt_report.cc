@@ -1,7 +1,6 @@
 #include "fetch/attempt_report.h"
 
-#include <cstdio>
-
+#include "base/duration_text.h"
 #include "base/strings.h"
 
 namespace fetchd::fetch {
@@ -27,12 +26,6 @@ jobs::HopRecord MakeHop(const http::ExchangeRecord& exchange) {
     hop.addresses.push_back({attempt.address, attempt.outcome, attempt.took});
   }
   return hop;
-}
-
-std::string Seconds(Duration duration) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.1f s", std::chrono::duration<double>(duration).count());
-  return text;
 }
 
 std::string What(const Failure& failure) {
@@ -67,9 +60,9 @@ jobs::AttemptRecord MakeRecord(const AttemptFrame& frame, const AttemptFacts& fa
 }
 
 std::string RetrySentence(const Failure& failure, Duration delay, int attempt, int max_attempts) {
-  std::string sentence = Concat("retry in ", Seconds(delay), ": ", What(failure),
+  std::string sentence = Concat("retry in ", FormatSeconds(delay), ": ", What(failure),
                                 " is retryable, attempt ", attempt, " of ", max_attempts);
-  if (failure.retry_after) sentence += ", Retry-After " + Seconds(*failure.retry_after);
+  if (failure.retry_after) sentence += ", Retry-After " + FormatSeconds(*failure.retry_after);
   return sentence;
 }
 
@@ -78,7 +71,7 @@ std::string PutOffSentence(const Failure& failure, Duration pause) {
       failure.http_status == 429 || failure.http_status == 503
           ? Concat("the origin answered ", failure.http_status, " and asked for time")
           : MessageOf(failure.status);
-  return Concat("put off for ", Seconds(pause), ": ", why, ": no attempt is consumed");
+  return Concat("put off for ", FormatSeconds(pause), ": ", why, ": no attempt is consumed");
 }
 
 std::string GiveUpSentence(const Failure& failure, int attempt, int max_attempts) {

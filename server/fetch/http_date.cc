@@ -140,14 +140,16 @@ std::string FormatHttpDate(WallTime at) {
   const std::chrono::year_month_day date{day};
   const std::chrono::hh_mm_ss time{second - day};
   const auto number = [](auto value) { return static_cast<int>(value); };
-  char text[40];
-  std::snprintf(text, sizeof text, "%.3s, %02d %.3s %04d %02d:%02d:%02d GMT",
-                kDays[std::chrono::weekday(day).c_encoding()].data(),
-                number(static_cast<unsigned>(date.day())),
-                kMonths[static_cast<unsigned>(date.month()) - 1].data(),
-                static_cast<int>(date.year()), number(time.hours().count()),
-                number(time.minutes().count()), number(time.seconds().count()));
-  return text;
+  const std::string_view weekday = kDays[std::chrono::weekday(day).c_encoding()];
+  const std::string_view month = kMonths[static_cast<unsigned>(date.month()) - 1];
+  char rest[32];
+  std::snprintf(rest, sizeof rest, " %04d %02d:%02d:%02d GMT", static_cast<int>(date.year()),
+                number(time.hours().count()), number(time.minutes().count()),
+                number(time.seconds().count()));
+  char day_of_month[8];
+  std::snprintf(day_of_month, sizeof day_of_month, ", %02d ",
+                number(static_cast<unsigned>(date.day())));
+  return Concat(weekday, std::string_view(day_of_month), month, std::string_view(rest));
 }
 
 std::optional<Duration> ParseRetryAfter(std::string_view text, WallTime now) {

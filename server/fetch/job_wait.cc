@@ -1,19 +1,12 @@
 #include "fetch/job_wait.h"
 
-#include <cstdio>
-
+#include "base/duration_text.h"
 #include "base/strings.h"
 
 namespace fetchd::fetch {
 namespace {
 
 using WaitReason = JobWait::Reason;
-
-std::string Seconds(Duration duration) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.1f s", std::chrono::duration<double>(duration).count());
-  return text;
-}
 
 WallTime After(WallTime now, Duration wait) {
   return now + std::chrono::duration_cast<WallTime::duration>(wait);
@@ -31,7 +24,7 @@ bool BoreNoMore(const OriginPacer::OriginState& origin) {
 }
 
 JobWait WaitForTime(const jobs::Job& job, WallTime now) {
-  const std::string left = Seconds(job.ready_at - now);
+  const std::string left = FormatSeconds(job.ready_at - now);
   if (job.state != jobs::State::kWaiting) {
     return {WaitReason::kStartTime, "it begins at its start time, in " + left, "", job.ready_at};
   }
@@ -66,7 +59,7 @@ JobWait WaitForTransfers(const Surroundings& around) {
 }  // namespace
 
 std::string HoldSentence(const OriginPacer::OriginState& origin) {
-  const std::string left = origin.held_for ? Seconds(*origin.held_for) : "";
+  const std::string left = origin.held_for ? FormatSeconds(*origin.held_for) : "";
   switch (origin.hold) {
     case Hold::kNone:
       return "nothing holds it back";
@@ -104,7 +97,7 @@ std::optional<JobWait> WaitOf(const jobs::Job& job, const Surroundings& around) 
   if (job.state == jobs::State::kRunning || jobs::IsTerminal(job.state)) return std::nullopt;
   if (job.state == jobs::State::kPaused) {
     return JobWait{WaitReason::kPaused,
-                   "somebody to resume it: it is paused",
+                   "it is paused until somebody resumes it",
                    Concat("Resume it: fetchctl resume ", job.id.name(), "."),
                    {}};
   }
@@ -119,7 +112,7 @@ std::optional<JobWait> WaitOf(const jobs::Job& job, const Surroundings& around) 
   if (around.transfers >= around.max_transfers || !around.origin_has_room) {
     return WaitForTransfers(around);
   }
-  return JobWait{WaitReason::kNext, "nothing: it is about to begin", "", {}};
+  return JobWait{WaitReason::kNext, "it is about to begin", "", {}};
 }
 
 }  // namespace fetchd::fetch

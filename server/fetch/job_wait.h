@@ -20,7 +20,7 @@ struct JobWait {
     kPaused
   };
   Reason reason = Reason::kNext;
-  std::string explanation;        ///< A sentence.
+  std::string explanation;        ///< A sentence, without its capital and its full stop.
   std::string remedy;             ///< A sentence; empty when only time helps.
   std::optional<WallTime> until;  ///< Absent while nobody knows.
 };

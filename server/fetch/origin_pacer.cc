@@ -275,10 +275,10 @@ OriginPacer::OriginState OriginPacer::Describe(const Origin& origin, const Entry
           .failures_in_a_row = entry.failures_in_a_row};
 }
 
-SteadyTime OriginPacer::TakeBytes(const Origin& origin, std::uint64_t bytes) {
+SteadyTime OriginPacer::TakeBytes(const Origin& origin, std::uint64_t bytes, SteadyTime now) {
   const std::lock_guard lock(mutex_);
   Entry& entry = Open(origin);
-  return entry.bytes.Take(bytes, entry.limits.bytes_per_sec, clock_.Now());
+  return entry.bytes.Take(bytes, entry.limits.bytes_per_sec, now);
 }
 
 OriginPacer::OriginState OriginPacer::StateOf(const Origin& origin) {

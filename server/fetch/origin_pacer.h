@@ -127,8 +127,8 @@ class OriginPacer {
   /// What an origin answered without a turn of its own: a redirect led to it. It lowers no limit:
   /// how much was at work there is not known.
   void Note(const Origin& origin, const OriginOutcome& outcome);
-  /// Takes body bytes that were read; returns when whoever read them may read on.
-  SteadyTime TakeBytes(const Origin& origin, std::uint64_t bytes);
+  /// Takes body bytes that were read at `now`; returns when whoever read them may read on.
+  SteadyTime TakeBytes(const Origin& origin, std::uint64_t bytes, SteadyTime now);
   /// What would hold the next transfer back.
   OriginState StateOf(const Origin& origin);
   /// When time lets an origin go on that is on hold now; absent when none waits for time.

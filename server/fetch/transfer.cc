@@ -254,7 +254,7 @@ std::size_t Transfer::BufferBytes() const {
 Task<absl::Status> Transfer::WaitForRates(std::uint64_t bytes) {
   const SteadyTime now = deps_.clock.Now();
   SteadyTime until = rate_.Take(bytes, spec_.max_bytes_per_sec, now);
-  until = std::max(until, deps_.pacer.TakeBytes(*facts_.answered_by, bytes));
+  until = std::max(until, deps_.pacer.TakeBytes(*facts_.answered_by, bytes, now));
   const auto limit = deps_.config.bandwidth.At(deps_.clock.WallNow());
   until = std::max(until, deps_.bandwidth.Take(bytes, limit, now));
   if (until <= now) co_return absl::OkStatus();

@@ -46,7 +46,6 @@ TEST_F(ExplainJobTest, DrawsEachWaitAtItsPlaceInTime) {
   EXPECT_EQ(ExplainText(FailedOnce(), 73),
             "jobs/1 is WAITING\n"
             "Attempt 1: FAILED after 400ms, begun 1970-01-01T00:00:00Z\n"
-            "    transfer permit 0ms      |                                         |\n"
             "    pool wait       0ms      |                                         | "
             "https://example.org/a -> 503\n"
             "    DNS             100ms    |==========                               |\n"
@@ -90,7 +89,7 @@ TEST_F(ExplainJobTest, SaysWhyAJobWaitsUntilWhenAndWhatHelps) {
   EXPECT_EQ(RunCommand({"explain", "7"}), ExitCode::kDone);
 
   EXPECT_EQ(out_.str(),
-            "jobs/7 is QUEUED. It waits for https://example.org is on hold: it is paused?[2J.\n"
+            "jobs/7 is QUEUED: https://example.org is on hold: it is paused?[2J\n"
             "Until:  1970-01-01T00:01:00Z\n"
             "Remedy: Change its limits.\n");
 }

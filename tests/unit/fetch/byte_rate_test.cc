@@ -88,6 +88,7 @@ TEST_F(RateLimitTest, AJobReadsNoFasterThanItWants) {
 
 TEST_F(RateLimitTest, AnOriginsLimitAndTheServersHoldToo) {
   EXPECT_EQ(Run(NewJob()), 0s);
+  EXPECT_EQ(rate_wait_, 0s);
 
   config_.bandwidth = *BandwidthSchedule::Parse("1KiB");
   EXPECT_EQ(Run(NewJob()), 0s) << "nothing follows the only buffer";

@@ -36,12 +36,12 @@ TEST_P(JudgeTest, Answers) {
   EXPECT_EQ(judged.error.ok(), judged.answer != Answer::kFailed);
 }
 
-Asked Rest(std::uint64_t offset, std::optional<std::uint64_t> total = {}) {
+Asked AskedFrom(std::uint64_t offset, std::optional<std::uint64_t> total = {}) {
   return {.offset = offset, .validator = {"\"v\"", ""}, .total_bytes = total};
 }
 Asked Part(std::uint64_t first, std::optional<std::uint64_t> last, std::uint64_t offset = 0,
            std::optional<std::uint64_t> total = {}) {
-  Asked asked = Rest(offset, total);
+  Asked asked = AskedFrom(offset, total);
   if (offset == 0) asked.validator = {};
   asked.range = ByteRange{first, last};
   return asked;
@@ -85,33 +85,36 @@ INSTANTIATE_TEST_SUITE_P(
 INSTANTIATE_TEST_SUITE_P(
     TheRest, JudgeTest,
     ::testing::Values(
-        JudgeCase{"Continued", Rest(4), 206, Range("bytes 4-9/10"), 6, Answer::kBody, 10},
-        JudgeCase{"OfKnownTotal", Rest(4, 10), 206, Range("bytes 4-9/*"), 6, Answer::kBody, 10},
-        JudgeCase{"OfUnknownTotal", Rest(4), 206, Range("bytes 4-9/*"), 6, Answer::kAskAgain},
-        JudgeCase{"OfAnotherTotal", Rest(4, 11), 206, Range("bytes 4-9/10"), 6, Answer::kAskAgain},
-        JudgeCase{"OfAnotherVersion", Rest(4), 206, Range("bytes 4-9/10", "\"w\""), 6,
+        JudgeCase{"Continued", AskedFrom(4), 206, Range("bytes 4-9/10"), 6, Answer::kBody, 10},
+        JudgeCase{"OfKnownTotal", AskedFrom(4, 10), 206, Range("bytes 4-9/*"), 6, Answer::kBody,
+                  10},
+        JudgeCase{"OfUnknownTotal", AskedFrom(4), 206, Range("bytes 4-9/*"), 6, Answer::kAskAgain},
+        JudgeCase{"OfAnotherTotal", AskedFrom(4, 11), 206, Range("bytes 4-9/10"), 6,
                   Answer::kAskAgain},
-        JudgeCase{"FromThePlaceOfTheRest", From("http://example.org/", Rest(4)), 206,
+        JudgeCase{"OfAnotherVersion", AskedFrom(4), 206, Range("bytes 4-9/10", "\"w\""), 6,
+                  Answer::kAskAgain},
+        JudgeCase{"FromThePlaceOfTheRest", From("http://example.org/", AskedFrom(4)), 206,
                   Range("bytes 4-9/10"), 6, Answer::kBody, 10},
-        JudgeCase{"FromAnotherPlace", From(kElsewhere, Rest(4)), 206, Range("bytes 4-9/10"), 6,
+        JudgeCase{"FromAnotherPlace", From(kElsewhere, AskedFrom(4)), 206, Range("bytes 4-9/10"), 6,
                   Answer::kAskAgain},
-        JudgeCase{"NothingLeftAtAnotherPlace", From(kElsewhere, Rest(10)), 416, Range("bytes */10"),
-                  0, Answer::kAskAgain},
-        JudgeCase{"AnotherPart", Rest(4), 206, Range("bytes 5-9/10"), 5, Answer::kAskAgain},
-        JudgeCase{"ShorterThanItSays", Rest(4), 206, Range("bytes 4-9/10"), 5, Answer::kAskAgain},
-        JudgeCase{"NoContentRange", Rest(4), 206, {}, 6, Answer::kAskAgain},
+        JudgeCase{"NothingLeftAtAnotherPlace", From(kElsewhere, AskedFrom(10)), 416,
+                  Range("bytes */10"), 0, Answer::kAskAgain},
+        JudgeCase{"AnotherPart", AskedFrom(4), 206, Range("bytes 5-9/10"), 5, Answer::kAskAgain},
+        JudgeCase{"ShorterThanItSays", AskedFrom(4), 206, Range("bytes 4-9/10"), 5,
+                  Answer::kAskAgain},
+        JudgeCase{"NoContentRange", AskedFrom(4), 206, {}, 6, Answer::kAskAgain},
         JudgeCase{"ManyParts",
-                  Rest(4),
+                  AskedFrom(4),
                   206,
                   {{"Content-Type", "multipart/byteranges; boundary=x"}},
                   600,
                   Answer::kAskAgain},
-        JudgeCase{"FromZero", Rest(4), 200, {}, 10, Answer::kFromZero, 10},
-        JudgeCase{"NothingLeft", Rest(10), 416, Range("bytes */10"), 0, Answer::kComplete, 10},
-        JudgeCase{"NothingLeftOfAnotherVersion", Rest(10), 416, Range("bytes */10", "\"w\""), 0,
-                  Answer::kAskAgain},
-        JudgeCase{"BeyondTheEnd", Rest(10), 416, Range("bytes */9"), 0, Answer::kAskAgain},
-        JudgeCase{"NoTotal", Rest(10), 416, {}, 0, Answer::kAskAgain}),
+        JudgeCase{"FromZero", AskedFrom(4), 200, {}, 10, Answer::kFromZero, 10},
+        JudgeCase{"NothingLeft", AskedFrom(10), 416, Range("bytes */10"), 0, Answer::kComplete, 10},
+        JudgeCase{"NothingLeftOfAnotherVersion", AskedFrom(10), 416, Range("bytes */10", "\"w\""),
+                  0, Answer::kAskAgain},
+        JudgeCase{"BeyondTheEnd", AskedFrom(10), 416, Range("bytes */9"), 0, Answer::kAskAgain},
+        JudgeCase{"NoTotal", AskedFrom(10), 416, {}, 0, Answer::kAskAgain}),
     [](const auto& info) { return info.param.name; });
 
 INSTANTIATE_TEST_SUITE_P(
@@ -232,7 +235,7 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST(AskedTest, MissingIsWhatTheRangeFieldNames) {
   EXPECT_EQ(Asked{}.Missing(), std::nullopt);
-  EXPECT_EQ(Rest(4).Missing()->ToHeader(), "bytes=4-");
+  EXPECT_EQ(AskedFrom(4).Missing()->ToHeader(), "bytes=4-");
   EXPECT_EQ(Part(2, 7).Missing()->ToHeader(), "bytes=2-7");
   EXPECT_EQ(Part(2, 7, 3).Missing()->ToHeader(), "bytes=5-7");
   EXPECT_EQ(Part(2, {}, 3).Missing()->ToHeader(), "bytes=5-");
