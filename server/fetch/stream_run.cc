@@ -92,10 +92,11 @@ Task<absl::Status> StreamRun::OneAttempt(int number) {
              .total_bytes = total_bytes_,
              .source = source_};
   }
-  turn_ = deps_.transfer.pacer.Begin(url_->origin(), number > 1);
+  OriginPacer::Turn turn = deps_.transfer.pacer.Begin(url_->origin(), number > 1);
+  turn_ = &turn;
   absl::Status status = co_await transfer.Run(std::move(asked), deadline_);
   const bool own = GoesItsOwnWay(spec_) || deadline_.Passed(clock);
-  EndTurn(deps_.transfer.pacer, turn_, facts_, status, own);
+  EndTurn(deps_.transfer.pacer, turn, facts_, status, own);
   if (status.ok()) status = Verify();
   frame_.took = clock.Now() - began;
   co_return status;
@@ -199,7 +200,7 @@ Task<absl::Status> StreamRun::Restart() {
 Task<absl::Status> StreamRun::Begin(const http::Response& response, std::uint64_t offset,
                                     std::optional<std::uint64_t> total_bytes,
                                     const Validator& validator) {
-  if (facts_.hops.size() <= 1) turn_.Answered();
+  if (facts_.hops.size() <= 1) turn_->Answered();
   // A first request with an offset has no validator of its own: the head that answers it gives one.
   const Validator earlier = validator_;
   validator_ = validator.empty() ? ValidatorOf(response.head.headers) : validator;
