@@ -58,8 +58,8 @@ class StreamRun final : private Target {
   AttemptFacts facts_;
   AttemptFrame frame_;
   OriginPacer::Turn* turn_ = nullptr;  ///< Of the attempt that runs: gone when it is.
-  std::size_t url_index_ = 0;  ///< Of spec_.urls: the one in use.
-  std::optional<Url> url_;     ///< That one.
+  std::size_t url_index_ = 0;          ///< Of spec_.urls: the one in use.
+  std::optional<Url> url_;             ///< That one.
   bool head_given_ = false;
   std::uint64_t position_;  ///< Of the next byte for the receiver.
   Validator validator_;
