@@ -124,8 +124,11 @@ class Netrc::Parser {
     if (keyword == "login" && value.contains(':')) {
       return words_.Error("a login cannot hold a colon (RFC 7617 2)");
     }
-    if (keyword == "login") username_ = std::move(value);
-    if (keyword == "password") password_ = Secret(std::move(value));
+    if (keyword == "login") {
+      username_ = std::move(value);
+    } else if (keyword == "password") {
+      password_ = Secret(std::move(value));
+    }
     return absl::OkStatus();
   }
 
@@ -133,8 +136,11 @@ class Netrc::Parser {
   void Keep() {
     std::optional<Login> login;
     if (username_ && password_) login = Login{*std::move(username_), *std::move(password_)};
-    if (place_ == Place::kMachine) out_.machines_.emplace(std::move(host_), std::move(login));
-    if (place_ == Place::kDefault && !out_.default_) out_.default_ = std::move(login);
+    if (place_ == Place::kMachine) {
+      out_.machines_.emplace(std::move(host_), std::move(login));
+    } else if (place_ == Place::kDefault && !out_.default_) {
+      out_.default_ = std::move(login);
+    }
     place_ = Place::kNone;
     username_.reset();
     password_.reset();

@@ -80,9 +80,9 @@ OriginBook::Snapshot OriginBook::Read() {
   snapshot.others = others_forgotten_;
   for (const auto& [origin, entry] : entries_) {
     snapshot.all += entry.counters->Read();
-    Dials counted = entry.Counted();
+    const Dials counted = entry.Counted();
     if (entry.named) {
-      snapshot.named.push_back({origin, std::move(counted)});
+      snapshot.named.push_back({origin, counted});
     } else {
       snapshot.others += counted;
     }
