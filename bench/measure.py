@@ -234,7 +234,7 @@ def peers(build, folder, seconds):
         Peer("aiohttp", has_python_module("aiohttp"), python_command("aiohttp_fetch.py"), 0.04, ("http", "https")),
         Peer("httpx", has_python_module("httpx"), python_command("httpx_fetch.py"), 0.015, ("http", "https")),
         Peer("h2load", shutil.which("h2load"), h2load),
-        # Not a client: what it costs to decrypt the records of TLS_AES_256_GCM_SHA384, which nginx and all of these agree on.
+        # Not a client: what it costs to decrypt the records with AES-256-GCM, which nginx and OpenSSL's clients agree on.
         Peer("openssl speed, decrypting", shutil.which("openssl"), lambda *_: [
             "openssl", "speed", "-mr", "-seconds", "2", "-bytes", "16384", "-decrypt", "-evp", "aes-256-gcm"], 1, ("https",),
              count=lambda said: int(re.search(r"\+R:(\d+):", said)[1]) * 16384 / GIB, small=False),
