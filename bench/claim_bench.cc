@@ -58,7 +58,7 @@ class Queue {
     const SteadyTime from = clock_.Now();
     for (int i = 0; i < kClaims; ++i) {
       const auto claims =
-          runtime::RunBlocking(executor(), store_->ClaimReady(kJobsAClaim, room_of));
+          runtime::RunBlocking(executor(), store_->ClaimReady(kJobsAClaim, {room_of}));
       FETCHD_CHECK(claims.ok() && claims->size() == kJobsAClaim);
     }
     return (clock_.Now() - from) / kClaims;

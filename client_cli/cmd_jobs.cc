@@ -14,6 +14,7 @@ struct FilterOptions {
   std::vector<std::string> states;
   std::vector<std::pair<std::string, std::string>> labels;
   std::string origin;
+  std::string tenant;
 };
 
 struct ListOptions {
@@ -31,6 +32,7 @@ struct JobsOptions {
 };
 
 constexpr int kMaxPageSize = 1'000;
+constexpr const char* kFilterFlags[] = {"--state", "--label", "--origin", "--tenant"};
 
 void AddFilter(CLI::App* app, FilterOptions& filter) {
   const auto parse = [&filter](const std::vector<std::string>& texts) {
@@ -51,6 +53,7 @@ void AddFilter(CLI::App* app, FilterOptions& filter) {
   AddPairs(app, "--label", '=', filter.labels, "With this label; many times");
   app->add_option("--origin", filter.origin, "Of this origin, as https://example.org")
       ->type_name("ORIGIN");
+  app->add_option("--tenant", filter.tenant, "Of this tenant")->type_name("NAME");
 }
 
 v1::JobFilter FilterToProto(const FilterOptions& options) {
@@ -61,6 +64,7 @@ v1::JobFilter FilterToProto(const FilterOptions& options) {
   }
   for (const auto& [key, value] : options.labels) (*filter.mutable_labels())[key] = value;
   filter.set_origin(options.origin);
+  filter.set_tenant(options.tenant);
   return filter;
 }
 
@@ -246,7 +250,7 @@ void AddAction(CommandLine& line, const std::string& name, const std::string& de
   which->require_option(1, 0);
   CLI::Option* jobs = AddJobNames(which, options->jobs);
   AddFilter(which, options->filter);
-  for (const char* const filter : {"--state", "--label", "--origin"}) jobs->excludes(filter);
+  for (const char* const filter : kFilterFlags) jobs->excludes(filter);
   AddOutput(app, options->format, "table|wide|json|name");
   line.commands.push_back({app,
                            [options, action = std::move(action)](Session& session) {
@@ -289,7 +293,7 @@ void AddWatch(CommandLine& line) {
   const auto options = std::make_shared<JobsOptions>();
   CLI::Option* const jobs = AddJobNames(app, options->jobs);
   AddFilter(app, options->filter);
-  for (const char* const name : {"--state", "--label", "--origin"}) jobs->excludes(name);
+  for (const char* const filter : kFilterFlags) jobs->excludes(filter);
   AddDuration(app, "--timeout", options->timeout, "Watch no longer. Default: no limit");
   AddOutput(app, options->format, "table|wide|json|name");
   line.commands.push_back(

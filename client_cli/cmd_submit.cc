@@ -20,6 +20,7 @@ struct SubmitOptions {
   std::string manifest, destination, request_id;
   FetchFlags fetch;
   std::vector<std::pair<std::string, std::string>> labels;
+  std::string tenant;
   std::optional<std::uint64_t> size;
   std::optional<int> priority, max_attempts;
   std::optional<Milliseconds> deadline, connect_timeout, first_byte_timeout, read_idle_timeout,
@@ -51,6 +52,7 @@ void ApplyFlags(const SubmitOptions& options, const v1::FetchSpec& flags,
   if (job.overwrite() == v1::Job::OVERWRITE_UNSPECIFIED) job.set_overwrite(options.overwrite);
   if (job.priority() == 0 && options.priority) job.set_priority(*options.priority);
   for (const auto& [key, value] : options.labels) job.mutable_labels()->insert({key, value});
+  if (job.tenant().empty()) job.set_tenant(options.tenant);
   FillIn(flags, spec);
   if (spec.digests().empty()) {
     for (const std::string& digest : options.digests) spec.add_digests(digest);
@@ -224,6 +226,8 @@ void AddJobFlags(CLI::App* app, SubmitOptions& options) {
   AddDigests(app, options.digests);
   AddSize(app, "--size", options.size, "The body's exact size");
   AddPairs(app, "--label", '=', options.labels, "Label; many times");
+  app->add_option("--tenant", options.tenant, "Whose jobs they are. Default \"default\"")
+      ->type_name("NAME");
   app->add_option("--priority", options.priority, "-100 to 100, higher first. Default 0")
       ->check(CLI::Range(-100, 100))
       ->type_name("N");

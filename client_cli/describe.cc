@@ -88,6 +88,7 @@ void AddSpec(Sheet& sheet, const v1::Job& job) {
   if (spec.has_expected_size()) sheet.Add(0, "Expected size", FormatBytes(spec.expected_size()));
   sheet.Add(0, "Proxy", spec.proxy());
   for (const auto& [key, value] : job.labels()) sheet.Add(0, "Label", Concat(key, "=", value));
+  sheet.Add(0, "Tenant", job.tenant());
   sheet.Add(0, "Priority", Concat(job.priority()));
   sheet.Add(0, "Request id", job.request_id());
 }
@@ -224,6 +225,18 @@ void AddOrigin(Sheet& sheet, const std::string& name, const v1::Status::Origin& 
   sheet.Add(2, "Retries", Concat(Percent(dials.retry_ratio()), ", ", dials.retries()));
 }
 
+void AddTenants(Sheet& sheet, const v1::Status& status) {
+  sheet.Title(0, "Tenants");
+  for (const v1::Status::Tenant& tenant : status.tenants()) {
+    const std::uint64_t all = tenant.waiting() + tenant.running() + tenant.paused();
+    sheet.Add(1, tenant.tenant(),
+              Concat(all, " of ", tenant.max_jobs(), " jobs: ", tenant.running(), " running, ",
+                     tenant.waiting(), " waiting, ", tenant.paused(), " paused; weight ",
+                     tenant.weight()));
+  }
+  if (status.other_tenants() > 0) sheet.Add(1, "others", Concat(status.other_tenants()));
+}
+
 }  // namespace
 
 std::string DescribeJob(const v1::Job& job) {
@@ -261,6 +274,7 @@ std::string DescribeStatus(const v1::Status& status, bool wide) {
   sheet.Add(0, "Store",
             Concat(status.store_changes(), " changes in ", status.store_commits(), " commits"));
   if (!wide) return std::move(sheet).Take();
+  AddTenants(sheet, status);
   sheet.Title(0, "Origins");
   for (const v1::Status::Origin& origin : status.origins()) {
     AddOrigin(sheet, origin.origin(), origin);

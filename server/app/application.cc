@@ -200,6 +200,7 @@ absl::Status Application::Parts::StartServer() {
                                         .insecure = config.grpc_insecure,
                                         .version = version,
                                         .url = config.engine.url,
+                                        .tenants = config.engine.tenants,
                                         .max_connections = config.client.max_connections,
                                         .caller_idle = config.caller_idle};
   ASSIGN_OR_RETURN(server, rpc::Server::Start(std::move(deps), server_config));

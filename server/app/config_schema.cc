@@ -7,6 +7,7 @@
 
 #include "app/config_origin_keys.h"
 #include "app/config_proxy_keys.h"
+#include "app/config_tenant_keys.h"
 #include "app/config_tls_keys.h"
 #include "app/config_values.h"
 #include "base/strings.h"
@@ -383,8 +384,8 @@ std::vector<ConfigKey> ProcessKeys() {
 
 std::vector<ConfigKey> AllKeys() {
   std::vector<ConfigKey> keys;
-  for (auto* group : {&StorageKeys, &EdgeKeys, &TlsKeys, &DnsKeys, &OriginKeys, &AuthKeys,
-                      &ProxyKeys, &LimitKeys, &TimeoutKeys, &ProcessKeys}) {
+  for (auto* group : {&StorageKeys, &EdgeKeys, &TlsKeys, &DnsKeys, &OriginKeys, &TenantKeys,
+                      &AuthKeys, &ProxyKeys, &LimitKeys, &TimeoutKeys, &ProcessKeys}) {
     for (ConfigKey& key : group()) keys.push_back(std::move(key));
   }
   return keys;

@@ -11,6 +11,7 @@ namespace {
 
 constexpr char kReasonUrl[] = "fetchd/reason";
 constexpr char kFieldUrl[] = "fetchd/field";
+constexpr char kQuotaUrl[] = "fetchd/quota";
 constexpr char kRetryAfterUrl[] = "fetchd/retry-after-ms";
 
 // Payloads are lists of strings, each as "<length>:<bytes>" (netstrings without the comma).
@@ -43,6 +44,22 @@ std::optional<std::string> GetPayload(const absl::Status& status, const char* ur
   return std::string(*payload);
 }
 
+std::string Pair(std::string_view first, std::string_view second) {
+  std::string payload;
+  AppendString(payload, first);
+  AppendString(payload, second);
+  return payload;
+}
+
+template <typename T>
+std::optional<T> GetPair(const absl::Status& status, const char* url) {
+  const auto payload = GetPayload(status, url);
+  if (!payload) return std::nullopt;
+  std::vector<std::string> strings = SplitStrings(*payload);
+  if (strings.size() != 2) return std::nullopt;
+  return T{std::move(strings[0]), std::move(strings[1])};
+}
+
 }  // namespace
 
 absl::Status WithReason(absl::Status status, Reason reason) {
@@ -56,10 +73,11 @@ absl::Status WithReason(absl::Status status, Reason reason) {
 }
 
 absl::Status WithField(absl::Status status, FieldViolation violation) {
-  std::string payload;
-  AppendString(payload, violation.field);
-  AppendString(payload, violation.description);
-  return WithPayload(std::move(status), kFieldUrl, payload);
+  return WithPayload(std::move(status), kFieldUrl, Pair(violation.field, violation.description));
+}
+
+absl::Status WithQuota(absl::Status status, QuotaViolation violation) {
+  return WithPayload(std::move(status), kQuotaUrl, Pair(violation.subject, violation.description));
 }
 
 absl::Status WithRetryAfter(absl::Status status, std::chrono::milliseconds delay) {
@@ -88,11 +106,11 @@ std::optional<Reason> GetReason(const absl::Status& status) {
 }
 
 std::optional<FieldViolation> GetField(const absl::Status& status) {
-  const auto payload = GetPayload(status, kFieldUrl);
-  if (!payload) return std::nullopt;
-  std::vector<std::string> strings = SplitStrings(*payload);
-  if (strings.size() != 2) return std::nullopt;
-  return FieldViolation{std::move(strings[0]), std::move(strings[1])};
+  return GetPair<FieldViolation>(status, kFieldUrl);
+}
+
+std::optional<QuotaViolation> GetQuota(const absl::Status& status) {
+  return GetPair<QuotaViolation>(status, kQuotaUrl);
 }
 
 std::optional<std::chrono::milliseconds> GetRetryAfter(const absl::Status& status) {

@@ -27,15 +27,23 @@ struct FieldViolation {
   std::string description;
 };
 
+/// Which limit is used up: becomes google.rpc.QuotaFailure.
+struct QuotaViolation {
+  std::string subject;  ///< "tenant:reports".
+  std::string description;
+};
+
 /// These return `status` with the detail attached. An OK status is returned unchanged.
 absl::Status WithReason(absl::Status status, Reason reason);
 absl::Status WithField(absl::Status status, FieldViolation violation);
+absl::Status WithQuota(absl::Status status, QuotaViolation violation);
 absl::Status WithRetryAfter(absl::Status status, std::chrono::milliseconds delay);
 /// Same code and details, "<prefix>: <message>".
 absl::Status WithPrefix(const absl::Status& status, const std::string& prefix);
 
 std::optional<Reason> GetReason(const absl::Status& status);
 std::optional<FieldViolation> GetField(const absl::Status& status);
+std::optional<QuotaViolation> GetQuota(const absl::Status& status);
 std::optional<std::chrono::milliseconds> GetRetryAfter(const absl::Status& status);
 
 /// status.message() as a std type (Debian's absl::string_view is its own).

@@ -18,13 +18,13 @@ constexpr Duration kShortestSleep = std::chrono::milliseconds(5);
 
 Dispatcher::Dispatcher(asio::any_io_executor executor, Clock& clock, jobs::Store& store,
                        StoreHealth& health, Semaphore& transfers, OriginPacer& pacer,
-                       jobs::RoomOf room_of, Launch launch, Claiming claiming)
+                       jobs::Rooms rooms, Launch launch, Claiming claiming)
     : clock_(clock),
       store_(store),
       health_(health),
       transfers_(transfers),
       pacer_(pacer),
-      room_of_(std::move(room_of)),
+      rooms_(std::move(rooms)),
       launch_(std::move(launch)),
       claiming_(std::move(claiming)),
       wake_(executor),
@@ -70,7 +70,7 @@ Task<bool> Dispatcher::ClaimAndLaunch(std::vector<Permit> permits, Duration perm
   if (permits.empty()) co_return false;
   claiming_(true);
   held_.store(permits.size(), std::memory_order_relaxed);
-  auto claims = co_await store_.ClaimReady(static_cast<int>(permits.size()), room_of_);
+  auto claims = co_await store_.ClaimReady(static_cast<int>(permits.size()), rooms_);
   held_.store(0, std::memory_order_relaxed);
   health_.Note("claim jobs", claims.status());
   if (!claims.ok()) {
@@ -93,7 +93,7 @@ Task<void> Dispatcher::SleepUntilReady() {
     co_await SleepOrWake(backoff_);
     co_return;
   }
-  const auto next = co_await store_.NextReadyAt(room_of_);
+  const auto next = co_await store_.NextReadyAt(rooms_);
   health_.Note("find the next job", next.status());
   if (!next.ok()) {
     co_await SleepOrWake(kFirstBackoff);

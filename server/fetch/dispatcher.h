@@ -22,7 +22,7 @@ class Dispatcher {
   using Claiming = std::function<void(bool now)>;
 
   Dispatcher(asio::any_io_executor executor, Clock& clock, jobs::Store& store, StoreHealth& health,
-             Semaphore& transfers, OriginPacer& pacer, jobs::RoomOf room_of, Launch launch,
+             Semaphore& transfers, OriginPacer& pacer, jobs::Rooms rooms, Launch launch,
              Claiming claiming);
   Task<absl::Status> Run();
   void Wake() { wake_.Set(); }  ///< Thread-safe.
@@ -42,7 +42,7 @@ class Dispatcher {
   StoreHealth& health_;
   Semaphore& transfers_;
   OriginPacer& pacer_;
-  const jobs::RoomOf room_of_;
+  const jobs::Rooms rooms_;
   const Launch launch_;
   const Claiming claiming_;
   WakeEvent wake_;

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,6 +14,7 @@
 #include "egress/policy.h"
 #include "fetch/job_wait.h"
 #include "fetch/origin_pacer.h"
+#include "fetch/tenant_rules.h"
 #include "http/redirecting_client.h"
 #include "http/shared_client.h"
 #include "jobs/store.h"
@@ -36,6 +38,7 @@ struct EngineConfig {
   UrlOptions url;
   PacerConfig pacer;
   BandwidthSchedule bandwidth;  ///< Of all transfers together.
+  TenantRules tenants;
 };
 
 /// References to services that outlive the engine.
@@ -64,6 +67,8 @@ struct EngineStats {
   std::uint64_t put_off = 0;
   std::uint64_t received_bytes = 0;  ///< Body bytes of all transfers, as they come.
   OriginPacer::Totals pacing;
+  std::map<std::string, std::size_t>
+      transfers_by_tenant;  ///< Jobs at work, of those that have any.
 };
 
 /// Response head as a Fetch caller sees it: URL and headers without credentials (fetch/shown.h).

@@ -49,7 +49,7 @@ EngineCore::EngineCore(CoreDeps deps, EngineConfig config)
       housekeeping_(deps_.runtime.shard(0).executor()),
       dispatcher_(
           deps_.runtime.shard(0).executor(), deps_.clock, deps_.store, store_health_, transfers_,
-          pacer_, [this](const std::string& origin) { return RoomFor(origin); },
+          pacer_, Rooms(),
           [this](jobs::Claim claim, Permit permit, Duration permit_wait) {
             Launch(std::move(claim), std::move(permit), permit_wait);
           },
@@ -120,6 +120,24 @@ jobs::Room EngineCore::RoomFor(const std::string& origin) {
   return {static_cast<int>(room.transfers), static_cast<int>(room.retries)};
 }
 
+// On a thread of the store.
+jobs::Share EngineCore::ShareFor(const std::string& tenant) {
+  const TenantLimits limits = LimitsOf(config_.tenants, tenant);
+  const std::lock_guard lock(mutex_);
+  if (tenants_met_.size() < 2) tenants_met_.insert(tenant);
+  const bool has_others = tenants_met_.size() > 1 || NamesTenants(config_.tenants);
+  const std::size_t most =
+      MostTransfers(limits, static_cast<std::size_t>(transfers_.capacity()), has_others);
+  const auto at_work = at_work_.find(tenant);
+  const std::size_t used = at_work == at_work_.end() ? 0 : at_work->second;
+  return {static_cast<int>(most - std::min(used, most)), limits.weight};
+}
+
+jobs::Rooms EngineCore::Rooms() {
+  return {[this](const std::string& origin) { return RoomFor(origin); },
+          [this](const std::string& tenant) { return ShareFor(tenant); }};
+}
+
 std::optional<JobWait> EngineCore::WaitOf(const jobs::Job& job) {
   Surroundings around;
   around.now = deps_.clock.WallNow();
@@ -131,6 +149,9 @@ std::optional<JobWait> EngineCore::WaitOf(const jobs::Job& job) {
   }
   const std::string origin = jobs::OriginOfAttempt(job.spec, job.attempt + 1);
   around.origin_has_room = RoomFor(origin).jobs > 0;
+  around.tenant_has_room = ShareFor(job.tenant).jobs > 0;
+  const std::optional<std::size_t> own = LimitsOf(config_.tenants, job.tenant).max_transfers;
+  if (own <= MostTransfers({}, around.max_transfers, true)) around.tenant_limit = own;
   if (const absl::StatusOr<Url> url = Url::Parse(origin, config_.url); url.ok()) {
     around.origin = pacer_.StateOf(url->origin());
   }
@@ -177,6 +198,7 @@ void EngineCore::NoteClaiming(bool now) {
 // Under the lock.
 void EngineCore::Begin(const std::shared_ptr<JobRun>& run) {
   running_[run->id()] = run;
+  ++at_work_[run->tenant()];
   peak_in_use_ = std::max(peak_in_use_, InUse());
   groups_[run->shard()]->Spawn(run->id().name(), RunJob(run));
 }
@@ -198,6 +220,8 @@ bool EngineCore::Leave(const std::shared_ptr<JobRun>& run, bool clean) {
   const std::lock_guard lock(mutex_);
   if (run->cancelled() && !clean) return false;
   running_.erase(run->id());
+  const auto at_work = at_work_.find(run->tenant());
+  if (--at_work->second == 0) at_work_.erase(at_work);
   BeginNext(run->id());
   return true;
 }
@@ -304,6 +328,7 @@ EngineStats EngineCore::Stats() {
     const std::lock_guard lock(mutex_);
     stats.transfers_in_use = InUse();
     stats.transfers_peak = peak_in_use_;
+    stats.transfers_by_tenant = at_work_;
   }
   stats.transfers_limit = transfers_.capacity();
   stats.transfers_waiting = transfers_.waiting();

@@ -58,7 +58,9 @@ class EngineCore {
 
   TransferDeps TransferOn(std::size_t shard);
   std::size_t ShardOf(const std::string& url) const;
+  jobs::Rooms Rooms();
   jobs::Room RoomFor(const std::string& origin);
+  jobs::Share ShareFor(const std::string& tenant);
   void Launch(jobs::Claim claim, Permit permit, Duration permit_wait);
   void Begin(const std::shared_ptr<JobRun>& run);
   Task<absl::Status> RunJob(std::shared_ptr<JobRun> run);
@@ -102,6 +104,8 @@ class EngineCore {
   /// they begin when the job's temporary file is theirs alone.
   std::unordered_map<JobId, std::shared_ptr<JobRun>> next_;
   std::unordered_set<JobId> removing_;  ///< Jobs that do not run here, whose file is being removed.
+  std::map<std::string, std::size_t> at_work_;  ///< Of running_, by tenant.
+  std::set<std::string> tenants_met_;           ///< Two at most: are there others?
   bool claiming_ = false;
   /// Cancelled while jobs were being claimed, with their fence: a claim may be on its way here.
   std::unordered_map<JobId, std::int64_t> cancelled_;

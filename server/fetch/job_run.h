@@ -56,6 +56,7 @@ class JobRun final : private Target {
   Task<absl::Status> CleanUpAfterCancel();
 
   const JobId& id() const { return id_; }
+  const std::string& tenant() const { return job_.tenant; }
   std::int64_t fence() const { return fence_; }
   std::size_t shard() const { return deps_.shard; }
   bool cancelled() const { return stop_reason() == StopReason::kCancel; }

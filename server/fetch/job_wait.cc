@@ -56,6 +56,22 @@ JobWait WaitForTransfers(const Surroundings& around) {
           {}};
 }
 
+JobWait WaitForTenant(const jobs::Job& job, const Surroundings& around) {
+  if (around.tenant_limit) {
+    return {WaitReason::kTenantLimit,
+            Concat("its tenant ", job.tenant, " has as many transfers at work as it may have (",
+                   *around.tenant_limit, ")"),
+            Concat("Raise tenants.", job.tenant, ".max_transfers, or wait for one to end."),
+            {}};
+  }
+  return {WaitReason::kTenantLimit,
+          Concat("its tenant ", job.tenant,
+                 " has as many transfers as it may have beside other tenants: one of eight stays "
+                 "free"),
+          "Raise limits.transfers, or wait for one to end.",
+          {}};
+}
+
 }  // namespace
 
 std::string HoldSentence(const OriginPacer::OriginState& origin) {
@@ -109,9 +125,9 @@ std::optional<JobWait> WaitOf(const jobs::Job& job, const Surroundings& around) 
   }
   if (job.ready_at > around.now) return WaitForTime(job, around.now);
   if (around.origin && Holds(*around.origin, job)) return WaitForOrigin(*around.origin, around.now);
-  if (around.transfers >= around.max_transfers || !around.origin_has_room) {
-    return WaitForTransfers(around);
-  }
+  if (around.transfers >= around.max_transfers) return WaitForTransfers(around);
+  if (!around.tenant_has_room) return WaitForTenant(job, around);
+  if (!around.origin_has_room) return WaitForTransfers(around);
   return JobWait{WaitReason::kNext, "it is about to begin", "", {}};
 }
 

@@ -15,6 +15,7 @@ struct JobWait {
     kRetry,
     kOriginOnHold,
     kTransferLimit,
+    kTenantLimit,
     kDraining,
     kNext,
     kPaused
@@ -30,6 +31,8 @@ struct Surroundings {
   WallTime now{};
   std::optional<OriginPacer::OriginState> origin;  ///< Of its next attempt.
   bool origin_has_room = true;
+  bool tenant_has_room = true;
+  std::optional<std::size_t> tenant_limit;       ///< tenants.<name>.max_transfers.
   std::size_t transfers = 0, max_transfers = 0;  ///< Of the process.
   bool draining = false;
 };

@@ -241,6 +241,10 @@ absl::Status ValidateJob(const jobs::Job& job, UrlOptions options, WallTime now)
   if (job.priority < -kMaxPriority || job.priority > kMaxPriority) {
     return Wrong("priority", "must be -100 to 100");
   }
+  if (!jobs::IsTenantName(job.tenant)) {
+    return Wrong("tenant",
+                 "must be 1 to 63 of a-z, 0-9, '.', '_' and '-', a letter or a digit first");
+  }
   if (job.deadline_at <= now) return Wrong("deadline", "lies in the past");
   if (job.deadline_at <= job.ready_at) {
     return Wrong("deadline", "comes before not_before: the job could never run");

@@ -22,6 +22,14 @@ constexpr auto kStateNames = std::to_array<std::pair<State, const char*>>({
 
 }  // namespace
 
+bool IsTenantName(std::string_view name) {
+  constexpr std::size_t kLongest = 63;
+  const auto alphanumeric = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
+  return !name.empty() && name.size() <= kLongest && alphanumeric(name.front()) &&
+         std::ranges::all_of(
+             name, [&](char c) { return alphanumeric(c) || c == '.' || c == '_' || c == '-'; });
+}
+
 std::string OriginOfAttempt(const FetchSpec& spec, int number) {
   if (spec.urls.empty()) return std::string();
   const auto turn = static_cast<std::size_t>(std::max(number, 1) - 1);

@@ -66,6 +66,11 @@ struct FetchSpec {
   friend bool operator==(const FetchSpec&, const FetchSpec&) = default;
 };
 
+/// Whose a job is that names no tenant.
+inline constexpr char kDefaultTenant[] = "default";
+/// 1 to 63 of a-z, 0-9, '.', '_' and '-', a letter or a digit first.
+bool IsTenantName(std::string_view name);
+
 /// "https://host:port" of the URL that attempt `number` (from 1) asks, the primary or a mirror;
 /// empty when it cannot be read.
 std::string OriginOfAttempt(const FetchSpec& spec, int number);
@@ -156,7 +161,8 @@ struct Job {
   std::string destination_template;  ///< As asked for: placeholders unfilled. Empty = same as
                                      ///< `destination`.
   Overwrite overwrite = Overwrite::kAlways;
-  int priority = 0;  ///< -100..100; higher first.
+  int priority = 0;                     ///< -100..100; higher first.
+  std::string tenant = kDefaultTenant;  ///< Whose it is: tenants share what there is fairly.
   std::map<std::string, std::string> labels;
   std::string request_id;  ///< Empty = none.
   WallTime created_at{};

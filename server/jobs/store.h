@@ -2,9 +2,11 @@
 #pragma once
 
 #include <functional>
+#include <limits>
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/task.h"
@@ -30,6 +32,19 @@ struct Room {
 /// limit.
 using RoomOf = std::function<Room(const std::string& origin)>;
 
+/// How many jobs a tenant may be given now, and how often its turn comes beside those of others.
+struct Share {
+  int jobs = 0;
+  double weight = 1;  ///< Above 0: one with 2 is given two jobs where one with 1 is given one.
+};
+/// As RoomOf, by tenant. Null = no limit, and equal weights.
+using ShareOf = std::function<Share(const std::string& tenant)>;
+
+struct Rooms {
+  RoomOf of_origin = nullptr;
+  ShareOf of_tenant = nullptr;
+};
+
 struct CreateOutcome {
   Job job;
   bool created = false;  ///< false: an earlier job with this request_id and the same content.
@@ -40,6 +55,7 @@ struct JobFilter {
   std::vector<State> states;                  ///< Empty = all.
   std::map<std::string, std::string> labels;  ///< All must match.
   std::string origin;                         ///< "https://host:port" of urls[0]; empty = all.
+  std::string tenant;                         ///< Empty = all.
   std::optional<WallTime> created_after, created_before;
 };
 
@@ -59,15 +75,25 @@ struct JobEvent {
   Job job;  ///< As it is now, which may be later than `state`. Only the id when deleted.
 };
 
+/// Jobs of a tenant that have not ended.
+struct LiveJobs {
+  std::uint64_t waiting = 0;  ///< QUEUED, WAITING, INTERRUPTED.
+  std::uint64_t running = 0, paused = 0;
+  std::uint64_t all() const { return waiting + running + paused; }
+  friend bool operator==(const LiveJobs&, const LiveJobs&) = default;
+};
+
 struct StoreStats {
   std::map<State, std::uint64_t> jobs;
-  std::uint64_t commits = 0, changes = 0;  ///< changes / commits = how many share one fsync.
+  std::map<std::string, LiveJobs> tenants;  ///< Those that have any.
+  std::uint64_t commits = 0, changes = 0;   ///< changes / commits = how many share one fsync.
 };
 
 /// SQLite on one node, PostgreSQL for a fleet; both pass tests/support/store_conformance.h.
 /// Thread-safe: call from any shard; completes there. A change is durable when its call completes.
 /// Errors: NOT_FOUND; ABORTED (lost claim: stop working on it); FAILED_PRECONDITION (the state does
-/// not admit it); ALREADY_EXISTS (request_id with other content); RESOURCE_EXHAUSTED (disk full);
+/// not admit it); ALREADY_EXISTS (request_id with other content); RESOURCE_EXHAUSTED (disk full, or
+/// a tenant's bound);
 /// UNAVAILABLE (same call again); DATA_LOSS (the file is damaged).
 /// A job of which the stored data are damaged fails when it would be claimed, expired or recovered
 /// (DATA_LOSS, reason JOB_DAMAGED), and no other job is held up by it; it is shown with what is
@@ -75,19 +101,25 @@ struct StoreStats {
 class Store {
  public:
   virtual ~Store() = default;
-  virtual Task<absl::StatusOr<CreateOutcome>> Create(Job job) = 0;
+  Task<absl::StatusOr<CreateOutcome>> Create(Job job) {
+    return CreateWithin(std::move(job), std::numeric_limits<std::uint64_t>::max());
+  }
+  /// RESOURCE_EXHAUSTED, reason TENANT_QUEUE_FULL, when `max_live` jobs of its tenant have not
+  /// ended; an earlier job with its request_id is returned all the same.
+  virtual Task<absl::StatusOr<CreateOutcome>> CreateWithin(Job job, std::uint64_t max_live) = 0;
   virtual Task<absl::StatusOr<Job>> Get(JobId id) = 0;
   /// The first kFirstAttemptRecords and the latest ones, kMaxAttemptRecords in all.
   virtual Task<absl::StatusOr<std::vector<AttemptRecord>>> Attempts(JobId id) = 0;
   virtual Task<absl::StatusOr<JobPage>> List(JobFilter filter, int page_size,
                                              std::string page_token) = 0;
-  /// Applies Claimed to up to `limit` jobs that are ready (ready_at <= now) and whose origin has
-  /// room: by ready_at, where a point of priority counts as 6 seconds, so that nothing waits for
-  /// ever. Where very many origins have jobs, not all are looked at in each call, but all in turn.
-  virtual Task<absl::StatusOr<std::vector<Claim>>> ClaimReady(int limit, RoomOf room_of) = 0;
-  /// When the next job becomes ready whose origin has room, or another one before that; now or
-  /// earlier when one is ready; nullopt when there is none.
-  virtual Task<absl::StatusOr<std::optional<WallTime>>> NextReadyAt(RoomOf room_of) = 0;
+  /// Applies Claimed to up to `limit` jobs that are ready (ready_at <= now) and whose origin and
+  /// tenant have room. Tenants take turns by their weights (FairTurns); the jobs of one go by
+  /// ready_at, where a point of priority counts as 6 seconds, so that nothing waits for ever. Where
+  /// very many tenants or origins have jobs, not all are looked at in each call, but all in turn.
+  virtual Task<absl::StatusOr<std::vector<Claim>>> ClaimReady(int limit, Rooms rooms) = 0;
+  /// When the next job becomes ready whose origin and tenant have room, or another one before that;
+  /// now or earlier when one is ready; nullopt when there is none.
+  virtual Task<absl::StatusOr<std::optional<WallTime>>> NextReadyAt(Rooms rooms) = 0;
   /// Applies Expired to up to `limit` jobs that wait and whose deadline has passed, the earliest
   /// first; returns them.
   virtual Task<absl::StatusOr<std::vector<Job>>> Expire(int limit) = 0;

@@ -1,8 +1,11 @@
 #include "rpc/admin_service.h"
 
 #include <algorithm>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include "rpc/convert_pacing.h"
 #include "rpc/convert_time.h"
@@ -11,6 +14,7 @@
 namespace fetchd::rpc {
 namespace {
 
+constexpr std::size_t kMaxTenants = 100;
 constexpr Duration kMaxGrace = std::chrono::hours(24);
 
 v1::Status::Dials DialsToProto(const http::Dials& dials) {
@@ -62,10 +66,34 @@ Task<absl::Status> AdminServiceImpl::DoGetStatus(v1::Status* response) {
   }
   response->set_store_commits(store->commits);
   response->set_store_changes(store->changes);
+  WriteTenants(store->tenants, *response);
   WriteEngine(*response);
   WriteClient(*response);
   WriteShards(*response);
   co_return absl::OkStatus();
+}
+
+void AdminServiceImpl::WriteTenants(const std::map<std::string, jobs::LiveJobs>& tenants,
+                                    v1::Status& out) const {
+  std::vector<std::pair<std::uint64_t, const std::string*>> most;
+  for (const auto& [tenant, live] : tenants) most.emplace_back(live.all(), &tenant);
+  const std::size_t shown = std::min(most.size(), kMaxTenants);
+  std::partial_sort(most.begin(), most.begin() + static_cast<std::ptrdiff_t>(shown), most.end(),
+                    std::greater<>());
+  for (std::size_t i = 0; i < shown; ++i) {
+    const std::string& tenant = *most[i].second;
+    const jobs::LiveJobs& live = tenants.at(tenant);
+    const fetch::TenantLimits limits = fetch::LimitsOf(config_.tenants, tenant);
+    v1::Status::Tenant& entry = *out.add_tenants();
+    entry.set_tenant(tenant);
+    entry.set_waiting(live.waiting);
+    entry.set_running(live.running);
+    entry.set_paused(live.paused);
+    entry.set_max_jobs(limits.max_jobs);
+    entry.set_weight(limits.weight);
+    if (limits.max_transfers) entry.set_max_transfers(*limits.max_transfers);
+  }
+  out.set_other_tenants(most.size() - shown);
 }
 
 void AdminServiceImpl::WriteEngine(v1::Status& out) const {

@@ -45,6 +45,7 @@ struct ServerConfig {
       false;  ///< Allow plaintext without authentication on an address that others reach.
   std::string version;
   UrlOptions url;
+  fetch::TenantRules tenants;
   std::size_t max_connections = 0;  ///< Of the HTTP client: shown by GetStatus.
   /// How long a caller of Fetch or ReadBody may leave one message (1 MiB) untaken.
   Duration caller_idle = Duration::max();

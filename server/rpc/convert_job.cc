@@ -99,6 +99,7 @@ absl::StatusOr<jobs::Job> FromProto(const v1::Job& in, WallTime now) {
   ASSIGN_OR_RETURN(out.overwrite, ReadOverwrite(in.overwrite()));
   out.priority = in.priority();
   out.labels.insert(in.labels().begin(), in.labels().end());
+  if (!in.tenant().empty()) out.tenant = in.tenant();
   out.created_at = now;
   out.updated_at = now;
   out.ready_at = now;
@@ -121,6 +122,7 @@ v1::Job ToProto(const jobs::Job& job, const std::optional<fetch::Progress>& live
   out.set_overwrite(OverwriteToProto(job.overwrite));
   out.set_priority(job.priority);
   out.mutable_labels()->insert(job.labels.begin(), job.labels.end());
+  out.set_tenant(job.tenant);
   WriteTimes(job, out);
   out.set_state(ToProto(job.state));
   const bool runs_here = live && job.state == jobs::State::kRunning;
@@ -171,6 +173,7 @@ absl::StatusOr<jobs::JobFilter> FromProto(const v1::JobFilter& in) {
     out.states.push_back(state);
   }
   out.labels.insert(in.labels().begin(), in.labels().end());
+  out.tenant = in.tenant();
   if (!in.origin().empty()) {
     auto url = Url::Parse(in.origin());
     if (!url.ok() || url->target() != "/") {

@@ -20,6 +20,8 @@ v1::ExplainJobResponse::Reason ReasonToProto(fetch::JobWait::Reason reason) {
       return v1::ExplainJobResponse::REASON_ORIGIN_ON_HOLD;
     case Reason::kTransferLimit:
       return v1::ExplainJobResponse::REASON_TRANSFER_LIMIT;
+    case Reason::kTenantLimit:
+      return v1::ExplainJobResponse::REASON_TENANT_LIMIT;
     case Reason::kDraining:
       return v1::ExplainJobResponse::REASON_DRAINING;
     case Reason::kPaused:

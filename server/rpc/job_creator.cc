@@ -93,7 +93,9 @@ JobId JobCreator::NewId(WallTime now) {
 }
 
 Task<absl::StatusOr<jobs::CreateOutcome>> JobCreator::Create(jobs::Job job) {
-  absl::StatusOr<jobs::CreateOutcome> outcome = co_await deps_.store.Create(std::move(job));
+  const std::uint64_t max_jobs = fetch::LimitsOf(config_.tenants, job.tenant).max_jobs;
+  absl::StatusOr<jobs::CreateOutcome> outcome =
+      co_await deps_.store.CreateWithin(std::move(job), max_jobs);
   if (outcome.ok() && outcome->created) deps_.engine.Wake();
   co_return outcome;
 }

@@ -19,7 +19,7 @@ class JobCreator {
   /// Checks everything that can be checked without the network. UNAVAILABLE (draining),
   /// INVALID_ARGUMENT (fields below "job"), PERMISSION_DENIED (egress policy).
   absl::StatusOr<jobs::Job> Prepare(const v1::CreateJobRequest& request);
-  /// Makes a prepared job durable and wakes the engine. Errors of Store::Create.
+  /// Makes a prepared job durable and wakes the engine. Errors of Store::CreateWithin.
   Task<absl::StatusOr<jobs::CreateOutcome>> Create(jobs::Job job);
 
   /// What Fetch and CreateJob have in common; fields relative to what holds the specification:

@@ -78,6 +78,14 @@ void AddBadRequest(const FieldViolation& violation, google::rpc::Status& out) {
   out.add_details()->PackFrom(request);
 }
 
+void AddQuotaFailure(const QuotaViolation& violation, google::rpc::Status& out) {
+  google::rpc::QuotaFailure failure;
+  auto* added = failure.add_violations();
+  added->set_subject(Presentable(violation.subject));
+  added->set_description(Presentable(violation.description));
+  out.add_details()->PackFrom(failure);
+}
+
 void AddRetryInfo(std::chrono::milliseconds delay, google::rpc::Status& out) {
   google::rpc::RetryInfo retry;
   retry.mutable_retry_delay()->set_seconds(delay.count() / 1000);
@@ -94,6 +102,7 @@ google::rpc::Status ToProtoStatus(const absl::Status& status) {
   out.set_message(Presentable(MessageOf(status)));
   if (const auto reason = GetReason(status)) AddErrorInfo(*reason, out);
   if (const auto field = GetField(status)) AddBadRequest(*field, out);
+  if (const auto quota = GetQuota(status)) AddQuotaFailure(*quota, out);
   if (const auto delay = GetRetryAfter(status)) AddRetryInfo(*delay, out);
   return out;
 }

@@ -10,12 +10,25 @@ namespace {
 using jobs::Job;
 using jobs::State;
 
+/// Jobs end all the time: the next one may fit soon.
+constexpr std::chrono::seconds kQueueFullPause{5};
+
 absl::Status RequestIdReused(const Job& job, const std::string& earlier_id) {
   return WithReason(
       absl::AlreadyExistsError(
           Concat("request_id \"", job.request_id, "\" was used for job ", earlier_id,
                  " with other content; use a new request_id, or send the same request again")),
       {"REQUEST_ID_REUSED", {{"request_id", job.request_id}, {"job", "jobs/" + earlier_id}}});
+}
+
+absl::Status TenantQueueFull(const std::string& tenant, std::uint64_t max_live) {
+  const std::string why =
+      Concat("tenant ", tenant, " has ", max_live, " jobs that have not ended, as many as tenants.",
+             tenant, ".max_jobs allows");
+  absl::Status full =
+      WithReason(absl::ResourceExhaustedError(why + "; ask again when some have, or raise it"),
+                 {"TENANT_QUEUE_FULL", {{"tenant", tenant}, {"max_jobs", Concat(max_live)}}});
+  return WithRetryAfter(WithQuota(std::move(full), {"tenant:" + tenant, why}), kQueueFullPause);
 }
 
 absl::Status RecordEvent(Transaction& transaction, const Job& job, WallTime now) {
@@ -39,8 +52,7 @@ absl::Status ApplyAndSave(Transaction& transaction, const jobs::Change& change, 
   }
   transaction.effects.Changed();
   if (!moved) return absl::OkStatus();
-  transaction.effects.Count(before, -1);
-  transaction.effects.Count(job.state, 1);
+  transaction.effects.Count(job.tenant, before, job.state);
   return RecordEvent(transaction, job, now);
 }
 
@@ -50,8 +62,7 @@ absl::Status FailDamaged(Transaction& transaction, const StoredJob& row, WallTim
   ASSIGN_OR_RETURN(const std::int64_t sequence,
                    transaction.jobs.AddEvent(row.id, State::kFailed, now));
   transaction.effects.Event(sequence);
-  transaction.effects.Count(row.state, -1);
-  transaction.effects.Count(State::kFailed, 1);
+  transaction.effects.Count(row.tenant, row.state, State::kFailed);
   transaction.effects.Changed();
   return absl::OkStatus();
 }
@@ -75,7 +86,8 @@ absl::StatusOr<std::vector<Job>> ApplyToAll(Transaction& transaction, const jobs
 }  // namespace
 
 absl::StatusOr<jobs::CreateOutcome> CreateJob(Transaction& transaction, const Job& job,
-                                              const std::string& fingerprint) {
+                                              const std::string& fingerprint,
+                                              std::uint64_t max_live) {
   JobTable& table = transaction.jobs;
   if (!job.request_id.empty()) {
     ASSIGN_OR_RETURN(const auto earlier, table.FindRequest(job.request_id));
@@ -90,9 +102,12 @@ absl::StatusOr<jobs::CreateOutcome> CreateJob(Transaction& transaction, const Jo
     return WithReason(absl::AlreadyExistsError(Concat("there is a job ", job.id.str(), " already")),
                       {"JOB_ID_TAKEN", {{"job", job.id.name()}}});
   }
+  if (transaction.effects.census().Live(job.tenant) >= max_live) {
+    return TenantQueueFull(job.tenant, max_live);
+  }
   RETURN_IF_ERROR(table.Insert(job, fingerprint));
   RETURN_IF_ERROR(RecordEvent(transaction, job, job.updated_at));
-  transaction.effects.Count(job.state, 1);
+  transaction.effects.Count(job.tenant, std::nullopt, job.state);
   transaction.effects.Changed();
   return jobs::CreateOutcome{job, true};
 }
@@ -114,10 +129,10 @@ absl::StatusOr<Job> ChangeJob(Transaction& transaction, const JobId& id,
 }
 
 absl::StatusOr<std::vector<jobs::Claim>> ClaimJobs(Transaction& transaction, int limit,
-                                                   WallTime now, const jobs::RoomOf& room_of,
-                                                   LaneCursor& cursor) {
+                                                   WallTime now, const jobs::Rooms& rooms,
+                                                   ClaimOrder& order) {
   ASSIGN_OR_RETURN(const std::vector<std::string> ids,
-                   ReadyJobs(transaction.jobs.database(), now, limit, room_of, cursor));
+                   ReadyJobs(transaction.jobs.database(), now, limit, rooms, order));
   ASSIGN_OR_RETURN(std::vector<StoredJob> ready, transaction.jobs.Rows(ids));
   ASSIGN_OR_RETURN(std::vector<Job> claimed,
                    ApplyToAll(transaction, jobs::Claimed(), now, std::move(ready)));
@@ -150,7 +165,7 @@ absl::StatusOr<JobId> DeleteJob(Transaction& transaction, const JobId& id, WallT
   }
   ASSIGN_OR_RETURN(const std::int64_t sequence, transaction.jobs.Delete(job, now));
   transaction.effects.Event(sequence);
-  transaction.effects.Count(job.state, -1);
+  transaction.effects.Count(job.tenant, job.state, std::nullopt);
   transaction.effects.Changed();
   return id;
 }

@@ -17,14 +17,15 @@ namespace fetchd::store {
 /// `fingerprint` tells whether an earlier job with this request id was asked for with the same
 /// content.
 absl::StatusOr<jobs::CreateOutcome> CreateJob(Transaction& transaction, const jobs::Job& job,
-                                              const std::string& fingerprint);
+                                              const std::string& fingerprint,
+                                              std::uint64_t max_live);
 /// With `fence`, a worker's change: ABORTED when the job is gone or was claimed anew.
 absl::StatusOr<jobs::Job> ChangeJob(Transaction& transaction, const JobId& id,
                                     std::optional<std::int64_t> fence, const jobs::Change& change,
                                     WallTime now);
 absl::StatusOr<std::vector<jobs::Claim>> ClaimJobs(Transaction& transaction, int limit,
-                                                   WallTime now, const jobs::RoomOf& room_of,
-                                                   LaneCursor& cursor);
+                                                   WallTime now, const jobs::Rooms& rooms,
+                                                   ClaimOrder& order);
 absl::StatusOr<std::vector<jobs::Job>> ExpireJobs(Transaction& transaction, int limit,
                                                   WallTime now);
 absl::StatusOr<std::uint64_t> RecoverJobs(Transaction& transaction, WallTime now);

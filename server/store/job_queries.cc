@@ -46,7 +46,7 @@ std::string FilterDigest(const JobFilter& filter) {
   json::object labels;
   for (const auto& [key, value] : filter.labels) labels[View(key)] = View(value);
   json::array content{View(IdList(filter)), View(StateList(filter)), std::move(labels),
-                      View(filter.origin)};
+                      View(filter.origin), View(filter.tenant)};
   for (const auto& time : {filter.created_after, filter.created_before}) {
     content.push_back(time ? json::value(Nanoseconds(*time)) : json::value());
   }
@@ -109,6 +109,11 @@ Statement ListStatement(const JobFilter& filter, const std::string& before_id, i
   }
   AddStates(filter, statement);
   if (!filter.origin.empty()) statement.Add(" AND j.origin = ?", {filter.origin});
+  // With a state or a label that index is the better one; the tenant is looked at beside it.
+  if (!filter.tenant.empty()) {
+    const bool leads = !by_label && filter.states.size() != 1;
+    statement.Add(leads ? " AND j.tenant = ?" : " AND +j.tenant = ?", {filter.tenant});
+  }
   if (filter.created_after) {
     statement.Add(" AND j.created_at > ?", {Nanoseconds(*filter.created_after)});
   }
@@ -140,6 +145,9 @@ Statement EventStatement(std::int64_t after, const JobFilter& filter, int limit)
   }
   if (!filter.origin.empty()) {
     statement.Add(" AND coalesce(j.origin, e.origin) = ?", {filter.origin});
+  }
+  if (!filter.tenant.empty()) {
+    statement.Add(" AND coalesce(j.tenant, e.tenant) = ?", {filter.tenant});
   }
   if (filter.created_after) {
     statement.Add(" AND coalesce(j.created_at, e.created_at) > ?",

@@ -37,6 +37,7 @@ enum Column {
   kError,
   kResult,
   kNotBeforeAt,
+  kTenant,
 };
 
 constexpr char kJobById[] = "SELECT " FETCHD_STORE_JOB_COLUMNS " FROM jobs AS j WHERE j.id = ?1";
@@ -61,6 +62,7 @@ void ReadPlainColumns(const Query& row, int first, Job& job) {
   job.destination = row.Text(first + kDestination);
   job.destination_template = row.Text(first + kDestinationTemplate);
   job.request_id = row.Text(first + kRequestId);
+  job.tenant = row.Text(first + kTenant);
   job.ready_at = row.Time(first + kReadyAt);
   job.created_at = row.Time(first + kCreatedAt);
   job.updated_at = row.Time(first + kUpdatedAt);
@@ -151,7 +153,8 @@ absl::Status JobTable::ReadAll(Query& query, std::vector<StoredJob>& into) const
     ASSIGN_OR_RETURN(const bool found, query.Step());
     if (!found) return absl::OkStatus();
     const auto state = jobs::ParseState(query.Text(kState));
-    into.push_back({query.Text(kId), state.value_or(State::kQueued), ReadJob(query)});
+    into.push_back(
+        {query.Text(kId), query.Text(kTenant), state.value_or(State::kQueued), ReadJob(query)});
   }
 }
 

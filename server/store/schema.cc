@@ -100,9 +100,19 @@ CREATE INDEX jobs_due ON jobs (ready_at, state)
   WHERE state IN ('QUEUED', 'WAITING', 'INTERRUPTED');
 )sql";
 
+// Claims by tenant first; lists of one tenant's jobs.
+constexpr char kVersion5[] = R"sql(
+ALTER TABLE jobs ADD COLUMN tenant TEXT NOT NULL DEFAULT 'default';
+DROP INDEX jobs_ready;
+CREATE INDEX jobs_ready ON jobs (tenant, lane, retry, priority DESC, ready_at, id, state)
+  WHERE state IN ('QUEUED', 'WAITING', 'INTERRUPTED');
+CREATE INDEX jobs_by_tenant ON jobs (tenant, id);
+ALTER TABLE events ADD COLUMN tenant TEXT;
+)sql";
+
 // kMigrations[n] leads from version n to n + 1. Released ones are never edited.
 constexpr auto kMigrations =
-    std::to_array<const char*>({kVersion1, kVersion2, kVersion3, kVersion4});
+    std::to_array<const char*>({kVersion1, kVersion2, kVersion3, kVersion4, kVersion5});
 
 absl::StatusOr<std::int64_t> ReadNumber(Database& database, const char* sql) {
   Query query(database, sql);

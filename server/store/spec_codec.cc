@@ -220,6 +220,8 @@ std::string CanonicalContent(const jobs::Job& job) {
   content.emplace_back(OverwriteName(job.overwrite));
   content.emplace_back(job.priority);
   content.emplace_back(View(EncodeLabels(job.labels)));
+  // Jobs from before there were tenants have the same content as those of the default one.
+  if (job.tenant != jobs::kDefaultTenant) content.emplace_back(View(job.tenant));
   return json::serialize(content);
 }
 

@@ -34,10 +34,7 @@ class Figures {
       const std::lock_guard lock(stats_mutex_);
       stats_.commits += 1;
       stats_.changes += effects.changes();
-      for (auto& [state, count] : stats_.jobs) {
-        count =
-            static_cast<std::uint64_t>(static_cast<std::int64_t>(count) + effects.by_state(state));
-      }
+      for (const Census::Move& move : effects.census().moves()) Count(move);
     }
     if (effects.last_sequence() == 0) return;
     last_sequence_.store(effects.last_sequence(), std::memory_order_release);
@@ -62,6 +59,14 @@ class Figures {
   }
 
  private:
+  void Count(const Census::Move& move) {
+    if (move.from) --stats_.jobs[*move.from];
+    if (move.to) ++stats_.jobs[*move.to];
+    const auto live = stats_.tenants.try_emplace(move.tenant).first;
+    Add(live->second, move.from, -1);
+    if (!Add(live->second, move.to, 1)) stats_.tenants.erase(live);
+  }
+
   mutable std::mutex stats_mutex_;
   jobs::StoreStats stats_;  // Guarded by stats_mutex_; holds every state.
   std::atomic<std::int64_t> last_sequence_;
@@ -70,12 +75,29 @@ class Figures {
   std::uint64_t last_listener_ = 0;
 };
 
+// By the indexes of those that have not ended.
+absl::Status LoadTenants(Database& database, std::map<std::string, jobs::LiveJobs>& tenants) {
+  for (const char* sql : {"SELECT tenant, state, count(*) FROM jobs INDEXED BY jobs_ready"
+                          " WHERE " FETCHD_STORE_CLAIMABLE " GROUP BY tenant, state",
+                          "SELECT tenant, state, count(*) FROM jobs INDEXED BY jobs_by_state"
+                          " WHERE state IN ('RUNNING', 'PAUSED') GROUP BY tenant, state"}) {
+    Query query(database, sql);
+    while (true) {
+      ASSIGN_OR_RETURN(const bool found, query.Step());
+      if (!found) break;
+      Add(tenants[query.Text(0)], jobs::ParseState(query.Text(1)), query.Int(2));
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<jobs::StoreStats> LoadStats(Database& database) {
   jobs::StoreStats stats;
   for (const State state : {State::kQueued, State::kRunning, State::kWaiting, State::kInterrupted,
                             State::kSucceeded, State::kFailed, State::kCancelled, State::kPaused}) {
     stats.jobs[state] = 0;
   }
+  RETURN_IF_ERROR(LoadTenants(database, stats.tenants));
   Query query(database, "SELECT state, count(*) FROM jobs GROUP BY state");
   while (true) {
     ASSIGN_OR_RETURN(const bool found, query.Step());
@@ -110,14 +132,14 @@ class OpenSqliteStore final : public jobs::Store {
         sealer_(parts.sealer),
         figures_(std::move(parts.stats), parts.last_sequence),
         readers_(std::move(path)),
-        writer_(std::move(parts.database), sealer_,
+        writer_(std::move(parts.database), sealer_, Census(figures_.stats().tenants),
                 [this](const Effects& effects) { figures_.Publish(effects); }) {}
 
-  Task<absl::StatusOr<jobs::CreateOutcome>> Create(Job job) override {
+  Task<absl::StatusOr<jobs::CreateOutcome>> CreateWithin(Job job, std::uint64_t max_live) override {
     job.updated_at = clock_.WallNow();
     const std::string fingerprint = sealer_.Fingerprint(CanonicalContent(job));
-    co_return co_await writer_.Run([&job, &fingerprint](Transaction& transaction) {
-      return CreateJob(transaction, job, fingerprint);
+    co_return co_await writer_.Run([&job, &fingerprint, max_live](Transaction& transaction) {
+      return CreateJob(transaction, job, fingerprint, max_live);
     });
   }
 
@@ -144,18 +166,17 @@ class OpenSqliteStore final : public jobs::Store {
     });
   }
 
-  Task<absl::StatusOr<std::vector<jobs::Claim>>> ClaimReady(int limit,
-                                                            jobs::RoomOf room_of) override {
+  Task<absl::StatusOr<std::vector<jobs::Claim>>> ClaimReady(int limit, jobs::Rooms rooms) override {
     const WallTime now = clock_.WallNow();
-    co_return co_await writer_.Run([this, limit, now, &room_of](Transaction& transaction) {
-      return ClaimJobs(transaction, limit, now, room_of, claim_cursor_);
+    co_return co_await writer_.Run([this, limit, now, &rooms](Transaction& transaction) {
+      return ClaimJobs(transaction, limit, now, rooms, claim_order_);
     });
   }
 
-  Task<absl::StatusOr<std::optional<WallTime>>> NextReadyAt(jobs::RoomOf room_of) override {
+  Task<absl::StatusOr<std::optional<WallTime>>> NextReadyAt(jobs::Rooms rooms) override {
     const WallTime now = clock_.WallNow();
     co_return co_await Read(
-        [now, &room_of](Database& database) { return store::NextReadyAt(database, now, room_of); });
+        [now, &rooms](Database& database) { return store::NextReadyAt(database, now, rooms); });
   }
 
   Task<absl::StatusOr<std::vector<Job>>> Expire(int limit) override {
@@ -233,8 +254,8 @@ class OpenSqliteStore final : public jobs::Store {
   const Sealer sealer_;
   Figures figures_;
   Readers readers_;
-  LaneCursor claim_cursor_;  // Of the writer's thread.
-  Writer writer_;            // Last: finishes what is queued before the rest goes.
+  ClaimOrder claim_order_;  // Of the writer's thread.
+  Writer writer_;           // Last: finishes what is queued before the rest goes.
 };
 
 }  // namespace

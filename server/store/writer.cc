@@ -32,8 +32,11 @@ struct Writer::Operation {
   std::move_only_function<void()> resume;  // Posts the waiting coroutine to its executor.
 };
 
-Writer::Writer(Database database, const Sealer& sealer, OnCommit on_commit)
-    : database_(std::move(database)), sealer_(sealer), on_commit_(std::move(on_commit)) {
+Writer::Writer(Database database, const Sealer& sealer, Census census, OnCommit on_commit)
+    : database_(std::move(database)),
+      sealer_(sealer),
+      census_(std::move(census)),
+      on_commit_(std::move(on_commit)) {
   thread_ = std::jthread([this] { Loop(); });
 }
 
@@ -88,29 +91,30 @@ std::vector<Writer::Operation*> Writer::WaitForBatch() {
 }
 
 void Writer::Commit(const std::vector<Operation*>& batch) {
-  Effects effects;
-  const absl::Status status = RunTransaction(batch, effects);
+  Transaction transaction{JobTable(database_, sealer_), Effects(census_)};
+  const absl::Status status = RunTransaction(batch, transaction);
   if (!status.ok()) {
     RollBack();
+    census_.Undo(0);
     for (Operation* operation : batch) operation->outcome = status;
-  } else if (effects.changes() > 0) {
-    on_commit_(effects);
+    return;
   }
+  if (transaction.effects.changes() > 0) on_commit_(transaction.effects);
+  census_.Committed();
 }
 
 // An error is that of the whole transaction; a change that is refused has its own in its outcome.
-absl::Status Writer::RunTransaction(const std::vector<Operation*>& batch, Effects& effects) {
+absl::Status Writer::RunTransaction(const std::vector<Operation*>& batch,
+                                    Transaction& transaction) {
   RETURN_IF_ERROR(database_.Execute("BEGIN IMMEDIATE"));
-  Transaction transaction{JobTable(database_, sealer_), Effects()};
   for (Operation* operation : batch) RETURN_IF_ERROR(RunOne(*operation, transaction));
   Query commit(database_, "COMMIT");
-  RETURN_IF_ERROR(commit.Run());
-  effects = transaction.effects;
-  return absl::OkStatus();
+  return commit.Run();
 }
 
 absl::Status Writer::RunOne(Operation& operation, Transaction& transaction) {
   const Effects before = transaction.effects;
+  const std::size_t moves_before = census_.moves().size();
   Query savepoint(database_, "SAVEPOINT one");
   RETURN_IF_ERROR(savepoint.Run());
   operation.outcome = operation.change(transaction);
@@ -118,6 +122,7 @@ absl::Status Writer::RunOne(Operation& operation, Transaction& transaction) {
     // A full disk, for one, ends the transaction there and then: then nobody's change is in it.
     if (!database_.InTransaction()) return operation.outcome;
     transaction.effects = before;
+    census_.Undo(moves_before);
     Query undo(database_, "ROLLBACK TO one");
     RETURN_IF_ERROR(undo.Run());
   }

@@ -3,7 +3,6 @@
 
 #include <absl/functional/function_ref.h>
 
-#include <array>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -17,6 +16,7 @@
 
 #include "base/task.h"
 #include "jobs/store.h"
+#include "store/census.h"
 #include "store/database.h"
 #include "store/job_table.h"
 #include "store/sealer.h"
@@ -26,20 +26,20 @@ namespace fetchd::store {
 /// What changes did to the figures that are kept in memory. Published only once they are durable.
 class Effects {
  public:
-  void Count(jobs::State state, std::int64_t by) {
-    by_state_[static_cast<std::size_t>(state)] += by;
+  explicit Effects(Census& census) : census_(&census) {}
+
+  void Count(const std::string& tenant, MaybeState from, MaybeState to) {
+    census_->Count({tenant, from, to});
   }
   void Event(std::int64_t sequence) { last_sequence_ = sequence; }
   void Changed() { ++changes_; }
 
-  std::int64_t by_state(jobs::State state) const {
-    return by_state_[static_cast<std::size_t>(state)];
-  }
+  const Census& census() const { return *census_; }
   std::int64_t last_sequence() const { return last_sequence_; }  ///< 0 = no event.
   std::uint64_t changes() const { return changes_; }
 
  private:
-  std::array<std::int64_t, 8> by_state_{};
+  Census* census_;
   std::int64_t last_sequence_ = 0;
   std::uint64_t changes_ = 0;
 };
@@ -60,7 +60,7 @@ class Writer {
   /// complete.
   using OnCommit = std::function<void(const Effects&)>;
 
-  Writer(Database database, const Sealer& sealer, OnCommit on_commit);
+  Writer(Database database, const Sealer& sealer, Census census, OnCommit on_commit);
   /// Finishes what is queued, moves the WAL into the database and joins the thread.
   ~Writer();
   Writer(const Writer&) = delete;
@@ -90,13 +90,14 @@ class Writer {
   void Loop();
   std::vector<Operation*> WaitForBatch();
   void Commit(const std::vector<Operation*>& batch);
-  absl::Status RunTransaction(const std::vector<Operation*>& batch, Effects& effects);
+  absl::Status RunTransaction(const std::vector<Operation*>& batch, Transaction& transaction);
   absl::Status RunOne(Operation& operation, Transaction& transaction);
   void RollBack();
   static void Complete(const std::vector<Operation*>& batch);
 
   Database database_;
   const Sealer& sealer_;
+  Census census_;  // Of the thread.
   const OnCommit on_commit_;
   std::mutex mutex_;
   std::condition_variable wake_;

@@ -41,7 +41,8 @@ class MemoryStore final : public jobs::Store {
     meanwhile_ = std::move(meanwhile);
   }
 
-  Task<absl::StatusOr<jobs::CreateOutcome>> Create(jobs::Job job) override {
+  /// Tenants have no bounds here, and no turns.
+  Task<absl::StatusOr<jobs::CreateOutcome>> CreateWithin(jobs::Job job, std::uint64_t) override {
     {
       const std::lock_guard lock(mutex_);
       jobs_[job.id] = job;
@@ -73,14 +74,14 @@ class MemoryStore final : public jobs::Store {
   }
 
   Task<absl::StatusOr<std::vector<jobs::Claim>>> ClaimReady(int limit,
-                                                            jobs::RoomOf room_of) override {
+                                                            jobs::Rooms rooms_of) override {
     std::vector<jobs::Claim> claims;
-    std::map<std::string, jobs::Room> rooms;
+    Taken taken;
     {
       const std::lock_guard lock(mutex_);
       for (jobs::Job* job : Ready()) {
         if (claims.size() >= static_cast<std::size_t>(limit)) break;
-        if (!TakePlace(*job, room_of, rooms)) continue;
+        if (!TakePlace(*job, rooms_of, taken)) continue;
         if (!jobs::Apply(jobs::Claimed{}, clock_.WallNow(), *job).ok()) continue;
         NoteEvent(*job);
         claims.push_back({*job, job->fence});
@@ -90,12 +91,12 @@ class MemoryStore final : public jobs::Store {
     co_return claims;
   }
 
-  Task<absl::StatusOr<std::optional<WallTime>>> NextReadyAt(jobs::RoomOf room_of) override {
+  Task<absl::StatusOr<std::optional<WallTime>>> NextReadyAt(jobs::Rooms rooms_of) override {
     const std::lock_guard lock(mutex_);
     std::optional<WallTime> next;
     for (const auto& [id, job] : jobs_) {
-      std::map<std::string, jobs::Room> rooms;
-      if (!IsClaimable(job) || !TakePlace(job, room_of, rooms)) continue;
+      Taken taken;
+      if (!IsClaimable(job) || !TakePlace(job, rooms_of, taken)) continue;
       if (!next || job.ready_at < *next) next = job.ready_at;
     }
     co_return next;
@@ -210,18 +211,25 @@ class MemoryStore final : public jobs::Store {
             std::ranges::find(filter.states, job.state) != filter.states.end());
   }
 
-  /// Takes one place of the room that the job's origin has left.
-  static bool TakePlace(const jobs::Job& job, const jobs::RoomOf& room_of,
-                        std::map<std::string, jobs::Room>& rooms) {
-    if (!room_of) return true;
+  /// What one claim has taken so far.
+  struct Taken {
+    std::map<std::string, jobs::Room> origins;  ///< What is left of them.
+    std::map<std::string, jobs::Share> tenants;
+  };
+  /// Takes one place of the room that the job's origin and its tenant have left.
+  static bool TakePlace(const jobs::Job& job, const jobs::Rooms& rooms, Taken& taken) {
+    constexpr jobs::Room kNoLimit{1 << 30, 1 << 30};
     const std::string origin = jobs::OriginOfAttempt(job.spec, job.attempt + 1);
-    const auto [entry, first] = rooms.try_emplace(origin);
-    jobs::Room& room = entry->second;
-    if (first) room = room_of(origin);
+    const auto [room, first] = taken.origins.try_emplace(origin, kNoLimit);
+    if (first && rooms.of_origin) room->second = rooms.of_origin(origin);
+    const auto [share, first_share] = taken.tenants.try_emplace(job.tenant, kNoLimit.jobs);
+    if (first_share && rooms.of_tenant) share->second = rooms.of_tenant(job.tenant);
     const bool retry = job.attempt > 0;
-    if (room.jobs <= 0 || (retry && room.retries <= 0)) return false;
-    room.jobs -= 1;
-    if (retry) room.retries -= 1;
+    if (room->second.jobs <= 0 || (retry && room->second.retries <= 0)) return false;
+    if (share->second.jobs <= 0) return false;
+    room->second.jobs -= 1;
+    share->second.jobs -= 1;
+    if (retry) room->second.retries -= 1;
     return true;
   }
 

@@ -228,7 +228,7 @@ TEST_P(StoreConformance, ClaimsGoByPriorityThenByTimeAndNotBeforeIt) {
   for (const Claim& claim : harness_.ClaimUpTo(10)) order.push_back(claim.job.id);
 
   EXPECT_THAT(order, ::testing::ElementsAre(high.id, early.id, late.id, low.id));
-  EXPECT_EQ(*Await(store().NextReadyAt(nullptr)), future.ready_at);
+  EXPECT_EQ(*Await(store().NextReadyAt({})), future.ready_at);
 }
 
 TEST_P(StoreConformance, APointOfPriorityIsWorthSixSecondsOfWaiting) {
@@ -250,12 +250,117 @@ TEST_P(StoreConformance, AnOriginWithoutRoomHoldsUpNoOther) {
     return origin == "https://full.test" ? Room{0, 0} : Room{5, 5};
   };
 
-  const auto claims = Await(store().ClaimReady(10, room_of));
+  const auto claims = Await(store().ClaimReady(10, {room_of}));
   ASSERT_TRUE(claims.ok()) << claims.status();
   ASSERT_EQ(claims->size(), 1u);
   EXPECT_EQ(claims->front().job.id, other.id);
-  EXPECT_EQ(*Await(store().NextReadyAt(room_of)), std::nullopt);
-  EXPECT_LE(**Await(store().NextReadyAt(nullptr)), harness_.clock.WallNow());
+  EXPECT_EQ(*Await(store().NextReadyAt({room_of})), std::nullopt);
+  EXPECT_LE(**Await(store().NextReadyAt({})), harness_.clock.WallNow());
+}
+
+TEST_P(StoreConformance, TenantsTakeTurnsByTheirWeightsHoweverManyJobsOneHas) {
+  for (int i = 0; i < 300; ++i) harness_.CreateFor("large");
+  for (int i = 0; i < 30; ++i) harness_.CreateFor("late");
+  for (int i = 0; i < 30; ++i) harness_.CreateFor("heavy");
+  const auto of_tenant = [](const std::string& tenant) {
+    return Share{.jobs = 100, .weight = tenant == "heavy" ? 2.0 : 1.0};
+  };
+  std::map<std::string, int> claimed;
+
+  for (int round = 0; round < 4; ++round) {
+    const auto claims = Await(store().ClaimReady(10, {.of_tenant = of_tenant}));
+    ASSERT_TRUE(claims.ok()) << claims.status();
+    for (const Claim& claim : *claims) ++claimed[claim.job.tenant];
+  }
+  EXPECT_EQ(claimed, (std::map<std::string, int>{{"heavy", 20}, {"large", 10}, {"late", 10}}));
+}
+
+TEST_P(StoreConformance, ATenantWithoutRoomHoldsUpNoOther) {
+  for (int i = 0; i < 5; ++i) harness_.CreateFor("full");
+  const Job other = harness_.CreateFor("other");
+  const auto of_tenant = [](const std::string& tenant) {
+    return Share{.jobs = tenant == "full" ? 0 : 9};
+  };
+
+  const auto claims = Await(store().ClaimReady(9, {.of_tenant = of_tenant}));
+  ASSERT_EQ(claims->size(), 1u);
+  EXPECT_EQ(claims->front().job.id, other.id);
+  EXPECT_EQ(*Await(store().NextReadyAt({.of_tenant = of_tenant})), std::nullopt);
+}
+
+TEST_P(StoreConformance, NoTenantIsGivenMoreThanItHasRoomFor) {
+  for (int i = 0; i < 9; ++i) harness_.CreateFor("one");
+  const auto of_tenant = [](const std::string&) { return Share{.jobs = 4}; };
+
+  EXPECT_EQ(Await(store().ClaimReady(9, {.of_tenant = of_tenant}))->size(), 4u);
+}
+
+TEST_P(StoreConformance, ATenantHasNoMoreJobsThanItMay) {
+  Job first = harness_.NewJob();
+  first.tenant = "small";
+  first.request_id = "first";
+  ASSERT_TRUE(Await(store().CreateWithin(first, 2)).ok());
+  harness_.CreateFor("small");
+  ASSERT_EQ(harness_.ClaimUpTo(1).size(), 1u) << "one that runs counts too";
+  Job third = harness_.NewJob();
+  third.tenant = "small";
+
+  const auto refused = Await(store().CreateWithin(third, 2)).status();
+  EXPECT_TRUE(absl::IsResourceExhausted(refused)) << refused;
+  EXPECT_EQ(GetReason(refused)->reason, "TENANT_QUEUE_FULL");
+  EXPECT_EQ(GetQuota(refused)->subject, "tenant:small");
+  EXPECT_TRUE(GetRetryAfter(refused).has_value());
+  EXPECT_FALSE(Await(store().CreateWithin(first, 2))->created) << "the same request again";
+  third.tenant = "other";
+  EXPECT_TRUE(Await(store().CreateWithin(third, 2)).ok());
+}
+
+TEST_P(StoreConformance, AJobThatHasEndedMakesRoomForItsTenantsNext) {
+  ASSERT_TRUE(Await(store().CreateWithin(harness_.NewJob(), 1)).ok());
+  ASSERT_TRUE(harness_.Finish(harness_.ClaimOne()).ok());
+  const Job second = harness_.NewJob();
+  ASSERT_TRUE(Await(store().CreateWithin(second, 1)).ok());
+  EXPECT_FALSE(Await(store().CreateWithin(harness_.NewJob(), 1)).ok());
+  ASSERT_TRUE(Await(store().Update(second.id, CancelRequested{})).ok());
+
+  EXPECT_TRUE(Await(store().CreateWithin(harness_.NewJob(), 1)).ok());
+}
+
+TEST_P(StoreConformance, CountsTheJobsOfEachTenantAcrossRestarts) {
+  for (int i = 0; i < 3; ++i) harness_.CreateFor("a");
+  harness_.ClaimOne();
+  const Job paused = harness_.CreateFor("b");
+  ASSERT_TRUE(Await(store().Update(paused.id, PauseRequested{})).ok());
+  const std::map<std::string, LiveJobs> expected = {{"a", {.waiting = 2, .running = 1}},
+                                                    {"b", {.paused = 1}}};
+
+  EXPECT_EQ(Await(store().Stats())->tenants, expected);
+  harness_.Close();
+  ASSERT_TRUE(harness_.Open().ok());
+  EXPECT_EQ(Await(store().Stats())->tenants, expected);
+}
+
+TEST_P(StoreConformance, ListsAndEventsOfOneTenant) {
+  harness_.CreateFor("a");
+  const Job job = harness_.CreateFor("b");
+  ASSERT_TRUE(Await(store().Update(job.id, CancelRequested{})).ok());
+  ASSERT_TRUE(Await(store().Delete(job.id)).ok());
+  const Job live = harness_.CreateFor("b");
+  JobFilter filter;
+  filter.tenant = "b";
+
+  const auto page = Await(store().List(filter, 10, ""));
+  ASSERT_TRUE(page.ok()) << page.status();
+  ASSERT_EQ(page->jobs.size(), 1u);
+  EXPECT_EQ(page->jobs[0].id, live.id);
+  EXPECT_EQ(page->jobs[0].tenant, "b");
+  filter.states = {State::kQueued};
+  EXPECT_EQ(Await(store().List(filter, 10, ""))->jobs.size(), 1u);
+  filter.states = {};
+  const auto events = Await(store().EventsAfter(0, filter, 100));
+  ASSERT_EQ(events->size(), 2u);
+  EXPECT_TRUE(events->front().deleted);
+  EXPECT_EQ(events->back().job.id, live.id);
 }
 
 TEST_P(StoreConformance, AJobWhoseUrlNobodyCanReadIsClaimedToo) {
@@ -274,7 +379,7 @@ TEST_P(StoreConformance, NoOriginIsGivenMoreThanItHasRoomFor) {
     return origin == "https://a.test" ? Room{2, 2} : Room{3, 3};
   };
 
-  const auto claims = Await(store().ClaimReady(100, room_of));
+  const auto claims = Await(store().ClaimReady(100, {room_of}));
   ASSERT_TRUE(claims.ok()) << claims.status();
   for (const Claim& claim : *claims) ++claimed[OriginOfAttempt(claim.job.spec, 1)];
   EXPECT_EQ(claimed, (std::map<std::string, int>{{"https://a.test", 2}, {"https://b.test", 3}}));
@@ -293,12 +398,12 @@ TEST_P(StoreConformance, RetriesHaveARoomOfTheirOwn) {
   const auto no_retries = [](const std::string&) { return Room{10, 0}; };
   const auto one_retry = [](const std::string&) { return Room{10, 1}; };
 
-  const auto claims = Await(store().ClaimReady(10, no_retries));
+  const auto claims = Await(store().ClaimReady(10, {no_retries}));
   ASSERT_EQ(claims->size(), 1u);
   EXPECT_EQ(claims->front().job.id, fresh.id);
-  EXPECT_EQ(*Await(store().NextReadyAt(no_retries)), std::nullopt);
-  EXPECT_LE(**Await(store().NextReadyAt(one_retry)), harness_.clock.WallNow());
-  EXPECT_EQ(Await(store().ClaimReady(10, one_retry))->size(), 1u);
+  EXPECT_EQ(*Await(store().NextReadyAt({no_retries})), std::nullopt);
+  EXPECT_LE(**Await(store().NextReadyAt({one_retry})), harness_.clock.WallNow());
+  EXPECT_EQ(Await(store().ClaimReady(10, {one_retry}))->size(), 1u);
 }
 
 TEST_P(StoreConformance, ARetryCountsForTheOriginOfItsMirror) {
@@ -315,7 +420,7 @@ TEST_P(StoreConformance, ARetryCountsForTheOriginOfItsMirror) {
     return Room{1, 1};
   };
 
-  EXPECT_EQ(Await(store().ClaimReady(10, room_of))->size(), 1u);
+  EXPECT_EQ(Await(store().ClaimReady(10, {room_of}))->size(), 1u);
   EXPECT_THAT(asked, ::testing::ElementsAre("https://mirror.test"));
 }
 
@@ -338,7 +443,7 @@ TEST_P(StoreConformance, OfVeryManyAttemptsTheFirstAndTheLatestAreKept) {
 }
 
 TEST_P(StoreConformance, NextReadyAtIsTheEarliestOfAllPriorities) {
-  EXPECT_EQ(*Await(store().NextReadyAt(nullptr)), std::nullopt);
+  EXPECT_EQ(*Await(store().NextReadyAt({})), std::nullopt);
   Job high = harness_.NewJob();
   high.priority = 9;
   high.ready_at += std::chrono::hours(2);
@@ -347,7 +452,7 @@ TEST_P(StoreConformance, NextReadyAtIsTheEarliestOfAllPriorities) {
   harness_.Create(high);
   harness_.Create(low);
 
-  EXPECT_EQ(*Await(store().NextReadyAt(nullptr)), low.ready_at);
+  EXPECT_EQ(*Await(store().NextReadyAt({})), low.ready_at);
 }
 
 TEST_P(StoreConformance, AClaimRunsTheJobAndNobodyElseGetsIt) {

@@ -83,8 +83,13 @@ class StoreHarness {
     EXPECT_TRUE(outcome.ok()) << outcome.status();
     return outcome.ok() ? outcome->job : Job();
   }
+  Job CreateFor(const std::string& tenant) {
+    Job job = NewJob();
+    job.tenant = tenant;
+    return Create(std::move(job));
+  }
   std::vector<Claim> ClaimUpTo(int limit) {
-    auto claims = Await(store().ClaimReady(limit, nullptr));
+    auto claims = Await(store().ClaimReady(limit, {}));
     EXPECT_TRUE(claims.ok()) << claims.status();
     return claims.ok() ? *std::move(claims) : std::vector<Claim>();
   }

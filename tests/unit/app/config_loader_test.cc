@@ -173,6 +173,8 @@ INSTANTIATE_TEST_SUITE_P(
         BadInput{"BadPattern", "origins: {\"a b\": {connections: 1}}\n", "write a host"},
         BadInput{"BadScheme", "origins: {a.test: {prewarm: 1, prewarm_scheme: ftp}}\n",
                  "expects https or http"},
+        BadInput{"BadTenant", "tenants: {A: {weight: 1}}\n", "a tenant is 1 to 63 of a-z"},
+        BadInput{"NoWeight", "tenants: {a: {weight: 0}}\n", "tenants.a.weight: "},
         BadInput{"Far", "nothing_like_it: 1\n", "fetchd --print-config lists all keys"}),
     [](const auto& info) { return info.param.name; });
 
@@ -259,6 +261,9 @@ TEST_F(ConfigLoaderTest, PrintedConfigReadsToTheSameEffect) {
                     "origins.b.example.bearer_token_file=/b/t",
                     "origins.c.example.auth=digest",
                     "auth.netrc_file=/etc/fetchd/netrc",
+                    "tenants.*.weight=0.5",
+                    "tenants.a.b-c.max_jobs=7",
+                    "tenants.a.b-c.max_transfers=0",
                     "limits.decode_ratio=50",
                     "limits.decode_bytes=64MiB"}});
   ASSERT_THAT(first.errors, IsEmpty());
@@ -281,6 +286,9 @@ TEST_F(ConfigLoaderTest, PrintedConfigReadsToTheSameEffect) {
   EXPECT_EQ(second.config.origins.at("b.example").bearer_token_file, "/b/t");
   EXPECT_EQ(second.config.origins.at("c.example").auth, http::LoginScheme::kDigest);
   EXPECT_EQ(second.config.netrc_file, "/etc/fetchd/netrc");
+  EXPECT_EQ(second.config.engine.tenants.at("*").weight, 0.5);
+  EXPECT_EQ(second.config.engine.tenants.at("a.b-c").max_jobs, 7u);
+  EXPECT_EQ(second.config.engine.tenants.at("a.b-c").max_transfers, 0u);
   EXPECT_EQ(second.config.engine.decode.max_ratio, 50u);
   EXPECT_EQ(second.config.client.decode_bytes, std::uint64_t{64} << 20);
 }

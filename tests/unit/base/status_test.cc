@@ -27,14 +27,18 @@ TEST(StatusTest, DetailsAreIndependent) {
   absl::Status status = absl::InvalidArgumentError("bad");
   EXPECT_FALSE(GetReason(status));
   EXPECT_FALSE(GetField(status));
+  EXPECT_FALSE(GetQuota(status));
   EXPECT_FALSE(GetRetryAfter(status));
 
   status = WithRetryAfter(WithField(WithReason(status, {"R", {}}), {"spec.urls[0]", "bad port"}),
                           1500ms);
+  status = WithQuota(status, {"tenant:a", "100 jobs"});
 
   EXPECT_EQ(GetReason(status)->reason, "R");
   EXPECT_EQ(GetField(status)->field, "spec.urls[0]");
   EXPECT_EQ(GetField(status)->description, "bad port");
+  EXPECT_EQ(GetQuota(status)->subject, "tenant:a");
+  EXPECT_EQ(GetQuota(status)->description, "100 jobs");
   EXPECT_EQ(GetRetryAfter(status), 1500ms);
 }
 

@@ -272,6 +272,21 @@ TEST_F(EngineTest, AnOriginOnHoldKeepsItsJobsQueuedAndOthersGoOn) {
   while (StateOf(first) != jobs::State::kSucceeded) std::this_thread::yield();
 }
 
+TEST_F(EngineTest, ATenantHasNoMoreJobsAtWorkThanItMayAndOthersGoOn) {
+  config_.tenants["held"].max_transfers = 0;
+  Start([](const http::Request&) { return Whole("x"); });
+  jobs::Job held = NewJob(1);
+  held.tenant = "held";
+  const JobId first = Submit(held);
+  const JobId second = Submit(2);
+
+  while (StateOf(second) != jobs::State::kSucceeded) std::this_thread::yield();
+  EXPECT_EQ(StateOf(first), jobs::State::kQueued);
+  EXPECT_EQ(engine_->WaitOf(store_.Peek(first))->reason, JobWait::Reason::kTenantLimit);
+  EXPECT_EQ(engine_->WaitOf(store_.Peek(first))->remedy,
+            "Raise tenants.held.max_transfers, or wait for one to end.");
+}
+
 TEST_F(EngineTest, APauseThatAnOriginAskedForEndsByItself) {
   std::atomic<int> asked{0};
   Start([&asked](const http::Request&) {

@@ -160,7 +160,7 @@ class FetchTest : public ::testing::Test {
 
   /// Claims the job and runs one attempt of it.
   jobs::Job RunOnce(const JobId& id) {
-    auto claims = *Await(store_.ClaimReady(1, nullptr));
+    auto claims = *Await(store_.ClaimReady(1, {}));
     EXPECT_EQ(claims.size(), 1u);
     Permit permit = transfers_.TryAcquire(1);
     const jobs::Job& job = claims.at(0).job;

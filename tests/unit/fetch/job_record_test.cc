@@ -77,7 +77,7 @@ TEST_F(JobRecordTest, NothingIsHeldWhileTheStoreDoesNotTakeTheEnd) {
   Script({Whole("x")});
   jobs::Job job = NewJob();
   ASSERT_TRUE(Await(store_.Create(job)).ok());
-  auto claims = *Await(store_.ClaimReady(1, nullptr));
+  auto claims = *Await(store_.ClaimReady(1, {}));
   store_.FailUpdates(1'000'000);
   JobRun run(RunDeps(), std::move(claims[0]), transfers_.TryAcquire(1), {}, {});
   runtime::TaskGroup group(loop_.get_executor());
@@ -129,7 +129,7 @@ TEST_F(JobRecordTest, CheckpointThatCannotBeForgottenEndsTheAttemptBeforeANewByt
   EXPECT_EQ(RunOnce(job.id).checkpoint.bytes, 300'000u);
   clock_.Advance(1s);
   const WallTime begun = clock_.WallNow();
-  auto claims = *Await(store_.ClaimReady(1, nullptr));
+  auto claims = *Await(store_.ClaimReady(1, {}));
   store_.FailUpdates(1'000'000);
   JobRun run(RunDeps(), std::move(claims[0]), transfers_.TryAcquire(1), {}, {});
   runtime::TaskGroup group(loop_.get_executor());
@@ -171,7 +171,7 @@ TEST_F(JobRecordTest, AttemptThatIsStoppedLeavesItsRecordAndTheHopItWasIn) {
     Script({silent});
     jobs::Job job = NewJob();
     ASSERT_TRUE(Await(store_.Create(job)).ok());
-    auto claims = *Await(store_.ClaimReady(1, nullptr));
+    auto claims = *Await(store_.ClaimReady(1, {}));
     JobRun run(RunDeps(), std::move(claims[0]), transfers_.TryAcquire(1), {}, {});
     runtime::TaskGroup group(loop_.get_executor());
     group.Spawn("run", run.Run());

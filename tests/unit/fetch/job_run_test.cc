@@ -541,7 +541,7 @@ TEST_F(JobRunTest, InterruptionConsumesNoAttemptAndResumes) {
   Script({Stalls(body, 262'144), Rest(body, 262'144)});
   jobs::Job job = NewJob();
   ASSERT_TRUE(Await(store_.Create(job)).ok());
-  auto claims = *Await(store_.ClaimReady(1, nullptr));
+  auto claims = *Await(store_.ClaimReady(1, {}));
   JobRun run(RunDeps(), std::move(claims[0]), transfers_.TryAcquire(1), {}, {});
   runtime::TaskGroup group(loop_.get_executor());
   group.Spawn("run", run.Run());
@@ -571,7 +571,7 @@ TEST_F(JobRunTest, CancelAnywhereGivesEverythingBack) {
       RunOnce(job.id);
       clock_.Advance(std::chrono::minutes(1));
     }
-    auto claims = *Await(store_.ClaimReady(1, nullptr));
+    auto claims = *Await(store_.ClaimReady(1, {}));
     ASSERT_THAT(claims, SizeIs(1));
     {
       JobRun run(RunDeps(), std::move(claims[0]), transfers_.TryAcquire(1), {}, {});

@@ -85,6 +85,18 @@ TEST_F(JobWaitTest, FullTransfersAreSaid) {
   EXPECT_THAT(Wait().explanation, HasSubstr("one of eight"));
 }
 
+TEST_F(JobWaitTest, ATenantWithoutRoomIsSaid) {
+  job_.tenant = "reports";
+  around_.tenant_has_room = false;
+  EXPECT_EQ(Wait().reason, WaitReason::kTenantLimit);
+  EXPECT_THAT(Wait().explanation, HasSubstr("tenant reports"));
+  EXPECT_THAT(Wait().explanation, HasSubstr("one of eight"));
+
+  around_.tenant_limit = 2;
+  EXPECT_THAT(Wait().explanation, HasSubstr("as it may have (2)"));
+  EXPECT_THAT(Wait().remedy, HasSubstr("tenants.reports.max_transfers"));
+}
+
 TEST_F(JobWaitTest, ADrainComesBeforeAllElse) {
   around_.draining = true;
   around_.origin->hold = Hold::kCoolDown;

@@ -361,7 +361,7 @@ TEST_F(DecodedTest, ACheckpointIsNeverGoneOnWith) {
   EXPECT_EQ(RunOnce(id).checkpoint.bytes, 300'000u);
   clock_.Advance(std::chrono::minutes(1));
 
-  auto claims = *Await(store_.ClaimReady(1, nullptr));
+  auto claims = *Await(store_.ClaimReady(1, {}));
   claims.at(0).job.spec.decode = true;
   JobRun run(RunDeps(), std::move(claims.at(0)), transfers_.TryAcquire(1), {}, {});
   EXPECT_EQ(Await(run.Run()), absl::OkStatus());

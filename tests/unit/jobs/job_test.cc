@@ -28,5 +28,16 @@ TEST(JobStateTest, OnlyEndedStatesAreTerminal) {
   EXPECT_FALSE(IsTerminal(State::kInterrupted));
 }
 
+TEST(TenantNameTest, IsOfFewCharacters) {
+  for (const char* name : {"a", "0", "default", "team-7_b.example"}) {
+    EXPECT_TRUE(IsTenantName(name)) << name;
+  }
+  EXPECT_TRUE(IsTenantName(std::string(63, 'a')));
+  for (const char* name : {"", "A", "-a", ".a", "a b", "a/b", "*", "\xc3\xa9"}) {
+    EXPECT_FALSE(IsTenantName(name)) << name;
+  }
+  EXPECT_FALSE(IsTenantName(std::string(64, 'a')));
+}
+
 }  // namespace
 }  // namespace fetchd::jobs

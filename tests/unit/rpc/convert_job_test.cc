@@ -40,7 +40,7 @@ jobs::Job FullJob() {
         retry_policy { max_attempts: 2 base_delay { seconds: 3 } }
       }
       destination: "file:{basename}" overwrite: OVERWRITE_NEVER priority: -5
-      labels { key: "team" value: "a" }
+      labels { key: "team" value: "a" } tenant: "reports"
       deadline { seconds: 1700000500 } not_before { seconds: 1700000100 })"),
                             kNow)
                       .value();
@@ -72,6 +72,7 @@ TEST(ConvertJobTest, WhatACallerGivesComesBack) {
   EXPECT_EQ(out.overwrite(), v1::Job::OVERWRITE_NEVER);
   EXPECT_EQ(out.priority(), -5);
   EXPECT_EQ(out.labels().at("team"), "a");
+  EXPECT_EQ(out.tenant(), "reports");
   EXPECT_EQ(out.deadline().seconds(), 1'700'000'500);
   EXPECT_EQ(out.not_before().seconds(), 1'700'000'100);
   EXPECT_EQ(out.state(), v1::Job::QUEUED);
@@ -84,6 +85,7 @@ TEST(ConvertJobTest, DefaultsAreADayAndNow) {
   EXPECT_EQ(job.deadline_at, kNow + 24h);
   EXPECT_EQ(job.ready_at, kNow);
   EXPECT_EQ(job.overwrite, jobs::Overwrite::kAlways);
+  EXPECT_EQ(job.tenant, "default");
   EXPECT_FALSE(job.spec.max_bytes.has_value());
   EXPECT_FALSE(ToProto(job, std::nullopt).has_not_before());
 }
@@ -260,11 +262,13 @@ TEST(ConvertFilterTest, OriginIsCanonical) {
   v1::JobFilter filter;
   filter.set_origin("HTTPS://Example.org:443");
   filter.add_states(v1::Job::FAILED);
+  filter.set_tenant("reports");
 
   const jobs::JobFilter out = FromProto(filter).value();
 
   EXPECT_EQ(out.origin, "https://example.org");
   EXPECT_THAT(out.states, ElementsAre(jobs::State::kFailed));
+  EXPECT_EQ(out.tenant, "reports");
 }
 
 TEST(ConvertFilterTest, RefusesWhatIsNoOriginOrState) {

@@ -63,6 +63,17 @@ TEST(StatusTest, FieldBecomesBadRequest) {
   EXPECT_EQ(request.field_violations(0).description(), "bad");
 }
 
+TEST(StatusTest, QuotaBecomesQuotaFailure) {
+  const absl::Status status =
+      WithQuota(absl::ResourceExhaustedError("full"), {"tenant:a", "it has 7 jobs"});
+
+  const auto failure = Unpack<google::rpc::QuotaFailure>(DetailsOf(ToGrpcStatus(status)));
+
+  ASSERT_EQ(failure.violations_size(), 1);
+  EXPECT_EQ(failure.violations(0).subject(), "tenant:a");
+  EXPECT_EQ(failure.violations(0).description(), "it has 7 jobs");
+}
+
 TEST(StatusTest, RetryAfterBecomesRetryInfo) {
   const absl::Status status =
       WithRetryAfter(absl::UnavailableError("later"), std::chrono::milliseconds(2'500));

@@ -61,15 +61,19 @@ TEST_F(DatabaseTest, MigratingAgainChangesNothing) {
 }
 
 TEST_F(DatabaseTest, ClaimsReadRangesOfTheReadyIndexWithoutSorting) {
-  for (const char* sql : {kFirstDueAt, kNextLaneOfOrigin, kNextLane, kNextPriority, kNextJob}) {
+  for (const char* sql :
+       {kFirstDueAt, kNextTenant, kNextLaneOfOrigin, kNextLane, kNextPriority, kNextJob}) {
     const std::string plan = PlanOf(sql);
     EXPECT_THAT(plan, HasSubstr("COVERING INDEX jobs_")) << sql;
     if (sql != kFirstDueAt) EXPECT_THAT(plan, Not(HasSubstr("SCAN"))) << sql;
     EXPECT_THAT(plan, Not(HasSubstr("TEMP B-TREE"))) << sql;
   }
-  EXPECT_THAT(PlanOf(kNextLane), HasSubstr("jobs_ready (lane>?)"));
-  EXPECT_THAT(PlanOf(kNextJob),
-              HasSubstr("jobs_ready (lane=? AND retry=? AND priority=? AND (ready_at,id)>(?,?))"));
+  EXPECT_THAT(PlanOf(kNextTenant), HasSubstr("jobs_ready (tenant>?)"));
+  EXPECT_THAT(PlanOf(kNextLane), HasSubstr("jobs_ready (tenant=? AND lane>?)"));
+  EXPECT_THAT(
+      PlanOf(kNextJob),
+      HasSubstr(
+          "jobs_ready (tenant=? AND lane=? AND retry=? AND priority=? AND (ready_at,id)>(?,?))"));
 }
 
 TEST_F(DatabaseTest, ExpiryReadsARangeOfTheDeadlineIndexWithoutSorting) {
@@ -99,13 +103,14 @@ class StepCounter {
 
 class ManyJobsTest : public DatabaseTest {
  protected:
-  /// `origin` is SQL for the lane of job number i.
-  void Insert(int count, const std::string& origin, const std::string& ready_at) {
+  /// `origin` and `tenant` are SQL for the lane of job number i.
+  void Insert(int count, const std::string& origin, const std::string& ready_at,
+              const std::string& tenant = "'default'") {
     ASSERT_EQ(
         database_->Execute(
             Concat("INSERT INTO jobs (id, state, priority, ready_at, created_at, updated_at,"
                    " deadline_at, attempt, fence, origin, destination, destination_template,"
-                   " overwrite, fingerprint, labels, spec, checkpoint, error, lane)"
+                   " overwrite, fingerprint, labels, spec, checkpoint, error, lane, tenant)"
                    " WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ",
                    count,
                    ") SELECT printf('%026d', i), iif(i % 2, 'SUCCEEDED', 'WAITING'),"
@@ -114,7 +119,7 @@ class ManyJobsTest : public DatabaseTest {
                    ", 0, 0, 0, 0, 0, '', '', '', 'ALWAYS', x'', '{}',"
                    " '{\"urls\":[],\"headers\":[],\"digests\":[],\"timeouts\":{},\"retry\":{}}',"
                    " '{\"bytes\":0}', '{}', ",
-                   origin, " FROM n")
+                   origin, ", ", tenant, " FROM n")
                 .c_str()),
         absl::OkStatus());
   }
@@ -125,7 +130,7 @@ class ManyJobsTest : public DatabaseTest {
                                      .c_str()),
               absl::OkStatus());
   }
-  LaneCursor cursor_;
+  ClaimOrder order_;
 };
 
 TEST_F(ManyJobsTest, AClaimReadsOnlyThoseThatAreReady) {
@@ -134,8 +139,8 @@ TEST_F(ManyJobsTest, AClaimReadsOnlyThoseThatAreReady) {
   MakeReady(77);
   const StepCounter steps(*database_);
 
-  const auto ready = ReadyJobs(*database_, kNow, 100, nullptr, cursor_);
-  const auto next = NextReadyAt(*database_, kNow, nullptr);
+  const auto ready = ReadyJobs(*database_, kNow, 100, {}, order_);
+  const auto next = NextReadyAt(*database_, kNow, {});
 
   ASSERT_TRUE(ready.ok()) << ready.status();
   EXPECT_EQ(ready->size(), 1u);
@@ -147,8 +152,8 @@ TEST_F(ManyJobsTest, NothingThatIsDueCostsNextToNothingHoweverManyOriginsThereAr
   Insert(100'000, "'https://h' || i || '.test'", "9000000000000000000");
   const StepCounter steps(*database_);
 
-  EXPECT_TRUE(ReadyJobs(*database_, kNow, 100, nullptr, cursor_)->empty());
-  EXPECT_GT(**NextReadyAt(*database_, kNow, nullptr), kNow);
+  EXPECT_TRUE(ReadyJobs(*database_, kNow, 100, {}, order_)->empty());
+  EXPECT_GT(**NextReadyAt(*database_, kNow, {}), kNow);
   EXPECT_LT(steps.hundreds(), 5);
 }
 
@@ -156,7 +161,7 @@ TEST_F(ManyJobsTest, AClaimCostsByOriginAndByJobTakenNotByJob) {
   Insert(100'000, "'https://h' || (i % 20) || '.test'", "0");
   const StepCounter steps(*database_);
 
-  EXPECT_EQ(ReadyJobs(*database_, kNow, 64, nullptr, cursor_)->size(), 64u);
+  EXPECT_EQ(ReadyJobs(*database_, kNow, 64, {}, order_)->size(), 64u);
   EXPECT_LT(steps.hundreds(), 200);
 }
 
@@ -165,12 +170,41 @@ TEST_F(ManyJobsTest, OriginsBeyondThoseThatOneClaimLooksAtAreLookedAtInTurn) {
   std::set<std::string> seen;
 
   for (int i = 0; i < 10; ++i) {
-    const auto ready = ReadyJobs(*database_, kNow, 100, nullptr, cursor_, 50);
+    const auto ready = ReadyJobs(*database_, kNow, 100, {}, order_, {.lanes = 50});
     EXPECT_EQ(ready->size(), 50u);
     seen.insert(ready->begin(), ready->end());
   }
 
   EXPECT_EQ(seen.size(), 500u);
+}
+
+TEST_F(ManyJobsTest, EachOfManyTenantsGetsItsTurnInOneClaimHoweverManyOriginsAnotherHas) {
+  Insert(20'000, "'https://h' || i || '.test'", "0",
+         "iif(i % 100 = 1, 'small' || (i / 1000), 'large')");
+  ASSERT_EQ(database_->Execute("UPDATE jobs SET state = 'WAITING'"), absl::OkStatus());
+  std::set<std::string> tenants;
+  const auto of_tenant = [&tenants](const std::string& tenant) {
+    tenants.insert(tenant);
+    return jobs::Share{.jobs = 1};
+  };
+
+  const auto ready = ReadyJobs(*database_, kNow, 64, {.of_tenant = of_tenant}, order_);
+
+  EXPECT_EQ(tenants.size(), 21u);
+  EXPECT_EQ(ready->size(), 21u);
+}
+
+TEST_F(ManyJobsTest, TenantsBeyondThoseThatOneClaimLooksAtAreLookedAtInTurn) {
+  Insert(200, "'https://h.test'", "0", "'tenant' || i");
+  std::set<std::string> seen;
+
+  for (int i = 0; i < 4; ++i) {
+    const auto ready = ReadyJobs(*database_, kNow, 100, {}, order_, {.tenants = 25});
+    EXPECT_EQ(ready->size(), 25u);
+    seen.insert(ready->begin(), ready->end());
+  }
+
+  EXPECT_EQ(seen.size(), 100u);
 }
 
 }  // namespace

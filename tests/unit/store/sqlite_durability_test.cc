@@ -88,7 +88,7 @@ Task<absl::Status> WorkForever(jobs::StoreHarness& harness, int pipe_fd) {
     auto created = co_await harness.store().Create(std::move(job));
     CO_RETURN_IF_ERROR(created.status());
     CO_RETURN_IF_ERROR(Acknowledge(pipe_fd, 'C', id));
-    auto claims = co_await harness.store().ClaimReady(1, nullptr);
+    auto claims = co_await harness.store().ClaimReady(1, {});
     CO_RETURN_IF_ERROR(claims.status());
     for (const jobs::Claim& claim : *claims) {
       auto ended = co_await harness.store().Update(claim.job.id, claim.fence, jobs::Succeeded());

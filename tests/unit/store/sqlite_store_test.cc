@@ -65,7 +65,8 @@ TEST_F(SqliteStoreTest, AFileOfTheFirstSchemaIsBroughtUpToDate) {
   ExecuteOnFile(
       "DROP INDEX jobs_deadline; DROP INDEX jobs_ready; DROP INDEX jobs_due;"
       " ALTER TABLE jobs DROP COLUMN not_before_at; ALTER TABLE jobs DROP COLUMN lane;"
-      " ALTER TABLE jobs DROP COLUMN retry;"
+      " ALTER TABLE jobs DROP COLUMN retry; DROP INDEX jobs_by_tenant;"
+      " ALTER TABLE jobs DROP COLUMN tenant; ALTER TABLE events DROP COLUMN tenant;"
       " CREATE INDEX jobs_ready ON jobs (priority DESC, ready_at, id)"
       " WHERE state IN ('QUEUED', 'WAITING', 'INTERRUPTED'); PRAGMA user_version = 1");
   std::vector<std::string> asked;
@@ -77,9 +78,10 @@ TEST_F(SqliteStoreTest, AFileOfTheFirstSchemaIsBroughtUpToDate) {
   ASSERT_EQ(harness_->Open(), absl::OkStatus());
 
   EXPECT_EQ(*harness_->Await(harness_->store().NextDeadlineAt()), job.deadline_at);
-  const auto claims = harness_->Await(harness_->store().ClaimReady(9, room_of));
+  const auto claims = harness_->Await(harness_->store().ClaimReady(9, {room_of}));
   ASSERT_EQ(claims->size(), 1u);
   EXPECT_EQ(claims->front().job.id, job.id);
+  EXPECT_EQ(claims->front().job.tenant, jobs::kDefaultTenant);
   EXPECT_THAT(asked, ::testing::ElementsAre("https://origin.test"));
 }
 
@@ -324,7 +326,7 @@ TEST_F(SqliteStoreTest, RequestIdsOutliveTheLossOfTheKey) {
 TEST_F(SqliteStoreTest, ClosingMovesTheWalIntoTheDatabase) {
   ASSERT_EQ(harness_->Open(), absl::OkStatus());
   harness_->Create(harness_->NewJob());
-  ASSERT_TRUE(harness_->Await(harness_->store().NextReadyAt(nullptr)).ok());
+  ASSERT_TRUE(harness_->Await(harness_->store().NextReadyAt({})).ok());
 
   harness_->Close();
 

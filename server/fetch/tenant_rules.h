@@ -1,0 +1,37 @@
+// What each tenant may have of what all share.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+
+namespace fetchd::fetch {
+
+/// What the configuration says of a tenant; absent: what it says of "*", then the default.
+struct TenantRule {
+  std::optional<double> weight;
+  std::optional<std::uint64_t> max_jobs;
+  std::optional<std::size_t> max_transfers;
+};
+
+struct TenantLimits {
+  double weight = 1;                         ///< How often its turn comes, beside those of others.
+  std::uint64_t max_jobs = 1'000'000;        ///< That have not ended.
+  std::optional<std::size_t> max_transfers;  ///< Jobs at work at once; absent: none of its own.
+};
+
+/// By name; "*" is for those that are not named.
+using TenantRules = std::map<std::string, TenantRule>;
+
+/// Does it name any?
+bool NamesTenants(const TenantRules& rules);
+
+TenantLimits LimitsOf(const TenantRules& rules, const std::string& tenant);
+
+/// How many jobs a tenant may have at work of `transfers`: all, or while there are others seven of
+/// eight, so that one is free when a job of another comes; and no more than its own limit.
+std::size_t MostTransfers(const TenantLimits& limits, std::size_t transfers, bool has_others);
+
+}  // namespace fetchd::fetch
