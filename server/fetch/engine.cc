@@ -30,6 +30,8 @@ void Engine::Drain(SteadyTime deadline) { core_->engine.Drain(deadline); }
 
 void Engine::Wake() { core_->engine.Wake(); }
 
+void Engine::WakeBatches() { core_->engine.WakeBatches(); }
+
 Task<absl::StatusOr<jobs::Job>> Engine::Cancel(JobId id) {
   co_return co_await core_->engine.Cancel(std::move(id));
 }

@@ -111,6 +111,8 @@ class Engine {
   /// After a job was created or retried: it may be due, or have the next deadline. Thread-safe,
   /// cheap.
   void Wake();
+  /// After something was asked of a batch: its jobs are changed in the background. Thread-safe.
+  void WakeBatches();
   /// Cancels in the store, then stops the transfer if it runs here and removes its temporary file.
   Task<absl::StatusOr<jobs::Job>> Cancel(JobId id);
 

@@ -102,6 +102,19 @@ Task<void> EngineCore::DropKept(jobs::Job job) {
   dropped.IgnoreError();
 }
 
+Task<void> EngineCore::OnBatchStep(std::vector<jobs::Job> changed) {
+  bool queued = false;
+  for (jobs::Job& job : changed) {
+    queued = queued || job.state == jobs::State::kQueued;
+    if (job.state != jobs::State::kCancelled) continue;
+    LogJobEnd(deps_.log, job);
+    StopRuns(job.id, job.fence);
+    // What was never claimed has no file.
+    if (job.started_at) co_await DropKept(std::move(job));
+  }
+  if (queued) Wake();
+}
+
 Task<void> EngineCore::OnExpired(jobs::Job job) {
   counters_.failed.fetch_add(1, std::memory_order_relaxed);
   LogJobEnd(deps_.log, job);

@@ -56,6 +56,9 @@ EngineCore::EngineCore(CoreDeps deps, EngineConfig config)
           [this](bool now) { NoteClaiming(now); }),
       expirer_(deps_.runtime.shard(0).executor(), deps_.clock, deps_.store, store_health_,
                [this](jobs::Job job) { return OnExpired(std::move(job)); }),
+      batch_runner_(
+          deps_.runtime.shard(0).executor(), deps_.clock, deps_.store, store_health_,
+          [this](std::vector<jobs::Job> changed) { return OnBatchStep(std::move(changed)); }),
       idle_(deps_.runtime.shard(0).executor()) {
   for (std::size_t i = 0; i < deps_.runtime.size(); ++i) {
     groups_.push_back(std::make_unique<runtime::TaskGroup>(deps_.runtime.shard(i).executor()));
@@ -73,6 +76,7 @@ absl::Status EngineCore::Start() {
   housekeeping_.Spawn("sweep temporaries", Sweep());
   control_.Spawn("dispatcher", dispatcher_.Run());
   control_.Spawn("expirer", expirer_.Run());
+  control_.Spawn("batches", batch_runner_.Run());
   return absl::OkStatus();
 }
 
@@ -270,6 +274,7 @@ void EngineCore::Drain(SteadyTime deadline) {
   draining_.store(true, std::memory_order_release);
   dispatcher_.Stop();
   expirer_.Stop();
+  batch_runner_.Stop();
   housekeeping_.Cancel();
   const asio::any_io_executor control = deps_.runtime.shard(0).executor();
   runtime::RunBlocking(control, control_.Join());

@@ -10,6 +10,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "fetch/batch_runner.h"
 #include "fetch/clients.h"
 #include "fetch/dispatcher.h"
 #include "fetch/engine.h"
@@ -42,6 +43,7 @@ class EngineCore {
   absl::Status Start();
   void Drain(SteadyTime deadline);
   void Wake();
+  void WakeBatches() { batch_runner_.Wake(); }
   Task<absl::StatusOr<jobs::Job>> Cancel(JobId id);
   Task<absl::StatusOr<jobs::Job>> Pause(JobId id);
   Task<absl::StatusOr<StreamEnd>> Stream(jobs::FetchSpec spec, std::uint64_t offset,
@@ -70,6 +72,7 @@ class EngineCore {
   void StopForPause(const JobId& id);
   Task<void> DropKept(jobs::Job job);
   Task<void> OnExpired(jobs::Job job);
+  Task<void> OnBatchStep(std::vector<jobs::Job> changed);
   void NoteClaiming(bool now);
   Task<absl::StatusOr<StreamEnd>> StreamOn(std::size_t shard, jobs::FetchSpec spec,
                                            std::uint64_t offset, Deadline deadline,
@@ -92,10 +95,11 @@ class EngineCore {
   std::atomic<bool> draining_{false};
   bool drained_ = false;
   std::vector<std::unique_ptr<runtime::TaskGroup>> groups_;  ///< One a shard.
-  runtime::TaskGroup control_;                               ///< On shard 0: dispatcher, expirer.
-  runtime::TaskGroup housekeeping_;                          ///< On shard 0: sweep.
+  runtime::TaskGroup control_;       ///< On shard 0: dispatcher, expirer, batches.
+  runtime::TaskGroup housekeeping_;  ///< On shard 0: sweep.
   Dispatcher dispatcher_;
   Expirer expirer_;
+  BatchRunner batch_runner_;
   WakeEvent idle_;
 
   mutable std::mutex mutex_;  ///< Guards all below.

@@ -65,6 +65,7 @@ Task<absl::Status> JobRun::Publish() {
       co_return Fail(Phase::kSink, absl::IsUnavailable(receipt.status()), receipt.status());
     }
     destination = std::move(receipt->destination);
+    result_.unchanged = receipt->unchanged;
   }
   co_return co_await Succeed(std::move(destination), std::move(digests));
 }

@@ -152,6 +152,7 @@ struct Result {
   std::string etag;
   std::string destination;    ///< Resolved, absolute: "file:///srv/files/a/b".
   bool not_modified = false;  ///< A condition of the job did not hold: nothing was written.
+  bool unchanged = false;     ///< The destination held these bytes already (kIfDifferent).
 };
 
 struct Job {
@@ -164,7 +165,9 @@ struct Job {
   int priority = 0;                     ///< -100..100; higher first.
   std::string tenant = kDefaultTenant;  ///< Whose it is: tenants share what there is fairly.
   std::map<std::string, std::string> labels;
-  std::string request_id;  ///< Empty = none.
+  std::string request_id;        ///< Empty = none.
+  BatchId batch;                 ///< Empty = none.
+  std::int64_t batch_entry = 0;  ///< Which entry of its batch's manifest; from 1.
   WallTime created_at{};
   WallTime updated_at{};
   WallTime deadline_at{};  ///< created_at + 24 h unless asked otherwise; a retry renews it.

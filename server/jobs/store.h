@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/task.h"
+#include "jobs/batch_store.h"
 #include "jobs/job.h"
 #include "jobs/state_machine.h"
 
@@ -57,6 +58,7 @@ struct JobFilter {
   std::string origin;                         ///< "https://host:port" of urls[0]; empty = all.
   std::string tenant;                         ///< Empty = all.
   std::optional<WallTime> created_after, created_before;
+  BatchId batch;  ///< Empty = all.
 };
 
 struct JobPage {
@@ -98,9 +100,8 @@ struct StoreStats {
 /// A job of which the stored data are damaged fails when it would be claimed, expired or recovered
 /// (DATA_LOSS, reason JOB_DAMAGED), and no other job is held up by it; it is shown with what is
 /// left of it, and can be deleted.
-class Store {
+class Store : public BatchStore {
  public:
-  virtual ~Store() = default;
   Task<absl::StatusOr<CreateOutcome>> Create(Job job) {
     return CreateWithin(std::move(job), std::numeric_limits<std::uint64_t>::max());
   }

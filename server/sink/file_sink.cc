@@ -56,10 +56,11 @@ absl::StatusOr<bool> FileSink::IsAlreadyThere() {
 }
 
 Task<absl::StatusOr<Receipt>> FileSink::Commit() {
-  const Receipt receipt{url_, part_.size_bytes()};
+  Receipt receipt{url_, part_.size_bytes(), false};
   if (!part_.is_open() || overwrite_ == OverwritePolicy::kIfDifferent) {
     const absl::StatusOr<bool> there = co_await pool_.Run([this] { return IsAlreadyThere(); });
     CO_RETURN_IF_ERROR(there.status());
+    receipt.unchanged = *there;
     if (*there) co_return receipt;
   }
   CO_RETURN_IF_ERROR(co_await commits_.Commit(part_));

@@ -14,6 +14,7 @@ namespace fetchd::sink {
 struct Receipt {
   std::string destination;  ///< Absolute: "file:///srv/files/a/b", "discard:".
   std::uint64_t size_bytes = 0;
+  bool unchanged = false;  ///< The destination held these bytes already, and was left alone.
 };
 
 ///   Open -> [Restart | ReadBack*] -> Write* -> Commit    the object appears, whole and durable

@@ -30,6 +30,12 @@ struct Blob {
   std::string_view bytes;
 };
 
+/// For columns that hold NULL where there is nothing.
+inline std::optional<std::string> NullWhenEmpty(std::string text) {
+  if (text.empty()) return std::nullopt;
+  return text;
+}
+
 /// A parameter whose type is known only when the program runs.
 using Value = std::variant<std::int64_t, std::string>;
 

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/strings.h"
+#include "store/batch_changes.h"
 
 namespace fetchd::store {
 namespace {
@@ -42,11 +43,13 @@ absl::Status RecordEvent(Transaction& transaction, const Job& job, WallTime now)
 absl::Status ApplyAndSave(Transaction& transaction, const jobs::Change& change, WallTime now,
                           Job& job) {
   const State before = job.state;
+  const auto counted = ShareInBatch(job);
   RETURN_IF_ERROR(jobs::Apply(change, now, job));
   const bool moved = job.state != before;
   // Cancelling what is cancelled: nothing to write.
   if (!moved && jobs::MovesState(change)) return absl::OkStatus();
   RETURN_IF_ERROR(transaction.jobs.Save(job));
+  RETURN_IF_ERROR(Recount(transaction, job, counted, now));
   if (const jobs::AttemptRecord* record = jobs::RecordOf(change)) {
     RETURN_IF_ERROR(transaction.jobs.AddAttempt(job.id.str(), *record));
   }
@@ -58,7 +61,9 @@ absl::Status ApplyAndSave(Transaction& transaction, const jobs::Change& change, 
 
 // A row that cannot be read must not stand in the way of the others: its job is over.
 absl::Status FailDamaged(Transaction& transaction, const StoredJob& row, WallTime now) {
-  RETURN_IF_ERROR(transaction.jobs.MarkFailed(row.id, DamagedError(row.job.status()), now));
+  const absl::Status damaged = DamagedError(row.job.status());
+  RETURN_IF_ERROR(transaction.jobs.MarkFailed(row.id, damaged, now));
+  RETURN_IF_ERROR(RecountDamaged(transaction, row.id, damaged, now));
   ASSIGN_OR_RETURN(const std::int64_t sequence,
                    transaction.jobs.AddEvent(row.id, State::kFailed, now));
   transaction.effects.Event(sequence);
@@ -94,6 +99,7 @@ absl::StatusOr<jobs::CreateOutcome> CreateJob(Transaction& transaction, const Jo
     if (earlier && earlier->fingerprint != fingerprint) return RequestIdReused(job, earlier->id);
     if (earlier) {
       ASSIGN_OR_RETURN(Job existing, table.Load(earlier->id));
+      RETURN_IF_ERROR(CountRepeated(transaction, job, existing));
       return jobs::CreateOutcome{std::move(existing), false};
     }
   }
@@ -105,7 +111,9 @@ absl::StatusOr<jobs::CreateOutcome> CreateJob(Transaction& transaction, const Jo
   if (transaction.effects.census().Live(job.tenant) >= max_live) {
     return TenantQueueFull(job.tenant, max_live);
   }
+  RETURN_IF_ERROR(AdmitToBatch(transaction, job));
   RETURN_IF_ERROR(table.Insert(job, fingerprint));
+  RETURN_IF_ERROR(CountNew(transaction, job));
   RETURN_IF_ERROR(RecordEvent(transaction, job, job.updated_at));
   transaction.effects.Count(job.tenant, std::nullopt, job.state);
   transaction.effects.Changed();
@@ -126,6 +134,13 @@ absl::StatusOr<Job> ChangeJob(Transaction& transaction, const JobId& id,
   }
   RETURN_IF_ERROR(ApplyAndSave(transaction, change, now, *job));
   return job;
+}
+
+absl::StatusOr<std::vector<Job>> ChangeJobs(Transaction& transaction,
+                                            const std::vector<std::string>& ids,
+                                            const jobs::Change& change, WallTime now) {
+  ASSIGN_OR_RETURN(std::vector<StoredJob> rows, transaction.jobs.Rows(ids));
+  return ApplyToAll(transaction, change, now, std::move(rows));
 }
 
 absl::StatusOr<std::vector<jobs::Claim>> ClaimJobs(Transaction& transaction, int limit,
@@ -163,6 +178,7 @@ absl::StatusOr<JobId> DeleteJob(Transaction& transaction, const JobId& id, WallT
     return absl::FailedPreconditionError(Concat("job ", id.str(), " is ", StateName(job.state),
                                                 " and cannot be deleted: cancel it first"));
   }
+  RETURN_IF_ERROR(Uncount(transaction, id.str(), now));
   ASSIGN_OR_RETURN(const std::int64_t sequence, transaction.jobs.Delete(job, now));
   transaction.effects.Event(sequence);
   transaction.effects.Count(job.tenant, job.state, std::nullopt);

@@ -23,6 +23,11 @@ absl::StatusOr<jobs::CreateOutcome> CreateJob(Transaction& transaction, const jo
 absl::StatusOr<jobs::Job> ChangeJob(Transaction& transaction, const JobId& id,
                                     std::optional<std::int64_t> fence, const jobs::Change& change,
                                     WallTime now);
+/// A caller's change on each of them that admits it and can be read; those that cannot be read
+/// fail. Returns those that were changed.
+absl::StatusOr<std::vector<jobs::Job>> ChangeJobs(Transaction& transaction,
+                                                  const std::vector<std::string>& ids,
+                                                  const jobs::Change& change, WallTime now);
 absl::StatusOr<std::vector<jobs::Claim>> ClaimJobs(Transaction& transaction, int limit,
                                                    WallTime now, const jobs::Rooms& rooms,
                                                    ClaimOrder& order);

@@ -46,7 +46,7 @@ std::string FilterDigest(const JobFilter& filter) {
   json::object labels;
   for (const auto& [key, value] : filter.labels) labels[View(key)] = View(value);
   json::array content{View(IdList(filter)), View(StateList(filter)), std::move(labels),
-                      View(filter.origin), View(filter.tenant)};
+                      View(filter.origin),  View(filter.tenant),     View(filter.batch.str())};
   for (const auto& time : {filter.created_after, filter.created_before}) {
     content.push_back(time ? json::value(Nanoseconds(*time)) : json::value());
   }
@@ -84,6 +84,13 @@ void AddStates(const JobFilter& filter, Statement& statement) {
   }
 }
 
+// Pages of a batch follow its index, which gives their order too.
+const char* BatchIndex(const JobFilter& filter) {
+  if (filter.batch.empty()) return "jobs AS j";
+  return filter.states.size() == 1 ? "jobs AS j INDEXED BY jobs_of_batch_in_state"
+                                   : "jobs AS j INDEXED BY jobs_of_batch";
+}
+
 Statement ListStatement(const JobFilter& filter, const std::string& before_id, int rows) {
   Statement statement;
   // The first label leads, by its index; the others are looked up.
@@ -96,7 +103,8 @@ Statement ListStatement(const JobFilter& filter, const std::string& before_id, i
     statement.Add(" WHERE l.key = ? AND l.value = ?", {label->first, label->second});
     ++label;
   } else {
-    statement.sql += "jobs AS j WHERE 1";
+    statement.sql += BatchIndex(filter);
+    statement.sql += " WHERE 1";
   }
   for (; label != filter.labels.end(); ++label) {
     statement.Add(
@@ -114,6 +122,7 @@ Statement ListStatement(const JobFilter& filter, const std::string& before_id, i
     const bool leads = !by_label && filter.states.size() != 1;
     statement.Add(leads ? " AND j.tenant = ?" : " AND +j.tenant = ?", {filter.tenant});
   }
+  if (!filter.batch.empty()) statement.Add(" AND j.batch = ?", {filter.batch.str()});
   if (filter.created_after) {
     statement.Add(" AND j.created_at > ?", {Nanoseconds(*filter.created_after)});
   }
@@ -148,6 +157,9 @@ Statement EventStatement(std::int64_t after, const JobFilter& filter, int limit)
   }
   if (!filter.tenant.empty()) {
     statement.Add(" AND coalesce(j.tenant, e.tenant) = ?", {filter.tenant});
+  }
+  if (!filter.batch.empty()) {
+    statement.Add(" AND coalesce(j.batch, e.batch) = ?", {filter.batch.str()});
   }
   if (filter.created_after) {
     statement.Add(" AND coalesce(j.created_at, e.created_at) > ?",

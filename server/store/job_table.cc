@@ -38,6 +38,8 @@ enum Column {
   kResult,
   kNotBeforeAt,
   kTenant,
+  kBatch,
+  kBatchEntry,
 };
 
 constexpr char kJobById[] = "SELECT " FETCHD_STORE_JOB_COLUMNS " FROM jobs AS j WHERE j.id = ?1";
@@ -52,6 +54,14 @@ absl::StatusOr<State> ReadState(const std::string& text) {
   const auto state = jobs::ParseState(text);
   if (!state) return absl::DataLossError(Concat("a stored job has the unknown state ", text));
   return *state;
+}
+
+// What is no id stands for no batch.
+void ReadBatch(const Query& row, int first, Job& job) {
+  auto batch = BatchId::Parse(row.Text(first + kBatch));
+  if (!batch.ok()) return;
+  job.batch = *std::move(batch);
+  job.batch_entry = row.Int(first + kBatchEntry);
 }
 
 // Those that are read as they are.
@@ -71,6 +81,7 @@ void ReadPlainColumns(const Query& row, int first, Job& job) {
   job.started_at = row.OptionalTime(first + kStartedAt);
   job.finished_at = row.OptionalTime(first + kFinishedAt);
   job.not_before_at = row.OptionalTime(first + kNotBeforeAt);
+  ReadBatch(row, first, job);
 }
 
 absl::Status ReadOutcome(const Query& row, int first, Job& job) {

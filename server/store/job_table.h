@@ -17,7 +17,7 @@ namespace fetchd::store {
   "j.id, j.state, j.priority, j.ready_at, j.created_at, j.updated_at, j.deadline_at, " \
   "j.retried_at, j.started_at, j.finished_at, j.attempt, j.fence, j.destination, "     \
   "j.destination_template, j.overwrite, j.request_id, j.labels, j.spec, j.sealed, "    \
-  "j.checkpoint, j.error, j.result, j.not_before_at, j.tenant"
+  "j.checkpoint, j.error, j.result, j.not_before_at, j.tenant, j.batch, j.batch_entry"
 
 /// The condition of the indexes jobs_ready and jobs_deadline, word for word.
 #define FETCHD_STORE_CLAIMABLE "state IN ('QUEUED', 'WAITING', 'INTERRUPTED')"

@@ -10,11 +10,6 @@ namespace {
 using jobs::Job;
 using jobs::State;
 
-std::optional<std::string> NullWhenEmpty(std::string text) {
-  if (text.empty()) return std::nullopt;
-  return text;
-}
-
 }  // namespace
 
 absl::Status JobTable::Insert(const Job& job, const std::string& fingerprint) {
@@ -30,16 +25,18 @@ absl::Status JobTable::Insert(const Job& job, const std::string& fingerprint) {
       "INSERT INTO jobs (id, state, priority, ready_at, created_at, updated_at, deadline_at,"
       " retried_at, started_at, finished_at, attempt, fence, origin, destination,"
       " destination_template, overwrite, request_id, fingerprint, labels, spec, sealed,"
-      " key_id, checkpoint, error, result, not_before_at, lane, retry, tenant)"
+      " key_id, checkpoint, error, result, not_before_at, lane, retry, tenant, batch,"
+      " batch_entry)"
       " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
-      " ?, ?, ?)",
+      " ?, ?, ?, ?, ?)",
       job.id.str(), jobs::StateName(job.state), job.priority, job.ready_at, job.created_at,
       job.updated_at, job.deadline_at, job.retried_at, job.started_at, job.finished_at, job.attempt,
       job.fence, jobs::OriginOfAttempt(job.spec, 1), job.destination, job.destination_template,
       OverwriteName(job.overwrite), NullWhenEmpty(job.request_id), Blob{fingerprint},
       EncodeLabels(job.labels), EncodeSpec(job.spec), sealed_blob, key_id,
       EncodeCheckpoint(job.checkpoint), EncodeStatus(job.error), result, job.not_before_at,
-      jobs::OriginOfAttempt(job.spec, job.attempt + 1), job.attempt > 0 ? 1 : 0, job.tenant);
+      jobs::OriginOfAttempt(job.spec, job.attempt + 1), job.attempt > 0 ? 1 : 0, job.tenant,
+      NullWhenEmpty(job.batch.str()), job.batch_entry);
   RETURN_IF_ERROR(query.Run());
   for (const auto& [key, value] : job.labels) {
     Query label(db_, "INSERT INTO labels (job_id, key, value) VALUES (?, ?, ?)", job.id.str(), key,
@@ -100,10 +97,10 @@ absl::StatusOr<std::int64_t> JobTable::Delete(const Job& job, WallTime at) {
   Query row(db_, "DELETE FROM jobs WHERE id = ?1", job.id.str());
   RETURN_IF_ERROR(row.Run());
   Query event(db_,
-              "INSERT INTO events (job_id, state, at, deleted, origin, created_at, labels, tenant)"
-              " VALUES (?, ?, ?, 1, ?, ?, ?, ?)",
+              "INSERT INTO events (job_id, state, at, deleted, origin, created_at, labels, tenant,"
+              " batch) VALUES (?, ?, ?, 1, ?, ?, ?, ?, ?)",
               job.id.str(), jobs::StateName(job.state), at, jobs::OriginOfAttempt(job.spec, 1),
-              job.created_at, EncodeLabels(job.labels), job.tenant);
+              job.created_at, EncodeLabels(job.labels), job.tenant, NullWhenEmpty(job.batch.str()));
   RETURN_IF_ERROR(event.Run());
   return sqlite3_last_insert_rowid(db_.handle());
 }

@@ -155,6 +155,7 @@ Result ResultFromJson(const json::value& value) {
   result.etag = GetText(object, "etag");
   result.destination = GetText(object, "destination");
   result.not_modified = GetBool(object, "not_modified");
+  result.unchanged = GetBool(object, "unchanged");
   return result;
 }
 
@@ -201,6 +202,7 @@ std::string EncodeResult(const Result& result) {
   PutText(object, "etag", result.etag);
   PutText(object, "destination", result.destination);
   PutFlag(object, "not_modified", result.not_modified);
+  PutFlag(object, "unchanged", result.unchanged);
   return json::serialize(object);
 }
 

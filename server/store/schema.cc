@@ -110,9 +110,70 @@ CREATE INDEX jobs_by_tenant ON jobs (tenant, id);
 ALTER TABLE events ADD COLUMN tenant TEXT;
 )sql";
 
+// Batches: see batch_table.h. What a job adds to the figures of its batch is in its row as it was
+// counted: `fate`, `fate_bytes` and, when it failed, `error_kind`. batch_entries holds the entries
+// that made no job; `error_kind` is NULL where another job did their work.
+constexpr char kVersion6[] = R"sql(
+CREATE TABLE batches (
+  id TEXT PRIMARY KEY NOT NULL,
+  display_name TEXT NOT NULL,
+  request_id TEXT UNIQUE,
+  defaults TEXT NOT NULL,
+  created_at INTEGER NOT NULL,
+  updated_at INTEGER NOT NULL,
+  sealed INTEGER NOT NULL DEFAULT 0,
+  cancelled INTEGER NOT NULL DEFAULT 0,
+  action TEXT NOT NULL DEFAULT '',
+  action_after TEXT NOT NULL DEFAULT '',
+  version INTEGER NOT NULL DEFAULT 1
+) STRICT;
+CREATE INDEX batches_with_action ON batches (id) WHERE action <> '';
+
+CREATE TABLE batch_counters (
+  batch TEXT NOT NULL REFERENCES batches (id) ON DELETE CASCADE,
+  fate TEXT NOT NULL,
+  objects INTEGER NOT NULL,
+  bytes INTEGER NOT NULL,
+  PRIMARY KEY (batch, fate)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE batch_errors (
+  batch TEXT NOT NULL REFERENCES batches (id) ON DELETE CASCADE,
+  error_kind TEXT NOT NULL,
+  count INTEGER NOT NULL,
+  PRIMARY KEY (batch, error_kind)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE batch_entries (
+  batch TEXT NOT NULL REFERENCES batches (id) ON DELETE CASCADE,
+  entry INTEGER NOT NULL,
+  url TEXT NOT NULL,
+  destination TEXT NOT NULL,
+  request_id TEXT NOT NULL,
+  job_id TEXT,
+  error_kind TEXT,
+  error TEXT NOT NULL,
+  PRIMARY KEY (batch, entry)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX batch_entries_by_error ON batch_entries (batch, error_kind, entry)
+  WHERE error_kind IS NOT NULL;
+
+ALTER TABLE jobs ADD COLUMN batch TEXT;
+ALTER TABLE jobs ADD COLUMN batch_entry INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE jobs ADD COLUMN fate TEXT;
+ALTER TABLE jobs ADD COLUMN fate_bytes INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE jobs ADD COLUMN error_kind TEXT;
+CREATE UNIQUE INDEX jobs_by_entry ON jobs (batch, batch_entry) WHERE batch IS NOT NULL;
+CREATE INDEX jobs_of_batch ON jobs (batch, id) WHERE batch IS NOT NULL;
+CREATE INDEX jobs_of_batch_in_state ON jobs (batch, state, id) WHERE batch IS NOT NULL;
+CREATE INDEX jobs_by_error ON jobs (batch, error_kind, id) WHERE error_kind IS NOT NULL;
+
+ALTER TABLE events ADD COLUMN batch TEXT;
+)sql";
+
 // kMigrations[n] leads from version n to n + 1. Released ones are never edited.
 constexpr auto kMigrations =
-    std::to_array<const char*>({kVersion1, kVersion2, kVersion3, kVersion4, kVersion5});
+    std::to_array<const char*>({kVersion1, kVersion2, kVersion3, kVersion4, kVersion5, kVersion6});
 
 absl::StatusOr<std::int64_t> ReadNumber(Database& database, const char* sql) {
   Query query(database, sql);

@@ -210,6 +210,11 @@ absl::StatusOr<FetchSpec> DecodeSpec(std::string_view spec_text, std::string_vie
                 [&spec](const json::value& value) { return WithSecrets(std::move(spec), value); });
 }
 
+absl::StatusOr<std::vector<std::string>> UrlsOfSpec(std::string_view spec) {
+  ASSIGN_OR_RETURN(FetchSpec parsed, Decode("fetch specification", spec, SpecFromJson));
+  return std::move(parsed.urls);
+}
+
 std::string CanonicalContent(const jobs::Job& job) {
   const std::string& destination =
       job.destination_template.empty() ? job.destination : job.destination_template;

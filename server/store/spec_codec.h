@@ -15,6 +15,9 @@ std::string EncodeSecrets(const jobs::FetchSpec& spec);
 /// DATA_LOSS when either does not parse, or they do not belong together.
 absl::StatusOr<jobs::FetchSpec> DecodeSpec(std::string_view spec, std::string_view secrets);
 
+/// The URLs alone; without the secrets. DATA_LOSS when it does not parse.
+absl::StatusOr<std::vector<std::string>> UrlsOfSpec(std::string_view spec);
+
 /// What a caller asked for, as one text: equal for equal requests, whatever id, time and resolved
 /// destination they got.
 std::string CanonicalContent(const jobs::Job& job);

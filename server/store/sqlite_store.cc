@@ -1,11 +1,13 @@
 #include "store/sqlite_store.h"
 
-#include <atomic>
 #include <utility>
 
 #include "base/strings.h"
+#include "store/batch_changes.h"
+#include "store/batch_table.h"
 #include "store/data_files.h"
 #include "store/database.h"
+#include "store/figures.h"
 #include "store/job_changes.h"
 #include "store/job_key.h"
 #include "store/job_queries.h"
@@ -21,98 +23,6 @@ namespace {
 
 using jobs::Job;
 using jobs::JobFilter;
-using jobs::State;
-
-// Figures that are asked for often, as of the last commit, and who wants to hear of commits.
-class Figures {
- public:
-  Figures(jobs::StoreStats stats, std::int64_t last_sequence)
-      : stats_(std::move(stats)), last_sequence_(last_sequence) {}
-
-  void Publish(const Effects& effects) {
-    {
-      const std::lock_guard lock(stats_mutex_);
-      stats_.commits += 1;
-      stats_.changes += effects.changes();
-      for (const Census::Move& move : effects.census().moves()) Count(move);
-    }
-    if (effects.last_sequence() == 0) return;
-    last_sequence_.store(effects.last_sequence(), std::memory_order_release);
-    const std::lock_guard lock(listeners_mutex_);
-    for (const auto& [id, listener] : listeners_) listener();
-  }
-
-  jobs::StoreStats stats() const {
-    const std::lock_guard lock(stats_mutex_);
-    return stats_;
-  }
-  std::int64_t last_sequence() const { return last_sequence_.load(std::memory_order_acquire); }
-
-  std::uint64_t AddListener(std::function<void()> listener) {
-    const std::lock_guard lock(listeners_mutex_);
-    listeners_.emplace(++last_listener_, std::move(listener));
-    return last_listener_;
-  }
-  void RemoveListener(std::uint64_t id) {
-    const std::lock_guard lock(listeners_mutex_);
-    listeners_.erase(id);
-  }
-
- private:
-  void Count(const Census::Move& move) {
-    if (move.from) --stats_.jobs[*move.from];
-    if (move.to) ++stats_.jobs[*move.to];
-    const auto live = stats_.tenants.try_emplace(move.tenant).first;
-    Add(live->second, move.from, -1);
-    if (!Add(live->second, move.to, 1)) stats_.tenants.erase(live);
-  }
-
-  mutable std::mutex stats_mutex_;
-  jobs::StoreStats stats_;  // Guarded by stats_mutex_; holds every state.
-  std::atomic<std::int64_t> last_sequence_;
-  std::mutex listeners_mutex_;  // Held while they are called: so removal waits for them.
-  std::map<std::uint64_t, std::function<void()>> listeners_;
-  std::uint64_t last_listener_ = 0;
-};
-
-// By the indexes of those that have not ended.
-absl::Status LoadTenants(Database& database, std::map<std::string, jobs::LiveJobs>& tenants) {
-  for (const char* sql : {"SELECT tenant, state, count(*) FROM jobs INDEXED BY jobs_ready"
-                          " WHERE " FETCHD_STORE_CLAIMABLE " GROUP BY tenant, state",
-                          "SELECT tenant, state, count(*) FROM jobs INDEXED BY jobs_by_state"
-                          " WHERE state IN ('RUNNING', 'PAUSED') GROUP BY tenant, state"}) {
-    Query query(database, sql);
-    while (true) {
-      ASSIGN_OR_RETURN(const bool found, query.Step());
-      if (!found) break;
-      Add(tenants[query.Text(0)], jobs::ParseState(query.Text(1)), query.Int(2));
-    }
-  }
-  return absl::OkStatus();
-}
-
-absl::StatusOr<jobs::StoreStats> LoadStats(Database& database) {
-  jobs::StoreStats stats;
-  for (const State state : {State::kQueued, State::kRunning, State::kWaiting, State::kInterrupted,
-                            State::kSucceeded, State::kFailed, State::kCancelled, State::kPaused}) {
-    stats.jobs[state] = 0;
-  }
-  RETURN_IF_ERROR(LoadTenants(database, stats.tenants));
-  Query query(database, "SELECT state, count(*) FROM jobs GROUP BY state");
-  while (true) {
-    ASSIGN_OR_RETURN(const bool found, query.Step());
-    if (!found) return stats;
-    const auto state = jobs::ParseState(query.Text(0));
-    if (!state) continue;  // Damaged: it counts as none of these.
-    stats.jobs[*state] = static_cast<std::uint64_t>(query.Int(1));
-  }
-}
-
-absl::StatusOr<std::int64_t> LoadLastSequence(Database& database) {
-  Query query(database, "SELECT seq FROM sqlite_sequence WHERE name = 'events'");
-  ASSIGN_OR_RETURN(const bool found, query.Step());
-  return found ? query.Int(0) : 0;
-}
 
 class OpenSqliteStore final : public jobs::Store {
  public:
@@ -234,6 +144,62 @@ class OpenSqliteStore final : public jobs::Store {
     });
   }
 
+  Task<absl::StatusOr<jobs::BatchOutcome>> CreateBatch(jobs::Batch batch) override {
+    co_return co_await writer_.Run(
+        [&batch](Transaction& transaction) { return store::CreateBatch(transaction, batch); });
+  }
+
+  Task<absl::StatusOr<jobs::Batch>> GetBatch(BatchId id) override {
+    co_return co_await Read([&id](Database& database) { return BatchTable(database).Load(id); });
+  }
+
+  Task<absl::StatusOr<std::vector<jobs::BatchErrors>>> ErrorsOf(BatchId id) override {
+    co_return co_await Read(
+        [&id](Database& database) -> absl::StatusOr<std::vector<jobs::BatchErrors>> {
+          BatchTable table(database);
+          RETURN_IF_ERROR(table.Load(id).status());
+          return table.Errors(id);
+        });
+  }
+
+  Task<absl::StatusOr<jobs::BatchPage>> ListBatches(int page_size,
+                                                    std::string page_token) override {
+    co_return co_await Read([page_size, &page_token](Database& database) {
+      return BatchTable(database).List(page_size, page_token);
+    });
+  }
+
+  Task<absl::StatusOr<jobs::Batch>> ChangeBatch(BatchId id, jobs::BatchRequest request) override {
+    const WallTime now = clock_.WallNow();
+    co_return co_await writer_.Run([&id, request, now](Transaction& transaction) {
+      return store::ChangeBatch(transaction, id, request, now);
+    });
+  }
+
+  Task<absl::StatusOr<jobs::BatchStep>> StepBatches(int limit) override {
+    const WallTime now = clock_.WallNow();
+    co_return co_await writer_.Run([this, limit, now](Transaction& transaction) {
+      return store::StepBatches(transaction, limit, now, last_stepped_);
+    });
+  }
+
+  Task<absl::Status> RefuseEntry(jobs::BatchEntry entry) override {
+    const WallTime now = clock_.WallNow();
+    const auto counted = co_await writer_.Run([&entry, now](Transaction& transaction) {
+      return store::RefuseEntry(transaction, entry, now);
+    });
+    co_return counted.status();
+  }
+
+  Task<absl::StatusOr<jobs::BatchEntryPage>> EntriesOf(BatchId id, int page_size,
+                                                       std::string page_token) override {
+    co_return co_await Read([&](Database& database) -> absl::StatusOr<jobs::BatchEntryPage> {
+      BatchTable table(database);
+      RETURN_IF_ERROR(table.Load(id).status());
+      return table.Entries(id, page_size, page_token);
+    });
+  }
+
   std::int64_t LastSequence() const override { return figures_.last_sequence(); }
   std::uint64_t OnEvents(std::function<void()> callback) override {
     return figures_.AddListener(std::move(callback));
@@ -254,8 +220,9 @@ class OpenSqliteStore final : public jobs::Store {
   const Sealer sealer_;
   Figures figures_;
   Readers readers_;
-  ClaimOrder claim_order_;  // Of the writer's thread.
-  Writer writer_;           // Last: finishes what is queued before the rest goes.
+  ClaimOrder claim_order_;    // Of the writer's thread.
+  std::string last_stepped_;  // Likewise.
+  Writer writer_;             // Last: finishes what is queued before the rest goes.
 };
 
 }  // namespace

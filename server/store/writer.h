@@ -33,15 +33,18 @@ class Effects {
   }
   void Event(std::int64_t sequence) { last_sequence_ = sequence; }
   void Changed() { ++changes_; }
+  void Batch() { batch_changed_ = true; }  ///< A figure of a batch, or its state.
 
   const Census& census() const { return *census_; }
   std::int64_t last_sequence() const { return last_sequence_; }  ///< 0 = no event.
   std::uint64_t changes() const { return changes_; }
+  bool batch_changed() const { return batch_changed_; }
 
  private:
   Census* census_;
   std::int64_t last_sequence_ = 0;
   std::uint64_t changes_ = 0;
+  bool batch_changed_ = false;
 };
 
 /// What a change works on: rows of the open transaction, and its effects.

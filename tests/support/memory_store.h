@@ -12,17 +12,19 @@
 #include <vector>
 
 #include "jobs/store.h"
+#include "support/memory_batches.h"
 
 namespace fetchd::testing {
 
 /// Applies the same state machine as the real stores. Thread-safe. Completes without suspending
 /// unless a test says otherwise.
-/// List() and EventsAfter() know filters by id and state only, and one page.
+/// List() and EventsAfter() know filters by id, state and batch only, and one page; Create() knows
+/// request ids, and not whether the content is the same.
 class MemoryStore final : public jobs::Store {
  public:
   explicit MemoryStore(const Clock& clock) : clock_(clock) {}
 
-  /// Fails the next `count` changes of workers and expiries.
+  /// Fails the next `count` changes of workers, expiries and steps of batches.
   void FailUpdates(int count, absl::Status error = absl::UnavailableError("disk full")) {
     const std::lock_guard lock(mutex_);
     failing_updates_ = count;
@@ -45,6 +47,12 @@ class MemoryStore final : public jobs::Store {
   Task<absl::StatusOr<jobs::CreateOutcome>> CreateWithin(jobs::Job job, std::uint64_t) override {
     {
       const std::lock_guard lock(mutex_);
+      if (const jobs::Job* earlier = FindRequest(job.request_id)) {
+        jobs::Job existing = *earlier;
+        CO_RETURN_IF_ERROR(NoteRepeated(job, existing));
+        co_return jobs::CreateOutcome{std::move(existing), false};
+      }
+      CO_RETURN_IF_ERROR(batches_.Admit(job));
       jobs_[job.id] = job;
       NoteEvent(job);
     }
@@ -156,7 +164,59 @@ class MemoryStore final : public jobs::Store {
   Task<absl::Status> Delete(JobId id) override {
     const std::lock_guard lock(mutex_);
     jobs_.erase(id);
+    batches_.Touch();
     co_return absl::OkStatus();
+  }
+
+  Task<absl::StatusOr<jobs::BatchOutcome>> CreateBatch(jobs::Batch batch) override {
+    const std::lock_guard lock(mutex_);
+    co_return batches_.Create(std::move(batch));
+  }
+  Task<absl::StatusOr<jobs::Batch>> GetBatch(BatchId id) override {
+    const std::lock_guard lock(mutex_);
+    co_return batches_.Get(id);
+  }
+  Task<absl::StatusOr<std::vector<jobs::BatchErrors>>> ErrorsOf(BatchId id) override {
+    const std::lock_guard lock(mutex_);
+    co_return batches_.Errors(id);
+  }
+  Task<absl::StatusOr<jobs::BatchPage>> ListBatches(int page_size,
+                                                    std::string page_token) override {
+    const std::lock_guard lock(mutex_);
+    co_return batches_.List(page_size, page_token);
+  }
+  Task<absl::StatusOr<jobs::Batch>> ChangeBatch(BatchId id, jobs::BatchRequest request) override {
+    absl::StatusOr<jobs::Batch> changed;
+    {
+      const std::lock_guard lock(mutex_);
+      changed = batches_.Change(id, request);
+    }
+    Notify();
+    co_return changed;
+  }
+  Task<absl::StatusOr<jobs::BatchStep>> StepBatches(int limit) override {
+    jobs::BatchStep step;
+    {
+      const std::lock_guard lock(mutex_);
+      if (failing_updates_ > 0) {
+        --failing_updates_;
+        co_return update_error_;
+      }
+      const MemoryBatches::Work work = batches_.Next(limit);
+      for (const JobId& id : work.jobs) StepJob(work.action, id, step);
+      step.more = batches_.AnyAction();
+    }
+    Notify();
+    co_return step;
+  }
+  Task<absl::Status> RefuseEntry(jobs::BatchEntry entry) override {
+    const std::lock_guard lock(mutex_);
+    co_return batches_.Note(std::move(entry));
+  }
+  Task<absl::StatusOr<jobs::BatchEntryPage>> EntriesOf(BatchId id, int page_size,
+                                                       std::string page_token) override {
+    const std::lock_guard lock(mutex_);
+    co_return batches_.Entries(id, page_size, page_token);
   }
 
   Task<absl::StatusOr<std::uint64_t>> Recover() override {
@@ -208,7 +268,34 @@ class MemoryStore final : public jobs::Store {
   static bool Matches(const jobs::JobFilter& filter, const jobs::Job& job) {
     return (filter.ids.empty() || std::ranges::find(filter.ids, job.id) != filter.ids.end()) &&
            (filter.states.empty() ||
-            std::ranges::find(filter.states, job.state) != filter.states.end());
+            std::ranges::find(filter.states, job.state) != filter.states.end()) &&
+           (filter.batch.empty() || filter.batch == job.batch);
+  }
+
+  const jobs::Job* FindRequest(const std::string& request_id) const {
+    const auto entry = std::ranges::find_if(jobs_, [&request_id](const auto& item) {
+      return !request_id.empty() && item.second.request_id == request_id;
+    });
+    return entry == jobs_.end() ? nullptr : &entry->second;
+  }
+  absl::Status NoteRepeated(const jobs::Job& job, const jobs::Job& existing) {
+    const bool same = existing.batch == job.batch && existing.batch_entry == job.batch_entry;
+    if (job.batch.empty() || same) return absl::OkStatus();
+    return batches_.Note({job.batch, job.batch_entry, job.spec.urls[0], job.destination_template,
+                          job.request_id, absl::OkStatus(), existing.id});
+  }
+  void StepJob(jobs::BatchAction action, const JobId& id, jobs::BatchStep& step) {
+    if (action == jobs::BatchAction::kDelete) {
+      jobs_.erase(id);
+      return;
+    }
+    const jobs::Change change = action == jobs::BatchAction::kCancel
+                                    ? jobs::Change(jobs::CancelRequested())
+                                    : jobs::Change(jobs::RetryRequested());
+    jobs::Job& job = jobs_.at(id);
+    if (!jobs::Apply(change, clock_.WallNow(), job).ok()) return;
+    NoteEvent(job);
+    step.changed.push_back(job);
   }
 
   /// What one claim has taken so far.
@@ -272,6 +359,7 @@ class MemoryStore final : public jobs::Store {
   }
 
   void NoteEvent(const jobs::Job& job) {
+    batches_.Touch();
     jobs::JobEvent event;
     event.sequence = static_cast<std::int64_t>(events_.size()) + 1;
     event.at = clock_.WallNow();
@@ -287,6 +375,7 @@ class MemoryStore final : public jobs::Store {
   const Clock& clock_;
   mutable std::mutex mutex_;  ///< Guards all below, but the listeners.
   std::map<JobId, jobs::Job> jobs_;
+  MemoryBatches batches_{jobs_};
   std::map<JobId, std::vector<jobs::AttemptRecord>> attempts_;
   std::vector<jobs::JobEvent> events_;
   int failing_updates_ = 0;

@@ -52,5 +52,17 @@ TEST(JobIdTest, RefusesWhatGenerateNeverMakes) {
   }
 }
 
+TEST(BatchIdTest, HasACollectionOfItsOwn) {
+  const std::string id = "01h2xcejqtf2nbrexx3vqjhp41";
+
+  EXPECT_EQ(BatchId::Parse(id)->name(), "batches/" + id);
+  EXPECT_EQ(BatchId::Parse("batches/" + id)->str(), id);
+  EXPECT_FALSE(BatchId::Parse("jobs/" + id).ok());
+  EXPECT_FALSE(JobId::Parse("batches/" + id).ok());
+  EXPECT_TRUE(BatchId::ParseName("batches/" + id).ok());
+  EXPECT_FALSE(BatchId::ParseName(id).ok());
+  EXPECT_TRUE(BatchId().empty());
+}
+
 }  // namespace
 }  // namespace fetchd

@@ -219,6 +219,29 @@ TEST_F(EngineTest, CancelStopsARunningJobAndRemovesItsFile) {
   EXPECT_EQ(engine_->Stats().transfers_in_use, 0u);
 }
 
+TEST_F(EngineTest, CancellingABatchStopsWhatRunsAndRemovesItsFileAndARetryBeginsAnew) {
+  Start([](const http::Request&) { return Stalls(Pattern(500'000), 262'144); });
+  jobs::Batch batch;
+  batch.id = *BatchId::Parse("01h2xcejqtf2nbrexx3vqjhp41");
+  ASSERT_TRUE(Await(store_.CreateBatch(batch)).ok());
+  jobs::Job entry = NewJob(1);
+  entry.batch = batch.id;
+  entry.batch_entry = 1;
+  const JobId id = Submit(entry);
+  while (ReceivedOf(id) < 262'144) std::this_thread::yield();
+
+  ASSERT_TRUE(Await(store_.ChangeBatch(batch.id, jobs::BatchRequest::kCancel)).ok());
+  engine_->WakeBatches();
+  WaitFor(jobs::State::kCancelled, 1);
+  while (engine_->ProgressOf(id)) std::this_thread::yield();
+  while (FilesUnder("out") > 0) std::this_thread::yield();
+
+  ASSERT_TRUE(Await(store_.ChangeBatch(batch.id, jobs::BatchRequest::kRetryAll)).ok());
+  engine_->WakeBatches();
+  while (ReceivedOf(id) < 262'144) std::this_thread::yield();
+  EXPECT_EQ(StateOf(id), jobs::State::kRunning);
+}
+
 TEST_F(EngineTest, PauseStopsARunningJobAndItGoesOnWhereItWas) {
   const std::string body = Pattern(500'000);
   Start([&body](const http::Request& request) {

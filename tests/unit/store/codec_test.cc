@@ -1,6 +1,7 @@
 // Damaged columns; that values survive a round trip is the conformance suite's business.
 #include <gtest/gtest.h>
 
+#include "store/batch_codec.h"
 #include "store/record_codec.h"
 #include "store/spec_codec.h"
 
@@ -46,6 +47,22 @@ TEST(RecordCodecTest, ResultsOfEarlierVersionsWereModified) {
 
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_FALSE(result->not_modified);
+  EXPECT_FALSE(result->unchanged);
+}
+
+TEST(RecordCodecTest, AResultSaysThatItsDestinationWasLeftAlone) {
+  jobs::Result result;
+  result.unchanged = true;
+
+  EXPECT_TRUE(DecodeResult(EncodeResult(result))->unchanged);
+}
+
+TEST(DefaultsCodecTest, WhatDoesNotParseIsDataLoss) {
+  for (const char* const text :
+       {"", "[]", "{}", R"({"overwrite":"MAYBE","priority":0,"labels":"{}"})",
+        R"({"overwrite":"ALWAYS","priority":0,"labels":"[1]"})"}) {
+    EXPECT_TRUE(absl::IsDataLoss(DecodeDefaults(text).status())) << text;
+  }
 }
 
 TEST(SpecCodecTest, WithoutHeadersAndCredentialsThereAreNoSecrets) {

@@ -7,6 +7,7 @@
 
 #include "base/strings.h"
 #include "sqlite_files.h"
+#include "store/batch_table.h"
 #include "store/data_files.h"
 #include "store/job_table.h"
 #include "store/ready_jobs.h"
@@ -83,6 +84,16 @@ TEST_F(DatabaseTest, ExpiryReadsARangeOfTheDeadlineIndexWithoutSorting) {
     EXPECT_THAT(plan, Not(HasSubstr("TEMP B-TREE"))) << sql;
   }
   EXPECT_THAT(PlanOf(kExpiredJobs), HasSubstr("jobs_deadline (deadline_at<?)"));
+}
+
+TEST_F(DatabaseTest, JobsOfABatchAreRangesOfIndexesWithoutSorting) {
+  for (const char* sql : {kJobsOfBatchInState, kJobsOfBatch, kJobOfEntry, kJobsWithError,
+                          kEntriesWithError, kNextAction}) {
+    const std::string plan = PlanOf(sql);
+    EXPECT_THAT(plan, HasSubstr("SEARCH")) << sql;
+    EXPECT_THAT(plan, Not(HasSubstr("SCAN"))) << sql;
+    EXPECT_THAT(plan, Not(HasSubstr("TEMP B-TREE"))) << sql;
+  }
 }
 
 /// Counts the steps of SQLite's virtual machine, in hundreds.
@@ -205,6 +216,30 @@ TEST_F(ManyJobsTest, TenantsBeyondThoseThatOneClaimLooksAtAreLookedAtInTurn) {
   }
 
   EXPECT_EQ(seen.size(), 100u);
+}
+
+TEST_F(ManyJobsTest, ALookAtABatchCostsTheSameHoweverManyJobsItHas) {
+  const BatchId id = *BatchId::Parse("01h2xcejqtf2nbrexx3vqjhp41");
+  BatchTable table(*database_);
+  jobs::Batch batch;
+  batch.id = id;
+  ASSERT_EQ(table.Insert(batch), absl::OkStatus());
+  Insert(100'000, "''", "0");
+  ASSERT_EQ(database_->Execute(Concat("UPDATE jobs SET batch = '", id.str(),
+                                      "', batch_entry = rowid, state = 'FAILED',"
+                                      " error_kind = '5/404/HTTP_STATUS'")
+                                   .c_str()),
+            absl::OkStatus());
+  const jobs::BatchShare share{jobs::EntryFate::kFailed, 1, "5/404/HTTP_STATUS"};
+  ASSERT_EQ(table.Count(id, share, 1), absl::OkStatus());
+  const StepCounter steps(*database_);
+
+  EXPECT_TRUE(table.Load(id).ok());
+  EXPECT_EQ(table.Errors(id)->at(0).samples.size(), 5u);
+  EXPECT_EQ(table.JobsIn(id, {jobs::State::kFailed}, "", 200)->size(), 200u);
+  EXPECT_EQ(table.Jobs(id, 200)->size(), 200u);
+
+  EXPECT_LT(steps.hundreds(), 100);
 }
 
 }  // namespace

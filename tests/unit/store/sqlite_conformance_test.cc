@@ -1,5 +1,6 @@
 #include "sqlite_files.h"
 #include "support/memory_store.h"
+#include "support/store_batch_conformance.h"
 #include "support/store_conformance.h"
 #include "support/store_deadline_conformance.h"
 
@@ -21,6 +22,11 @@ StoreBackendCase File() {
 
 INSTANTIATE_TEST_SUITE_P(Sqlite, StoreConformance, ::testing::Values(File()),
                          [](const auto& info) { return info.param.name; });
+INSTANTIATE_TEST_SUITE_P(
+    All, StoreBatches,
+    ::testing::Values(File(),
+                      StoreBackendCase{"Memory", [] { return std::make_unique<Memory>(); }}),
+    [](const auto& info) { return info.param.name; });
 INSTANTIATE_TEST_SUITE_P(
     All, StoreDeadlines,
     ::testing::Values(File(),

@@ -63,7 +63,13 @@ TEST_F(SqliteStoreTest, AFileOfTheFirstSchemaIsBroughtUpToDate) {
   const jobs::Job job = harness_->Create(harness_->NewJob());
   harness_->Close();
   ExecuteOnFile(
-      "DROP INDEX jobs_deadline; DROP INDEX jobs_ready; DROP INDEX jobs_due;"
+      "DROP INDEX jobs_by_entry; DROP INDEX jobs_of_batch; DROP INDEX jobs_of_batch_in_state;"
+      " DROP INDEX jobs_by_error; DROP TABLE batch_counters; DROP TABLE batch_errors;"
+      " DROP TABLE batch_entries; DROP TABLE batches; ALTER TABLE events DROP COLUMN batch;"
+      " ALTER TABLE jobs DROP COLUMN batch; ALTER TABLE jobs DROP COLUMN batch_entry;"
+      " ALTER TABLE jobs DROP COLUMN fate; ALTER TABLE jobs DROP COLUMN fate_bytes;"
+      " ALTER TABLE jobs DROP COLUMN error_kind;"
+      " DROP INDEX jobs_deadline; DROP INDEX jobs_ready; DROP INDEX jobs_due;"
       " ALTER TABLE jobs DROP COLUMN not_before_at; ALTER TABLE jobs DROP COLUMN lane;"
       " ALTER TABLE jobs DROP COLUMN retry; DROP INDEX jobs_by_tenant;"
       " ALTER TABLE jobs DROP COLUMN tenant; ALTER TABLE events DROP COLUMN tenant;"
