@@ -49,6 +49,7 @@ class Call : public Reactor, public std::enable_shared_from_this<Call<Reactor>> 
 };
 
 using UnaryCall = Call<grpc::ServerUnaryReactor>;
+inline std::shared_ptr<UnaryCall> NewUnaryCall() { return std::make_shared<UnaryCall>(); }
 
 /// Where a task writes a stream of messages.
 template <typename Message>

@@ -6,38 +6,13 @@
 
 #include "base/strings.h"
 #include "base/utf8.h"
+#include "rpc/convert_batch.h"
 #include "rpc/convert_spec.h"
 #include "rpc/convert_time.h"
 #include "rpc/status.h"
 
 namespace fetchd::rpc {
 namespace {
-
-absl::StatusOr<jobs::Overwrite> ReadOverwrite(v1::Job::Overwrite overwrite) {
-  switch (overwrite) {
-    case v1::Job::OVERWRITE_UNSPECIFIED:
-    case v1::Job::OVERWRITE_ALWAYS:
-      return jobs::Overwrite::kAlways;
-    case v1::Job::OVERWRITE_NEVER:
-      return jobs::Overwrite::kNever;
-    case v1::Job::OVERWRITE_IF_DIFFERENT:
-      return jobs::Overwrite::kIfDifferent;
-    default:
-      return InvalidField("overwrite", "unknown overwrite policy");
-  }
-}
-
-v1::Job::Overwrite OverwriteToProto(jobs::Overwrite overwrite) {
-  switch (overwrite) {
-    case jobs::Overwrite::kAlways:
-      return v1::Job::OVERWRITE_ALWAYS;
-    case jobs::Overwrite::kNever:
-      return v1::Job::OVERWRITE_NEVER;
-    case jobs::Overwrite::kIfDifferent:
-      return v1::Job::OVERWRITE_IF_DIFFERENT;
-  }
-  return v1::Job::OVERWRITE_UNSPECIFIED;
-}
 
 v1::Result ResultToProto(const jobs::Result& result) {
   v1::Result out;
@@ -49,6 +24,7 @@ v1::Result ResultToProto(const jobs::Result& result) {
   out.set_etag(ToUtf8(result.etag));
   out.set_destination(result.destination);
   out.set_not_modified(result.not_modified);
+  out.set_unchanged(result.unchanged);
   return out;
 }
 
@@ -90,7 +66,44 @@ void WriteTimes(const jobs::Job& job, v1::Job& out) {
   if (job.finished_at) *out.mutable_end_time() = ToProto(*job.finished_at);
 }
 
+absl::Status ReadBatch(const v1::Job& in, jobs::Job& out) {
+  if (in.batch().empty()) {
+    if (in.batch_entry() == 0) return absl::OkStatus();
+    return InvalidField("batch_entry", "is of a batch: give that too");
+  }
+  ASSIGN_OR_RETURN(out.batch, ParseBatchName(in.batch(), "batch"));
+  out.batch_entry = in.batch_entry();
+  if (out.batch_entry >= 1) return absl::OkStatus();
+  return InvalidField("batch_entry", "needed with a batch: the entry's number, from 1");
+}
+
 }  // namespace
+
+absl::StatusOr<jobs::Overwrite> ReadOverwrite(v1::Job::Overwrite overwrite) {
+  switch (overwrite) {
+    case v1::Job::OVERWRITE_UNSPECIFIED:
+    case v1::Job::OVERWRITE_ALWAYS:
+      return jobs::Overwrite::kAlways;
+    case v1::Job::OVERWRITE_NEVER:
+      return jobs::Overwrite::kNever;
+    case v1::Job::OVERWRITE_IF_DIFFERENT:
+      return jobs::Overwrite::kIfDifferent;
+    default:
+      return InvalidField("overwrite", "unknown overwrite policy");
+  }
+}
+
+v1::Job::Overwrite OverwriteToProto(jobs::Overwrite overwrite) {
+  switch (overwrite) {
+    case jobs::Overwrite::kAlways:
+      return v1::Job::OVERWRITE_ALWAYS;
+    case jobs::Overwrite::kNever:
+      return v1::Job::OVERWRITE_NEVER;
+    case jobs::Overwrite::kIfDifferent:
+      return v1::Job::OVERWRITE_IF_DIFFERENT;
+  }
+  return v1::Job::OVERWRITE_UNSPECIFIED;
+}
 
 absl::StatusOr<jobs::Job> FromProto(const v1::Job& in, WallTime now) {
   jobs::Job out;
@@ -100,6 +113,7 @@ absl::StatusOr<jobs::Job> FromProto(const v1::Job& in, WallTime now) {
   out.priority = in.priority();
   out.labels.insert(in.labels().begin(), in.labels().end());
   if (!in.tenant().empty()) out.tenant = in.tenant();
+  RETURN_IF_ERROR(ReadBatch(in, out));
   out.created_at = now;
   out.updated_at = now;
   out.ready_at = now;
@@ -131,6 +145,8 @@ v1::Job ToProto(const jobs::Job& job, const std::optional<fetch::Progress>& live
   if (ShowsError(job.state) && !job.error.ok()) *out.mutable_error() = ToProtoStatus(job.error);
   out.set_attempt_count(job.attempt);
   out.set_request_id(job.request_id);
+  if (!job.batch.empty()) out.set_batch(job.batch.name());
+  out.set_batch_entry(job.batch_entry);
   return out;
 }
 
@@ -181,6 +197,9 @@ absl::StatusOr<jobs::JobFilter> FromProto(const v1::JobFilter& in) {
     }
     out.origin = url->origin().ToString();
   }
+  if (!in.batch().empty()) {
+    ASSIGN_OR_RETURN(out.batch, ParseBatchName(in.batch(), "filter.batch"));
+  }
   if (in.has_created_after()) {
     ASSIGN_OR_RETURN(out.created_after, FromProto(in.created_after(), "filter.created_after"));
   }
@@ -188,6 +207,13 @@ absl::StatusOr<jobs::JobFilter> FromProto(const v1::JobFilter& in) {
     ASSIGN_OR_RETURN(out.created_before, FromProto(in.created_before(), "filter.created_before"));
   }
   return out;
+}
+
+absl::StatusOr<int> ReadPageSize(int wanted) {
+  constexpr int kDefaultPageSize = 100;
+  constexpr int kMaxPageSize = 1000;
+  if (wanted < 0) return InvalidField("page_size", "must not be negative");
+  return wanted == 0 ? kDefaultPageSize : std::min(wanted, kMaxPageSize);
 }
 
 v1::Header ToProto(const std::pair<std::string, std::string>& header) {

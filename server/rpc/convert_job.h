@@ -24,8 +24,15 @@ v1::Job ToProto(const jobs::Job& job, const std::optional<fetch::Progress>& live
 v1::Progress ToProto(const fetch::Progress& progress);
 v1::Job::State ToProto(jobs::State state);
 
+v1::Job::Overwrite OverwriteToProto(jobs::Overwrite overwrite);
+/// Unspecified is kAlways. INVALID_ARGUMENT for the field "overwrite".
+absl::StatusOr<jobs::Overwrite> ReadOverwrite(v1::Job::Overwrite overwrite);
+
 /// INVALID_ARGUMENT with fields below "filter".
 absl::StatusOr<jobs::JobFilter> FromProto(const v1::JobFilter& in);
+
+/// Of a list: 0 = 100; at most 1,000. INVALID_ARGUMENT for the field "page_size".
+absl::StatusOr<int> ReadPageSize(int wanted);
 
 /// As an origin sent it; a value is made UTF-8, as proto strings have to be.
 v1::Header ToProto(const std::pair<std::string, std::string>& header);

@@ -72,6 +72,10 @@ void CreateJobsCall::Accept() {
     const std::lock_guard lock(mutex_);
     slot = &slots_.emplace_back();
   }
+  if (!request_.job().batch().empty()) {
+    groups_.Next().Spawn("CreateJobs entry", CreateInBatch(shared_from_this(), request_, slot));
+    return;
+  }
   absl::StatusOr<jobs::Job> job = creator_.Prepare(request_);
   if (!job.ok()) return Answer(*slot, ErrorResponse(job.status()));
   if (request_.validate_only()) {
@@ -86,6 +90,22 @@ Task<absl::Status> CreateJobsCall::CreateOne(std::shared_ptr<CreateJobsCall> sel
   const absl::StatusOr<jobs::CreateOutcome> outcome = co_await creator_.Create(std::move(job));
   self->Answer(*slot, outcome.ok() ? JobResponse(outcome->job, outcome->created)
                                    : ErrorResponse(outcome.status()));
+  self->Advance();
+  co_return absl::OkStatus();
+}
+
+Task<absl::Status> CreateJobsCall::CreateInBatch(std::shared_ptr<CreateJobsCall> self,
+                                                 v1::CreateJobRequest request, Slot* slot) {
+  if (request.validate_only()) {
+    absl::StatusOr<jobs::Job> job = co_await creator_.PrepareInBatch(std::move(request));
+    if (job.ok()) job->id = JobId();
+    self->Answer(*slot, job.ok() ? JobResponse(*job, false) : ErrorResponse(job.status()));
+  } else {
+    const absl::StatusOr<jobs::CreateOutcome> outcome =
+        co_await creator_.CreateInBatch(std::move(request));
+    self->Answer(*slot, outcome.ok() ? JobResponse(outcome->job, outcome->created)
+                                     : ErrorResponse(outcome.status()));
+  }
   self->Advance();
   co_return absl::OkStatus();
 }

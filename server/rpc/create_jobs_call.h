@@ -44,6 +44,8 @@ class CreateJobsCall final
 
   void Accept();
   Task<absl::Status> CreateOne(std::shared_ptr<CreateJobsCall> self, jobs::Job job, Slot* slot);
+  Task<absl::Status> CreateInBatch(std::shared_ptr<CreateJobsCall> self,
+                                   v1::CreateJobRequest request, Slot* slot);
   void Answer(Slot& slot, Response response);
   /// Does whatever can be done now. gRPC is called without the lock held.
   void Advance();

@@ -13,9 +13,6 @@
 namespace fetchd::rpc {
 namespace {
 
-constexpr int kDefaultPageSize = 100;
-constexpr int kMaxPageSize = 1000;
-
 /// `call` keeps the writer alive while the watch writes to it.
 Task<absl::Status> RunWatch(const ServerDeps& deps, WakerHub& hub, WatchSpec spec,
                             std::shared_ptr<WriteCall<v1::WatchJobsResponse>> call) {
@@ -23,8 +20,6 @@ Task<absl::Status> RunWatch(const ServerDeps& deps, WakerHub& hub, WatchSpec spe
   call->SendHeaders();
   co_return co_await watch.Run();
 }
-
-std::shared_ptr<UnaryCall> NewUnaryCall() { return std::make_shared<UnaryCall>(); }
 
 }  // namespace
 
@@ -50,6 +45,10 @@ v1::Job FetchServiceImpl::Present(const jobs::Job& job) const {
 grpc::ServerUnaryReactor* FetchServiceImpl::CreateJob(grpc::CallbackServerContext*,
                                                       const v1::CreateJobRequest* request,
                                                       v1::Job* response) {
+  if (!request->job().batch().empty()) {
+    return StartCall(groups_.Next(), "CreateJob", NewUnaryCall(),
+                     DoCreateInBatch(*request, response));
+  }
   absl::StatusOr<jobs::Job> job = creator_.Prepare(*request);
   if (!job.ok()) return EndCall(NewUnaryCall(), job.status());
   if (request->validate_only()) {
@@ -63,6 +62,22 @@ grpc::ServerUnaryReactor* FetchServiceImpl::CreateJob(grpc::CallbackServerContex
 
 Task<absl::Status> FetchServiceImpl::DoCreateJob(jobs::Job job, v1::Job* response) {
   const absl::StatusOr<jobs::CreateOutcome> outcome = co_await creator_.Create(std::move(job));
+  if (!outcome.ok()) co_return outcome.status();
+  *response = Present(outcome->job);
+  co_return absl::OkStatus();
+}
+
+Task<absl::Status> FetchServiceImpl::DoCreateInBatch(v1::CreateJobRequest request,
+                                                     v1::Job* response) {
+  if (request.validate_only()) {
+    absl::StatusOr<jobs::Job> job = co_await creator_.PrepareInBatch(std::move(request));
+    if (!job.ok()) co_return job.status();
+    job->id = JobId();
+    *response = ToProto(*job, std::nullopt);
+    co_return absl::OkStatus();
+  }
+  const absl::StatusOr<jobs::CreateOutcome> outcome =
+      co_await creator_.CreateInBatch(std::move(request));
   if (!outcome.ok()) co_return outcome.status();
   *response = Present(outcome->job);
   co_return absl::OkStatus();
@@ -113,13 +128,10 @@ grpc::ServerUnaryReactor* FetchServiceImpl::ListJobs(grpc::CallbackServerContext
                                                      v1::ListJobsResponse* response) {
   absl::StatusOr<jobs::JobFilter> filter = FromProto(request->filter());
   if (!filter.ok()) return EndCall(NewUnaryCall(), filter.status());
-  if (request->page_size() < 0) {
-    return EndCall(NewUnaryCall(), InvalidField("page_size", "must not be negative"));
-  }
-  const int wanted = request->page_size() == 0 ? kDefaultPageSize : request->page_size();
-  const int page_size = std::min(wanted, kMaxPageSize);
+  const absl::StatusOr<int> page_size = ReadPageSize(request->page_size());
+  if (!page_size.ok()) return EndCall(NewUnaryCall(), page_size.status());
   return StartCall(groups_.Next(), "ListJobs", NewUnaryCall(),
-                   DoListJobs(*std::move(filter), page_size, request->page_token(), response));
+                   DoListJobs(*std::move(filter), *page_size, request->page_token(), response));
 }
 
 Task<absl::Status> FetchServiceImpl::DoListJobs(jobs::JobFilter filter, int page_size,

@@ -85,6 +85,7 @@ class FetchServiceImpl final : public FetchServiceBase {
  private:
   // The tasks. `response` lives until the call has ended, which is after its task.
   Task<absl::Status> DoCreateJob(jobs::Job job, v1::Job* response);
+  Task<absl::Status> DoCreateInBatch(v1::CreateJobRequest request, v1::Job* response);
   Task<absl::Status> DoGetJob(JobId id, bool with_attempts, v1::Job* response);
   Task<absl::Status> DoListJobs(jobs::JobFilter filter, int page_size, std::string page_token,
                                 v1::ListJobsResponse* response);

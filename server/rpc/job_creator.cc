@@ -6,6 +6,7 @@
 
 #include "base/strings.h"
 #include "fetch/validate.h"
+#include "rpc/convert_batch.h"
 #include "rpc/convert_job.h"
 #include "rpc/status.h"
 
@@ -13,6 +14,10 @@ namespace fetchd::rpc {
 namespace {
 
 constexpr std::size_t kMaxRequestIdSize = 128;
+
+constexpr std::size_t kMostDefaults = 64;
+
+}  // namespace
 
 absl::Status CheckRequestId(const std::string& request_id) {
   const bool printable =
@@ -27,8 +32,6 @@ std::mt19937_64 SeededRandom() {
                      device(), device(), device(), device()};
   return std::mt19937_64(seed);
 }
-
-}  // namespace
 
 JobCreator::JobCreator(const ServerDeps& deps, const ServerConfig& config)
     : deps_(deps), config_(config), random_(SeededRandom()) {}
@@ -98,6 +101,47 @@ Task<absl::StatusOr<jobs::CreateOutcome>> JobCreator::Create(jobs::Job job) {
       co_await deps_.store.CreateWithin(std::move(job), max_jobs);
   if (outcome.ok() && outcome->created) deps_.engine.Wake();
   co_return outcome;
+}
+
+Task<absl::StatusOr<jobs::Job>> JobCreator::PrepareInBatch(v1::CreateJobRequest request) {
+  const absl::StatusOr<BatchId> id = ParseBatchName(request.job().batch(), "job.batch");
+  if (!id.ok()) co_return id.status();
+  const absl::StatusOr<jobs::JobDefaults> defaults = co_await DefaultsOf(*id);
+  if (!defaults.ok()) co_return defaults.status();
+  FillIn(*defaults, *request.mutable_job());
+  co_return Prepare(request);
+}
+
+Task<absl::StatusOr<jobs::CreateOutcome>> JobCreator::CreateInBatch(v1::CreateJobRequest request) {
+  absl::StatusOr<jobs::CreateOutcome> outcome = co_await TryInBatch(request);
+  if (outcome.ok() || !IsRefusal(outcome.status())) co_return outcome;
+  absl::StatusOr<BatchId> id = ParseBatchName(request.job().batch(), "job.batch");
+  // What is no entry of a batch cannot be counted.
+  if (!id.ok() || request.job().batch_entry() < 1) co_return outcome;
+  jobs::BatchEntry entry = RefusedEntry(request, *std::move(id), outcome.status());
+  const absl::Status counted = co_await deps_.store.RefuseEntry(std::move(entry));
+  if (!counted.ok()) co_return counted;
+  co_return outcome;
+}
+
+Task<absl::StatusOr<jobs::CreateOutcome>> JobCreator::TryInBatch(v1::CreateJobRequest request) {
+  absl::StatusOr<jobs::Job> job = co_await PrepareInBatch(std::move(request));
+  if (!job.ok()) co_return job.status();
+  co_return co_await Create(*std::move(job));
+}
+
+Task<absl::StatusOr<jobs::JobDefaults>> JobCreator::DefaultsOf(BatchId id) {
+  {
+    const std::lock_guard lock(mutex_);
+    const auto known = defaults_.find(id);
+    if (known != defaults_.end()) co_return known->second;
+  }
+  const absl::StatusOr<jobs::Batch> batch = co_await deps_.store.GetBatch(id);
+  if (!batch.ok()) co_return batch.status();
+  const std::lock_guard lock(mutex_);
+  if (defaults_.size() >= kMostDefaults) defaults_.clear();
+  defaults_[id] = batch->defaults;
+  co_return batch->defaults;
 }
 
 }  // namespace fetchd::rpc

@@ -1,11 +1,14 @@
 // From a CreateJobRequest to a durable job.
 #pragma once
 
+#include <map>
+#include <memory>
 #include <mutex>
 #include <random>
 
 #include "base/status.h"
 #include "fetchd/v1/fetch_service.pb.h"
+#include "jobs/batch.h"
 #include "jobs/store.h"
 #include "rpc/context.h"
 
@@ -22,6 +25,12 @@ class JobCreator {
   /// Makes a prepared job durable and wakes the engine. Errors of Store::CreateWithin.
   Task<absl::StatusOr<jobs::CreateOutcome>> Create(jobs::Job job);
 
+  /// As Prepare, for a request that names a batch: what the job leaves out is the batch's.
+  Task<absl::StatusOr<jobs::Job>> PrepareInBatch(v1::CreateJobRequest request);
+  /// That and Create. An entry that is refused is counted by the batch, durably, before its error
+  /// is returned.
+  Task<absl::StatusOr<jobs::CreateOutcome>> CreateInBatch(v1::CreateJobRequest request);
+
   /// What Fetch and CreateJob have in common; fields relative to what holds the specification:
   /// "spec.urls[0]".
   absl::Status CheckSpec(const jobs::FetchSpec& spec) const;
@@ -32,11 +41,19 @@ class JobCreator {
   absl::Status CheckTargets(const jobs::FetchSpec& spec) const;
   absl::Status CheckProxy(const jobs::FetchSpec& spec, const Origin& origin) const;
   JobId NewId(WallTime now);
+  Task<absl::StatusOr<jobs::CreateOutcome>> TryInBatch(v1::CreateJobRequest request);
+  /// NOT_FOUND.
+  Task<absl::StatusOr<jobs::JobDefaults>> DefaultsOf(BatchId id);
 
   const ServerDeps& deps_;
   const ServerConfig& config_;
-  std::mutex mutex_;
+  std::mutex mutex_;  ///< Guards all below.
   std::mt19937_64 random_;
+  std::map<BatchId, jobs::JobDefaults> defaults_;  ///< Of batches in use; they never change.
 };
+
+/// INVALID_ARGUMENT unless it is empty or 1 to 128 printable ASCII characters.
+absl::Status CheckRequestId(const std::string& request_id);
+std::mt19937_64 SeededRandom();
 
 }  // namespace fetchd::rpc

@@ -16,6 +16,7 @@
 
 #include "base/strings.h"
 #include "rpc/admin_service.h"
+#include "rpc/batch_service.h"
 #include "rpc/call_groups.h"
 #include "rpc/fetch_service.h"
 
@@ -115,13 +116,15 @@ struct Server::Core {
                  LogTaskEnd(log, name, status);
                }),
         fetch(deps, config, groups),
-        admin(deps, config, groups) {}
+        admin(deps, config, groups),
+        batch(deps, groups) {}
 
   const ServerDeps deps;
   const ServerConfig config;
   CallGroups groups;
   FetchServiceImpl fetch;
   AdminServiceImpl admin;
+  BatchServiceImpl batch;
   std::unique_ptr<grpc::Server> server;
   std::string address;
   bool stopped = false;
@@ -147,6 +150,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerDeps deps, ServerCon
   builder.AddListeningPort(core->config.listen, grpc::InsecureServerCredentials(), &port);
   builder.RegisterService(&core->fetch);
   builder.RegisterService(&core->admin);
+  builder.RegisterService(&core->batch);
   core->server = builder.BuildAndStart();
   if (core->server == nullptr || port == 0) {
     return absl::UnavailableError(Concat("grpc.listen: cannot listen on ", core->config.listen,
@@ -169,11 +173,14 @@ void Server::BeginDrain() {
   core_->fetch.BeginDrain();
 }
 
-void Server::EndWatches() { core_->fetch.EndWatches(); }
+void Server::EndWatches() {
+  core_->fetch.EndWatches();
+  core_->batch.EndWatches();
+}
 
 bool Server::Stop(SteadyTime deadline) {
   if (std::exchange(core_->stopped, true)) return true;
-  core_->fetch.EndWatches();
+  EndWatches();
   const Duration left = std::max(kFlushTime, Duration(deadline - core_->deps.clock.Now()));
   core_->server->Shutdown(std::chrono::system_clock::now() + left);
   core_->server->Wait();
