@@ -1,13 +1,11 @@
 // submit: jobs from arguments and manifests, and waiting for them.
-#include <google/protobuf/util/time_util.h>
-
 #include <ostream>
 #include <set>
 
 #include "base/strings.h"
 #include "cli/fetch_flags.h"
+#include "cli/job_flags.h"
 #include "cli/manifest.h"
-#include "cli/manifest_line.h"
 #include "cli/submission.h"
 #include "cli/values.h"
 #include "cli/wait.h"
@@ -17,15 +15,11 @@ namespace {
 
 struct SubmitOptions {
   std::vector<std::string> urls, digests;
-  std::string manifest, destination, request_id;
+  std::string manifest, request_id;
+  ManifestFormat manifest_format = ManifestFormat::kAuto;
   FetchFlags fetch;
-  std::vector<std::pair<std::string, std::string>> labels;
-  std::string tenant;
+  JobFlags job;
   std::optional<std::uint64_t> size;
-  std::optional<int> priority, max_attempts;
-  std::optional<Milliseconds> deadline, connect_timeout, first_byte_timeout, read_idle_timeout,
-      attempt_timeout;
-  v1::Job::Overwrite overwrite = v1::Job::OVERWRITE_UNSPECIFIED;
   bool wait = false;
   std::optional<Milliseconds> wait_timeout;
   OutputFormat format = OutputFormat::kTable;
@@ -33,52 +27,25 @@ struct SubmitOptions {
 
 constexpr char kSubmitExamples[] =
     "  fetchctl submit https://example.org/a.iso --to file:isos/a.iso --wait\n"
-    "  fetchctl submit -i list.txt --label batch=7 -o name\n"
-    "A manifest has one job a line: URL, or URL<TAB>destination, or JSON such as\n"
-    "  {\"url\": \"https://...\", \"destination\": \"file:a\", \"sha256\": \"<hex>\", \"labels\": "
-    "{\"k\": \"v\"}}\n"
-    "with url or urls, destination, request_id, sha256, digests, size, labels, headers, priority,\n"
-    "overwrite, range, compressed, if_none_match and if_modified_since. Flags fill in what a line "
-    "does not say. Nothing is submitted while a line is "
-    "wrong.\n"
-    "Ctrl-C leaves submitted jobs running.";
+    "  fetchctl submit -i list.txt --label batch=7 -o name\n";
 
 /// What the flags say, where the job itself does not.
 void ApplyFlags(const SubmitOptions& options, const v1::FetchSpec& flags,
                 v1::CreateJobRequest& request) {
   v1::Job& job = *request.mutable_job();
   v1::FetchSpec& spec = *job.mutable_spec();
-  if (job.destination().empty()) job.set_destination(options.destination);
-  if (job.overwrite() == v1::Job::OVERWRITE_UNSPECIFIED) job.set_overwrite(options.overwrite);
-  if (job.priority() == 0 && options.priority) job.set_priority(*options.priority);
-  for (const auto& [key, value] : options.labels) job.mutable_labels()->insert({key, value});
-  if (job.tenant().empty()) job.set_tenant(options.tenant);
+  if (job.destination().empty()) job.set_destination(options.job.destination);
+  if (job.overwrite() == v1::Job::OVERWRITE_UNSPECIFIED) job.set_overwrite(options.job.overwrite);
+  if (job.priority() == 0 && options.job.priority) job.set_priority(*options.job.priority);
+  for (const auto& [key, value] : options.job.labels) job.mutable_labels()->insert({key, value});
+  if (job.tenant().empty()) job.set_tenant(options.job.tenant);
   FillIn(flags, spec);
   if (spec.digests().empty()) {
     for (const std::string& digest : options.digests) spec.add_digests(digest);
   }
   if (options.size && !spec.has_expected_size()) spec.set_expected_size(*options.size);
   if (!options.request_id.empty()) request.set_request_id(options.request_id);
-  if (options.max_attempts) spec.mutable_retry_policy()->set_max_attempts(*options.max_attempts);
-  v1::Timeouts& timeouts = *spec.mutable_timeouts();
-  if (options.connect_timeout) *timeouts.mutable_connect() = ToProto(*options.connect_timeout);
-  if (options.first_byte_timeout) {
-    *timeouts.mutable_first_byte() = ToProto(*options.first_byte_timeout);
-  }
-  if (options.read_idle_timeout)
-    *timeouts.mutable_read_idle() = ToProto(*options.read_idle_timeout);
-  if (options.attempt_timeout) *timeouts.mutable_total() = ToProto(*options.attempt_timeout);
-  if (timeouts.ByteSizeLong() == 0) spec.clear_timeouts();
-}
-
-/// A deadline is a point in time, and part of what a request_id stands for: the same for the whole
-/// run.
-std::optional<google::protobuf::Timestamp> DeadlineOf(const SubmitOptions& options) {
-  if (!options.deadline) return std::nullopt;
-  using google::protobuf::util::TimeUtil;
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return TimeUtil::MillisecondsToTimestamp(
-      (std::chrono::duration_cast<Milliseconds>(now) + *options.deadline).count());
+  FillInAttempts(options.job, spec);
 }
 
 /// Jobs of the arguments, then of the manifest.
@@ -88,7 +55,7 @@ class Source {
       : options_(options),
         flags_(std::move(flags)),
         manifest_(std::move(manifest)),
-        deadline_(DeadlineOf(options)) {}
+        deadline_(DeadlineOf(options.job)) {}
 
   std::optional<Submission> Next() {
     Submission submission;
@@ -157,13 +124,9 @@ class Outcomes {
 absl::StatusOr<std::optional<Manifest>> ReadManifest(const SubmitOptions& options,
                                                      const Console& console) {
   if (options.manifest.empty()) return std::nullopt;
-  ASSIGN_OR_RETURN(Manifest manifest, Manifest::Read(options.manifest));
-  const std::vector<std::string> errors = manifest.Check();
-  for (const std::string& error : errors) console.Report(ExitCode::kUsage, Printable(error));
-  if (errors.empty()) return std::optional(std::move(manifest));
-  return absl::InvalidArgumentError(Concat(errors.size(),
-                                           errors.size() == 1 ? " line is" : " lines are",
-                                           " wrong; nothing was submitted"));
+  ASSIGN_OR_RETURN(Manifest manifest,
+                   Manifest::ReadChecked(options.manifest, options.manifest_format, console));
+  return std::optional(std::move(manifest));
 }
 
 absl::Status CheckUse(const SubmitOptions& options) {
@@ -209,55 +172,22 @@ ExitCode RunSubmit(const SubmitOptions& options, const Getenv& getenv, Session& 
   return session.interrupt.triggered() ? ExitCode::kInterrupted : codes.Combined();
 }
 
-void AddJobFlags(CLI::App* app, SubmitOptions& options) {
-  app->add_option("--to", options.destination,
-                  "file:PATH under the service's root, or discard:. May hold {host} {path}\n"
-                  "{basename} {job} {date}. Default file:{job}/{basename}")
-      ->type_name("DEST");
-  app->add_option_function<std::string>(
-         "--overwrite",
-         [&options](const std::string& text) {
-           const auto parsed = ParseOverwrite(text);
-           if (!parsed.ok()) throw CLI::ValidationError("--overwrite", MessageOf(parsed.status()));
-           options.overwrite = *parsed;
-         },
-         "What to do with a file that is there. Default always")
-      ->type_name("always|never|if-different");
-  AddDigests(app, options.digests);
-  AddSize(app, "--size", options.size, "The body's exact size");
-  AddPairs(app, "--label", '=', options.labels, "Label; many times");
-  app->add_option("--tenant", options.tenant, "Whose jobs they are. Default \"default\"")
-      ->type_name("NAME");
-  app->add_option("--priority", options.priority, "-100 to 100, higher first. Default 0")
-      ->check(CLI::Range(-100, 100))
-      ->type_name("N");
-  app->add_option("--request-id", options.request_id,
-                  "The same id and job again answer the job that is there")
-      ->type_name("ID");
-  app->add_option("--max-attempts", options.max_attempts, "1 to 100. Default 4")
-      ->check(CLI::Range(1, 100))
-      ->type_name("N");
-}
-
-void AddTimeFlags(CLI::App* app, SubmitOptions& options) {
-  AddDuration(app, "--deadline", options.deadline, "Give the job up after this. Default 24h");
-  AddDuration(app, "--timeout-connect", options.connect_timeout, "Default 10s");
-  AddDuration(app, "--timeout-first-byte", options.first_byte_timeout, "Default 30s");
-  AddDuration(app, "--timeout-read-idle", options.read_idle_timeout, "Default 30s");
-  AddDuration(app, "--timeout-attempt", options.attempt_timeout, "One attempt. Default: none");
-}
-
 }  // namespace
 
 void AddSubmit(CommandLine& line) {
-  CLI::App* app = line.Subcommand("submit", "Submit jobs; they go on without you", kSubmitExamples);
+  CLI::App* app = line.Subcommand(
+      "submit", "Submit jobs; they go on without you",
+      Concat(kSubmitExamples, kManifestHelp, "Ctrl-C leaves submitted jobs running."));
   const auto options = std::make_shared<SubmitOptions>();
   app->add_option("urls", options->urls, "One job each")->type_name("URL");
-  app->add_option("-i,--input", options->manifest, "Manifest; - is standard input")
-      ->type_name("FILE");
-  AddJobFlags(app, *options);
+  AddManifest(app, options->manifest, options->manifest_format);
+  AddJobFlags(app, options->job);
+  AddDigests(app, options->digests);
+  AddSize(app, "--size", options->size, "The body's exact size");
+  app->add_option("--request-id", options->request_id,
+                  "The same id and job again answer the job that is there")
+      ->type_name("ID");
   AddFetchFlags(app, options->fetch);
-  AddTimeFlags(app, *options);
   app->add_flag("--wait", options->wait, "Wait until every job has ended");
   AddDuration(app, "--wait-timeout", options->wait_timeout, "Wait no longer. Default: no limit")
       ->needs("--wait");

@@ -11,18 +11,10 @@
 #include "base/strings.h"
 #include "cli/config.h"
 #include "cli/manifest_line.h"
+#include "cli/values.h"
 
 namespace fetchd::cli {
 namespace {
-
-/// Cuts the next line off; `position` moves behind its end.
-std::string_view CutLine(std::string_view text, std::size_t& position) {
-  const std::size_t end = std::min(text.find('\n', position), text.size());
-  std::string_view line = text.substr(position, end - position);
-  position = end + 1;
-  if (line.ends_with('\r')) line.remove_suffix(1);
-  return line;
-}
 
 /// Equal for equal jobs, however their lines are written.
 std::size_t ContentHash(const v1::CreateJobRequest& request) {
@@ -47,12 +39,25 @@ std::string_view WithoutBom(std::string_view text) {
 
 }  // namespace
 
-Manifest::Manifest(std::string name, std::string text)
-    : name_(std::move(name)), text_(std::string(WithoutBom(text))) {}
+Manifest::Manifest(std::string name, std::string text, ManifestFormat format)
+    : name_(std::move(name)),
+      text_(std::make_unique<const std::string>(WithoutBom(text))),
+      format_(format) {}
 
-absl::StatusOr<Manifest> Manifest::Read(const std::string& path) {
+absl::StatusOr<Manifest> Manifest::Read(const std::string& path, ManifestFormat format) {
   ASSIGN_OR_RETURN(std::string text, ReadInput(path));
-  return Manifest(path == "-" ? "stdin" : path, std::move(text));
+  return Manifest(path == "-" ? "stdin" : path, std::move(text), format);
+}
+
+absl::StatusOr<Manifest> Manifest::ReadChecked(const std::string& path, ManifestFormat format,
+                                               const Console& console) {
+  ASSIGN_OR_RETURN(Manifest manifest, Read(path, format));
+  const std::vector<std::string> errors = manifest.Check();
+  for (const std::string& error : errors) console.Report(ExitCode::kUsage, Printable(error));
+  if (errors.empty()) return manifest;
+  return absl::InvalidArgumentError(Concat(errors.size(),
+                                           errors.size() == 1 ? " entry is" : " entries are",
+                                           " wrong; nothing was submitted"));
 }
 
 std::vector<std::string> Manifest::Check() const {
@@ -62,20 +67,18 @@ std::vector<std::string> Manifest::Check() const {
   };
   std::unordered_map<std::string, First> ids;
   std::vector<std::string> errors;
-  std::size_t line = 0;
-  for (std::size_t position = 0; position < text_.size();) {
-    const std::string_view text = CutLine(text_, position);
-    ++line;
-    const auto request = ParseManifestLine(text);
-    if (!request.ok()) {
-      errors.push_back(Concat(name_, ":", line, ": ", MessageOf(request.status())));
+  const std::unique_ptr<ManifestReader> reader = ReaderOf(format_, *text_);
+  while (const auto item = reader->Next()) {
+    if (!item->request.ok()) {
+      errors.push_back(Concat(name_, ":", item->line, ": ", MessageOf(item->request.status())));
       continue;
     }
-    if (!request->has_value() || (*request)->request_id().empty()) continue;
-    const std::size_t hash = ContentHash(**request);
-    const auto [first, is_new] = ids.try_emplace((*request)->request_id(), First{line, hash});
+    const v1::CreateJobRequest& request = *item->request;
+    if (request.request_id().empty()) continue;
+    const std::size_t hash = ContentHash(request);
+    const auto [first, is_new] = ids.try_emplace(request.request_id(), First{item->line, hash});
     if (!is_new && first->second.hash != hash) {
-      errors.push_back(Concat(name_, ":", line, ": request_id \"", (*request)->request_id(),
+      errors.push_back(Concat(name_, ":", item->line, ": request_id \"", request.request_id(),
                               "\" stands for a different job in line ", first->second.line));
     }
   }
@@ -83,13 +86,10 @@ std::vector<std::string> Manifest::Check() const {
 }
 
 std::optional<Manifest::Entry> Manifest::Next() {
-  while (position_ < text_.size()) {
-    const std::string_view text = CutLine(text_, position_);
-    ++line_;
-    auto request = ParseManifestLine(text);
-    if (request.ok() && request->has_value()) {
-      return Entry{**std::move(request), Concat(name_, ":", line_)};
-    }
+  if (reader_ == nullptr) reader_ = ReaderOf(format_, *text_);
+  while (auto item = reader_->Next()) {
+    if (!item->request.ok()) continue;
+    return Entry{*std::move(item->request), Concat(name_, ":", item->line), item->number};
   }
   return std::nullopt;
 }
