@@ -3,6 +3,7 @@
 #include <ostream>
 
 #include "base/strings.h"
+#include "cli/batch_print.h"
 #include "cli/command_line.h"
 #include "cli/wait.h"
 #include "cli/watch.h"
@@ -13,8 +14,7 @@ namespace {
 struct FilterOptions {
   std::vector<std::string> states;
   std::vector<std::pair<std::string, std::string>> labels;
-  std::string origin;
-  std::string tenant;
+  std::string origin, tenant, batch;
 };
 
 struct ListOptions {
@@ -32,7 +32,7 @@ struct JobsOptions {
 };
 
 constexpr int kMaxPageSize = 1'000;
-constexpr const char* kFilterFlags[] = {"--state", "--label", "--origin", "--tenant"};
+constexpr const char* kFilterFlags[] = {"--state", "--label", "--origin", "--tenant", "--batch"};
 
 void AddFilter(CLI::App* app, FilterOptions& filter) {
   const auto parse = [&filter](const std::vector<std::string>& texts) {
@@ -54,6 +54,7 @@ void AddFilter(CLI::App* app, FilterOptions& filter) {
   app->add_option("--origin", filter.origin, "Of this origin, as https://example.org")
       ->type_name("ORIGIN");
   app->add_option("--tenant", filter.tenant, "Of this tenant")->type_name("NAME");
+  app->add_option("--batch", filter.batch, "Of this batch")->type_name("BATCH");
 }
 
 v1::JobFilter FilterToProto(const FilterOptions& options) {
@@ -65,6 +66,7 @@ v1::JobFilter FilterToProto(const FilterOptions& options) {
   for (const auto& [key, value] : options.labels) (*filter.mutable_labels())[key] = value;
   filter.set_origin(options.origin);
   filter.set_tenant(options.tenant);
+  if (!options.batch.empty()) filter.set_batch(BatchName(options.batch));
   return filter;
 }
 

@@ -87,6 +87,7 @@ CommandLine::CommandLine(Getenv environment) : getenv(std::move(environment)) {
   AddDescribe(*this);
   AddExplain(*this);
   AddJobActions(*this);
+  AddBatch(*this);
   AddRead(*this);
   AddCheck(*this);
   AddStatus(*this);

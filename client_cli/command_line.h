@@ -42,6 +42,7 @@ void AddList(CommandLine& line);
 void AddDescribe(CommandLine& line);
 void AddExplain(CommandLine& line);
 void AddOrigins(CommandLine& line);
+void AddBatch(CommandLine& line);
 void AddJobActions(CommandLine& line);  ///< cancel, pause, resume, retry, delete
 void AddRead(CommandLine& line);
 void AddCheck(CommandLine& line);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <ostream>
+#include <set>
 #include <vector>
 
 #include "base/strings.h"
@@ -51,10 +52,31 @@ CommandFlags FlagsOf(const CLI::App& app) {
   return command;
 }
 
+std::vector<const CLI::App*> SubcommandsOf(const CLI::App& app) {
+  return app.get_subcommands([](const CLI::App*) { return true; });
+}
+
+/// A command with commands of its own: their names, and the flags of all of them.
+CommandFlags WithSubcommands(const CLI::App& app, const std::vector<const CLI::App*>& below) {
+  CommandFlags command = FlagsOf(app);
+  Flag names{{}, "", "What to do"};
+  std::set<std::string> seen;
+  for (const CLI::App* sub : below) {
+    names.type += Concat(names.type.empty() ? "" : "|", sub->get_name());
+    for (Flag& flag : FlagsOf(*sub).flags) {
+      if (flag.names.empty() || !seen.insert(flag.names.back()).second) continue;
+      command.flags.push_back(std::move(flag));
+    }
+  }
+  command.flags.push_back(std::move(names));
+  return command;
+}
+
 std::vector<CommandFlags> CommandsOf(const CLI::App& root) {
   std::vector<CommandFlags> commands;
-  for (const CLI::App* app : root.get_subcommands([](const CLI::App*) { return true; })) {
-    commands.push_back(FlagsOf(*app));
+  for (const CLI::App* app : SubcommandsOf(root)) {
+    const std::vector<const CLI::App*> below = SubcommandsOf(*app);
+    commands.push_back(below.empty() ? FlagsOf(*app) : WithSubcommands(*app, below));
   }
   return commands;
 }

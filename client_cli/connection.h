@@ -14,6 +14,7 @@
 #include "cli/console.h"
 #include "cli/interrupt.h"
 #include "fetchd/v1/admin_service.grpc.pb.h"
+#include "fetchd/v1/batch_service.grpc.pb.h"
 #include "fetchd/v1/fetch_service.grpc.pb.h"
 
 namespace fetchd::cli {
@@ -25,6 +26,7 @@ class Connection {
 
   v1::FetchService::StubInterface& fetch() { return *fetch_; }
   v1::AdminService::StubInterface& admin() { return *admin_; }
+  v1::BatchService::StubInterface& batch() { return *batch_; }
   const std::string& server() const { return endpoint_.server; }
 
   /// A call that begins now: with the token, and cancelled by `interrupt`. Hold it for as long as
@@ -52,6 +54,7 @@ class Connection {
   std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<v1::FetchService::StubInterface> fetch_;
   std::unique_ptr<v1::AdminService::StubInterface> admin_;
+  std::unique_ptr<v1::BatchService::StubInterface> batch_;
 };
 
 /// What a command works with.

@@ -89,6 +89,9 @@ void AddSpec(Sheet& sheet, const v1::Job& job) {
   sheet.Add(0, "Proxy", spec.proxy());
   for (const auto& [key, value] : job.labels()) sheet.Add(0, "Label", Concat(key, "=", value));
   sheet.Add(0, "Tenant", job.tenant());
+  if (!job.batch().empty()) {
+    sheet.Add(0, "Batch", Concat(job.batch(), ", entry ", job.batch_entry()));
+  }
   sheet.Add(0, "Priority", Concat(job.priority()));
   sheet.Add(0, "Request id", job.request_id());
 }

@@ -47,18 +47,6 @@ std::string ProgressOf(const v1::Job& job) {
   return job.has_result() ? FormatBytes(job.result().size_bytes()) : PercentOrBytes(job.progress());
 }
 
-/// The two largest units are too much for a column: "3m20s" becomes "3m".
-std::string AgeOf(const v1::Job& job, std::chrono::system_clock::time_point now) {
-  using google::protobuf::util::TimeUtil;
-  const auto now_ms = std::chrono::duration_cast<Milliseconds>(now.time_since_epoch()).count();
-  const Milliseconds age(now_ms - TimeUtil::TimestampToMilliseconds(job.create_time()));
-  const std::int64_t seconds = std::max<std::int64_t>(age.count() / 1000, 0);
-  if (seconds < 60) return Concat(seconds, "s");
-  if (seconds < 3'600) return Concat(seconds / 60, "m");
-  if (seconds < 86'400) return Concat(seconds / 3'600, "h");
-  return Concat(seconds / 86'400, "d");
-}
-
 /// A newer service may add error details of types that are not known here and have no JSON form
 /// then.
 void DropUnknownDetails(google::protobuf::Message& message) {
@@ -102,6 +90,18 @@ std::string Painted(const std::string& state) {
 }
 
 }  // namespace
+
+std::string AgeOf(const google::protobuf::Timestamp& created,
+                  std::chrono::system_clock::time_point now) {
+  using google::protobuf::util::TimeUtil;
+  const auto now_ms = std::chrono::duration_cast<Milliseconds>(now.time_since_epoch()).count();
+  const Milliseconds age(now_ms - TimeUtil::TimestampToMilliseconds(created));
+  const std::int64_t seconds = std::max<std::int64_t>(age.count() / 1000, 0);
+  if (seconds < 60) return Concat(seconds, "s");
+  if (seconds < 3'600) return Concat(seconds / 60, "m");
+  if (seconds < 86'400) return Concat(seconds / 3'600, "h");
+  return Concat(seconds / 86'400, "d");
+}
 
 std::string ToJson(const google::protobuf::Message& message) {
   google::protobuf::util::JsonPrintOptions options;
@@ -178,9 +178,12 @@ std::vector<std::string> JobPrinter::Cells(const v1::Job& job) const {
     case Columns::kListed:
       break;
   }
-  std::vector<std::string> cells = {job.name(),       state,
-                                    ProgressOf(job),  Concat(job.attempt_count()),
-                                    AgeOf(job, now_), FirstUrl(job)};
+  std::vector<std::string> cells = {job.name(),
+                                    state,
+                                    ProgressOf(job),
+                                    Concat(job.attempt_count()),
+                                    AgeOf(job.create_time(), now_),
+                                    FirstUrl(job)};
   if (format_ == OutputFormat::kWide) {
     cells.push_back(OrDash(job.destination()));
     cells.push_back(error);

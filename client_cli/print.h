@@ -2,6 +2,7 @@
 #pragma once
 
 #include <google/protobuf/message.h>
+#include <google/protobuf/timestamp.pb.h>
 
 #include <chrono>
 #include <string>
@@ -60,6 +61,10 @@ class JobPrinter {
   std::chrono::system_clock::time_point now_;
   Table table_;
 };
+
+/// "3m": two units would be too much for a column.
+std::string AgeOf(const google::protobuf::Timestamp& created,
+                  std::chrono::system_clock::time_point now);
 
 bool HasEnded(v1::Job::State state);
 /// The sha256 among the digests of a result, in hexadecimal as sha256sum prints it; "-" when it is

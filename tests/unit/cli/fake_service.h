@@ -91,6 +91,56 @@ class FakeFetchService final : public v1::FetchService::Service {
   static grpc::Status Unset() { return {grpc::StatusCode::UNIMPLEMENTED, "not in this test"}; }
 };
 
+/// As FakeFetchService.
+class FakeBatchService final : public v1::BatchService::Service {
+ public:
+  std::function<grpc::Status(const v1::CreateBatchRequest&, v1::Batch&)> create;
+  std::function<grpc::Status(const std::string& name, v1::Batch&)> get, seal, cancel;
+  std::function<grpc::Status(const v1::RetryBatchRequest&, v1::Batch&)> retry;
+  std::function<grpc::Status(const v1::ListBatchesRequest&, v1::ListBatchesResponse&)> list;
+  std::function<grpc::Status(const v1::ListBatchEntriesRequest&, v1::ListBatchEntriesResponse&)>
+      entries;
+  std::function<grpc::Status(const v1::WatchBatchesRequest&,
+                             grpc::ServerWriter<v1::WatchBatchesResponse>&)>
+      watch;
+
+  grpc::Status CreateBatch(grpc::ServerContext*, const v1::CreateBatchRequest* request,
+                           v1::Batch* batch) override {
+    return create ? create(*request, *batch) : Unset();
+  }
+  grpc::Status GetBatch(grpc::ServerContext*, const v1::GetBatchRequest* request,
+                        v1::Batch* batch) override {
+    return get ? get(request->name(), *batch) : Unset();
+  }
+  grpc::Status SealBatch(grpc::ServerContext*, const v1::SealBatchRequest* request,
+                         v1::Batch* batch) override {
+    return seal ? seal(request->name(), *batch) : Unset();
+  }
+  grpc::Status CancelBatch(grpc::ServerContext*, const v1::CancelBatchRequest* request,
+                           v1::Batch* batch) override {
+    return cancel ? cancel(request->name(), *batch) : Unset();
+  }
+  grpc::Status RetryBatch(grpc::ServerContext*, const v1::RetryBatchRequest* request,
+                          v1::Batch* batch) override {
+    return retry ? retry(*request, *batch) : Unset();
+  }
+  grpc::Status ListBatches(grpc::ServerContext*, const v1::ListBatchesRequest* request,
+                           v1::ListBatchesResponse* response) override {
+    return list ? list(*request, *response) : Unset();
+  }
+  grpc::Status ListBatchEntries(grpc::ServerContext*, const v1::ListBatchEntriesRequest* request,
+                                v1::ListBatchEntriesResponse* response) override {
+    return entries ? entries(*request, *response) : Unset();
+  }
+  grpc::Status WatchBatches(grpc::ServerContext*, const v1::WatchBatchesRequest* request,
+                            grpc::ServerWriter<v1::WatchBatchesResponse>* writer) override {
+    return watch ? watch(*request, *writer) : Unset();
+  }
+
+ private:
+  static grpc::Status Unset() { return {grpc::StatusCode::UNIMPLEMENTED, "not in this test"}; }
+};
+
 class FakeAdminService final : public v1::AdminService::Service {
  public:
   std::vector<v1::OriginState> origins;
@@ -123,6 +173,7 @@ class CliTest : public ::testing::Test {
     builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
     builder.RegisterService(&service_);
     builder.RegisterService(&admin_);
+    builder.RegisterService(&batches_);
     server_ = builder.BuildAndStart();
     ASSERT_NE(server_, nullptr);
     address_ = "127.0.0.1:" + std::to_string(port);
@@ -163,6 +214,7 @@ class CliTest : public ::testing::Test {
 
   FakeFetchService service_;
   FakeAdminService admin_;
+  FakeBatchService batches_;
   std::unique_ptr<grpc::Server> server_;
   std::string address_;
   std::filesystem::path folder_;
