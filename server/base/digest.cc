@@ -1,14 +1,14 @@
 #include "base/digest.h"
 
-#include <openssl/evp.h>
-
 #include <algorithm>
 #include <array>
-#include <optional>
+#include <memory>
 #include <utility>
 
+#include "base/big_endian.h"
 #include "base/check.h"
 #include "base/crc32c.h"
+#include "base/digest_state.h"
 #include "base/strings.h"
 
 namespace fetchd {
@@ -18,25 +18,45 @@ struct AlgorithmFacts {
   DigestAlgorithm algorithm;
   const char* name;
   std::size_t size_bytes;
-  const EVP_MD* (*openssl)();  ///< Null for crc32c, which is ours.
 };
 
 constexpr std::array<AlgorithmFacts, 5> kAlgorithms = {{
-    {DigestAlgorithm::kSha256, "sha256", 32, EVP_sha256},
-    {DigestAlgorithm::kSha384, "sha384", 48, EVP_sha384},
-    {DigestAlgorithm::kSha512, "sha512", 64, EVP_sha512},
-    {DigestAlgorithm::kMd5, "md5", 16, EVP_md5},
-    {DigestAlgorithm::kCrc32c, "crc32c", 4, nullptr},
+    {DigestAlgorithm::kSha256, "sha256", 32},
+    {DigestAlgorithm::kSha384, "sha384", 48},
+    {DigestAlgorithm::kSha512, "sha512", 64},
+    {DigestAlgorithm::kMd5, "md5", 16},
+    {DigestAlgorithm::kCrc32c, "crc32c", 4},
 }};
 
 const AlgorithmFacts& FactsOf(DigestAlgorithm algorithm) {
   return *std::ranges::find(kAlgorithms, algorithm, &AlgorithmFacts::algorithm);
 }
 
-std::string BigEndian(std::uint32_t value) {
-  std::string bytes;
-  for (const int shift : {24, 16, 8, 0}) bytes.push_back(static_cast<char>(value >> shift & 255));
-  return bytes;
+/// Null for a name that is none.
+const AlgorithmFacts* FindAlgorithm(std::string_view name) {
+  const auto* facts = std::ranges::find_if(kAlgorithms, [name](const AlgorithmFacts& candidate) {
+    return EqualsIgnoreCase(candidate.name, name);
+  });
+  return facts == kAlgorithms.end() ? nullptr : facts;
+}
+
+constexpr std::string_view kSavedMagic = "FDG\x01";  ///< The last is the version.
+
+std::uint32_t ChecksumOf(std::string_view saved) {
+  return ExtendCrc32c(0, std::as_bytes(std::span(saved)));
+}
+
+void PutSized(std::string_view bytes, std::string& to) {
+  PutBigEndian(static_cast<std::uint8_t>(bytes.size()), to);
+  to += bytes;
+}
+
+bool TakeSized(std::string_view& from, std::string_view& bytes) {
+  std::uint8_t size = 0;
+  if (!TakeBigEndian(from, size) || from.size() < size) return false;
+  bytes = from.substr(0, size);
+  from.remove_prefix(size);
+  return true;
 }
 
 absl::Status BadDigest() {
@@ -54,10 +74,8 @@ absl::StatusOr<Digest> Digest::Parse(std::string_view text) {
   if (separator == std::string_view::npos) return BadDigest();
   const std::string_view name = text.substr(0, separator);
   const std::string_view value = text.substr(separator + 1);
-  const auto facts = std::ranges::find_if(kAlgorithms, [name](const AlgorithmFacts& candidate) {
-    return EqualsIgnoreCase(candidate.name, name);
-  });
-  if (facts == kAlgorithms.end()) return BadDigest();
+  const AlgorithmFacts* facts = FindAlgorithm(name);
+  if (facts == nullptr) return BadDigest();
   std::optional<std::string> bytes =
       text[separator] == ':' ? HexDecode(value) : Base64Decode(value);
   if (!bytes || bytes->size() != facts->size_bytes) return BadDigest();
@@ -70,27 +88,14 @@ std::string Digest::ToSri() const {
 
 std::string Digest::ToHex() const { return HexEncode(bytes); }
 
-struct Digester::State {
-  struct FreeContext {
-    void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
-  };
-  struct Running {
-    DigestAlgorithm algorithm;
-    std::unique_ptr<EVP_MD_CTX, FreeContext> context;  ///< Null for crc32c.
-    std::uint32_t crc = 0;
-  };
-  std::vector<Running> running;
-  bool finished = false;
+struct Digester::Running {
+  DigestAlgorithm algorithm;
+  std::unique_ptr<DigestState> state;
 };
 
-Digester::Digester(std::vector<DigestAlgorithm> algorithms) : state_(std::make_unique<State>()) {
+Digester::Digester(std::vector<DigestAlgorithm> algorithms) {
   for (const DigestAlgorithm algorithm : algorithms) {
-    State::Running running{algorithm, nullptr};
-    if (const auto openssl = FactsOf(algorithm).openssl; openssl != nullptr) {
-      running.context.reset(EVP_MD_CTX_new());
-      FETCHD_CHECK(EVP_DigestInit_ex(running.context.get(), openssl(), nullptr) == 1);
-    }
-    state_->running.push_back(std::move(running));
+    running_.push_back({algorithm, MakeDigestState(algorithm)});
   }
 }
 
@@ -99,31 +104,65 @@ Digester& Digester::operator=(Digester&&) noexcept = default;
 Digester::~Digester() = default;
 
 void Digester::Update(std::span<const std::byte> bytes) {
-  FETCHD_CHECK(!state_->finished);
-  for (State::Running& running : state_->running) {
-    if (running.context == nullptr) {
-      running.crc = ExtendCrc32c(running.crc, bytes);
-    } else {
-      FETCHD_CHECK(EVP_DigestUpdate(running.context.get(), bytes.data(), bytes.size()) == 1);
-    }
-  }
+  FETCHD_CHECK(!finished_);
+  for (Running& running : running_) running.state->Update(bytes);
+  size_bytes_ += bytes.size();
 }
 
 std::vector<Digest> Digester::Finish() {
-  FETCHD_CHECK(!std::exchange(state_->finished, true));
+  FETCHD_CHECK(!std::exchange(finished_, true));
   std::vector<Digest> digests;
-  for (State::Running& running : state_->running) {
-    std::string bytes;
-    if (running.context == nullptr) {
-      bytes = BigEndian(running.crc);
-    } else {
-      bytes.resize(FactsOf(running.algorithm).size_bytes);
-      auto* out = reinterpret_cast<unsigned char*>(bytes.data());
-      FETCHD_CHECK(EVP_DigestFinal_ex(running.context.get(), out, nullptr) == 1);
-    }
-    digests.push_back(Digest{running.algorithm, std::move(bytes)});
+  for (Running& running : running_) {
+    digests.push_back(Digest{running.algorithm, running.state->Finish()});
   }
   return digests;
+}
+
+std::vector<DigestAlgorithm> Digester::algorithms() const {
+  std::vector<DigestAlgorithm> algorithms;
+  for (const Running& running : running_) algorithms.push_back(running.algorithm);
+  return algorithms;
+}
+
+// "FDG", the version, how many bytes were hashed, and for each algorithm its name and its state,
+// both with their length before them; the CRC-32C of all this ends it. Numbers are big-endian.
+std::string Digester::Save() const {
+  FETCHD_CHECK(!finished_);
+  std::string saved(kSavedMagic);
+  PutBigEndian(size_bytes_, saved);
+  PutBigEndian(static_cast<std::uint8_t>(running_.size()), saved);
+  for (const Running& running : running_) {
+    PutSized(DigestName(running.algorithm), saved);
+    PutSized(running.state->Save(size_bytes_), saved);
+  }
+  PutBigEndian(ChecksumOf(saved), saved);
+  return saved;
+}
+
+std::optional<Digester> Digester::Load(std::string_view saved) {
+  std::uint32_t checksum = 0;
+  if (saved.size() < sizeof checksum) return std::nullopt;
+  std::string_view end = saved.substr(saved.size() - sizeof checksum);
+  saved.remove_suffix(sizeof checksum);
+  if (!TakeBigEndian(end, checksum) || checksum != ChecksumOf(saved)) return std::nullopt;
+  if (!saved.starts_with(kSavedMagic)) return std::nullopt;
+  saved.remove_prefix(kSavedMagic.size());
+  Digester digester({});
+  std::uint8_t count = 0;
+  if (!TakeBigEndian(saved, digester.size_bytes_) || !TakeBigEndian(saved, count)) {
+    return std::nullopt;
+  }
+  for (int i = 0; i < count; ++i) {
+    std::string_view name, state;
+    if (!TakeSized(saved, name) || !TakeSized(saved, state)) return std::nullopt;
+    const AlgorithmFacts* facts = FindAlgorithm(name);
+    if (facts == nullptr) return std::nullopt;
+    Running running{facts->algorithm, MakeDigestState(facts->algorithm)};
+    if (!running.state->Load(state, digester.size_bytes_)) return std::nullopt;
+    digester.running_.push_back(std::move(running));
+  }
+  if (!saved.empty()) return std::nullopt;
+  return digester;
 }
 
 }  // namespace fetchd

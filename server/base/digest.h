@@ -2,7 +2,8 @@
 #pragma once
 
 #include <cstddef>
-#include <memory>
+#include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -36,12 +37,24 @@ class Digester {
   Digester& operator=(Digester&&) noexcept;
   ~Digester();
   void Update(std::span<const std::byte> bytes);
-  /// In the order given; may be called once.
+  /// In the order given; may be called once, and is the last call.
   std::vector<Digest> Finish();
 
+  std::vector<DigestAlgorithm> algorithms() const;
+  std::uint64_t size_bytes() const { return size_bytes_; }  ///< That were hashed.
+
+  /// What Load() goes on from, here or on another machine. It holds up to 127 of the bytes that
+  /// were hashed last: as secret as those.
+  std::string Save() const;
+  /// nullopt: not what Save() made, or damaged since, or of a version or an algorithm that is not
+  /// known here. Whoever has the bytes hashes them again then.
+  static std::optional<Digester> Load(std::string_view saved);
+
  private:
-  struct State;
-  std::unique_ptr<State> state_;
+  struct Running;
+  std::vector<Running> running_;
+  std::uint64_t size_bytes_ = 0;
+  bool finished_ = false;
 };
 
 }  // namespace fetchd

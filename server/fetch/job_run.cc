@@ -136,7 +136,7 @@ Task<absl::StatusOr<Asked>> JobRun::OpenSink() {
 }
 
 Task<absl::Status> JobRun::HashKept(std::uint64_t bytes) {
-  if (bytes == 0) co_return absl::OkStatus();
+  if (bytes == 0 || verifier_.Resume(current_.digest_state, bytes)) co_return absl::OkStatus();
   absl::StatusOr<sink::Buffer> block =
       co_await deps_.transfer.buffers.Acquire(kHashBlock, deps_.transfer.clock, deadline_);
   if (!block.ok()) co_return Fail(Phase::kSink, true, block.status());
@@ -192,9 +192,13 @@ Task<absl::Status> JobRun::Begin(const http::Response& response, std::uint64_t o
   }
   if (offset == 0) {
     Source source = SourceOf(response.url);
-    current_ = {
-        0,           url_->ToString(),        validator.etag,         validator.last_modified,
-        total_bytes, std::move(source.place), std::move(source.query)};
+    current_ = {.bytes = 0,
+                .url = url_->ToString(),
+                .etag = validator.etag,
+                .last_modified = validator.last_modified,
+                .total_bytes = total_bytes,
+                .source = std::move(source.place),
+                .source_query = std::move(source.query)};
   }
   current_.total_bytes = total_bytes;
   co_return absl::OkStatus();
@@ -212,12 +216,19 @@ Task<absl::Status> JobRun::Write(std::uint64_t, sink::Buffer bytes) {
   co_return co_await CheckpointNow();
 }
 
+// The digests' state is that of `bytes`, or none: a write that was cut short leaves it ahead of the
+// sink.
+void JobRun::NoteKept(std::uint64_t bytes) {
+  current_.bytes = bytes;
+  current_.digest_state = verifier_.size_bytes() == bytes ? verifier_.Save() : std::string();
+}
+
 Task<absl::Status> JobRun::CheckpointNow() {
   CO_ASSIGN_OR_RETURN(const std::uint64_t bytes, co_await sink_->Checkpoint());
   checkpointed_at_ = deps_.transfer.clock.Now();
   unsaved_bytes_ = 0;
   if (bytes == 0) co_return absl::OkStatus();
-  current_.bytes = bytes;
+  NoteKept(bytes);
   jobs::Change change = jobs::CheckpointTaken{current_};
   const absl::Status recorded = co_await Record(std::move(change), kOnce);
   if (absl::IsAborted(recorded)) co_return recorded;
@@ -239,7 +250,7 @@ Task<jobs::Checkpoint> JobRun::KeepWhatIsHere() {
   const absl::StatusOr<std::uint64_t> bytes = co_await sink_->Checkpoint();
   if (!bytes.ok()) co_return persisted_;
   if (*bytes == 0) co_return jobs::Checkpoint();
-  current_.bytes = *bytes;
+  NoteKept(*bytes);
   co_return current_;
 }
 

@@ -74,6 +74,7 @@ class JobRun final : private Target {
   Task<absl::Status> Attempt();
   Task<absl::StatusOr<Asked>> OpenSink();
   Task<absl::Status> HashKept(std::uint64_t bytes);
+  void NoteKept(std::uint64_t bytes);
   Task<absl::Status> CheckpointNow();
   Task<absl::Status> ForgetCheckpoint();
   Task<jobs::Checkpoint> KeepWhatIsHere();

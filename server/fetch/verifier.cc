@@ -27,7 +27,6 @@ Verifier::Verifier(const jobs::FetchSpec& spec)
 
 void Verifier::Reset() {
   digester_ = Digester(algorithms_);
-  size_bytes_ = 0;
   declared_.clear();
 }
 
@@ -35,7 +34,7 @@ void Verifier::Declare(std::vector<Digest> digests) {
   const auto computed = [this](const Digest& digest) {
     return std::ranges::find(algorithms_, digest.algorithm) != algorithms_.end();
   };
-  if (size_bytes_ == 0) {
+  if (size_bytes() == 0) {
     for (const Digest& digest : digests) {
       if (!computed(digest)) algorithms_.push_back(digest.algorithm);
     }
@@ -50,9 +49,21 @@ void Verifier::Declare(std::vector<Digest> digests) {
   }
 }
 
-void Verifier::Update(std::span<const std::byte> bytes) {
-  digester_.Update(bytes);
-  size_bytes_ += bytes.size();
+void Verifier::Update(std::span<const std::byte> bytes) { digester_.Update(bytes); }
+
+bool Verifier::Resume(std::string_view saved, std::uint64_t bytes) {
+  std::optional<Digester> digester = Digester::Load(saved);
+  if (!digester || digester->size_bytes() != bytes) return false;
+  // Those that an origin declared may follow: what it says again is compared again.
+  std::vector<DigestAlgorithm> algorithms = digester->algorithms();
+  const auto expected = std::span(algorithms_).first(spec_algorithms_);
+  if (algorithms.size() < expected.size() ||
+      !std::ranges::equal(expected, std::span(algorithms).first(expected.size()))) {
+    return false;
+  }
+  algorithms_ = std::move(algorithms);
+  digester_ = *std::move(digester);
+  return true;
 }
 
 absl::Status Verifier::CheckSize(std::uint64_t size_bytes) const {
@@ -77,7 +88,7 @@ absl::Status Verifier::CheckDigests(const std::vector<Digest>& actual,
 }
 
 absl::StatusOr<std::vector<Digest>> Verifier::Finish() {
-  RETURN_IF_ERROR(CheckSize(size_bytes_));
+  RETURN_IF_ERROR(CheckSize(size_bytes()));
   std::vector<Digest> digests = digester_.Finish();
   RETURN_IF_ERROR(CheckDigests(digests, expected_, ""));
   RETURN_IF_ERROR(CheckDigests(digests, declared_, " by the origin's word"));

@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/digest.h"
@@ -23,7 +25,13 @@ class Verifier {
   /// expects are computed too when no byte has come yet, else left out.
   void Declare(std::vector<Digest> digests);
   void Update(std::span<const std::byte> bytes);
-  std::uint64_t size_bytes() const { return size_bytes_; }
+  std::uint64_t size_bytes() const { return digester_.size_bytes(); }
+
+  /// What Resume() goes on from: see Digester::Save.
+  std::string Save() const { return digester_.Save(); }
+  /// As if the first `bytes` of the body had been seen, of which `saved` was saved. False, and
+  /// nothing is changed, when it was not, is damaged, or lacks an algorithm that is expected now.
+  bool Resume(std::string_view saved, std::uint64_t bytes);
 
   /// As soon as the size is known: DATA_LOSS SIZE_MISMATCH.
   absl::Status CheckSize(std::uint64_t size_bytes) const;
@@ -41,7 +49,6 @@ class Verifier {
   std::vector<Digest> declared_;
   std::optional<std::uint64_t> expected_size_;
   Digester digester_;
-  std::uint64_t size_bytes_ = 0;
 };
 
 }  // namespace fetchd::fetch

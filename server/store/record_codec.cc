@@ -170,6 +170,7 @@ std::string EncodeCheckpoint(const Checkpoint& checkpoint) {
   PutOptional(object, "total_bytes", checkpoint.total_bytes);
   PutText(object, "source", checkpoint.source);
   PutText(object, "source_query", checkpoint.source_query);
+  PutText(object, "digest_state", Base64Encode(checkpoint.digest_state));
   return json::serialize(object);
 }
 
@@ -184,6 +185,8 @@ absl::StatusOr<Checkpoint> DecodeCheckpoint(std::string_view text) {
     checkpoint.total_bytes = GetOptional<std::uint64_t>(object, "total_bytes");
     checkpoint.source = GetText(object, "source");
     checkpoint.source_query = GetText(object, "source_query");
+    // Only saves work: one that does not decode is as good as none.
+    checkpoint.digest_state = Base64Decode(GetText(object, "digest_state")).value_or("");
     return checkpoint;
   });
 }

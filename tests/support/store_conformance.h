@@ -208,6 +208,37 @@ TEST_P(StoreConformance, ChangesThatWaitShareCommits) {
   EXPECT_EQ(after->jobs.at(State::kQueued), 1000u);
 }
 
+inline Task<absl::Status> TakeCheckpoint(Store& store, const Claim& claim) {
+  Change change = CheckpointTaken{Checkpoint()};
+  const auto job = co_await store.Update(claim.job.id, claim.fence, std::move(change));
+  co_return job.status();
+}
+
+TEST_P(StoreConformance, CheckpointsThatWaitShareCommits) {
+  for (int i = 0; i < 100; ++i) harness_.Create(harness_.NewJob());
+  const std::vector<Claim> claims = harness_.ClaimUpTo(100);
+  ASSERT_EQ(claims.size(), 100u);
+  std::binary_semaphore gate(0);
+  std::atomic<bool> held = false;
+  const std::uint64_t listener = store().OnEvents([&gate, &held] {
+    if (!held.exchange(true)) gate.acquire();
+  });
+  const auto before = Await(store().Stats());
+  int created = 0;
+  int reused = 0;
+  std::vector<Task<absl::Status>> tasks;
+  tasks.push_back(CreateCounting(store(), harness_.NewJob(), created, reused));
+  for (const Claim& claim : claims) tasks.push_back(TakeCheckpoint(store(), claim));
+  tasks.push_back(Release(gate));  // Runs once all of the others wait.
+
+  EXPECT_THAT(harness_.AwaitAll(std::move(tasks)), ::testing::Each(absl::OkStatus()));
+
+  store().RemoveListener(listener);
+  const auto after = Await(store().Stats());
+  EXPECT_EQ(after->changes - before->changes, 101u);
+  EXPECT_LT(after->commits - before->commits, 20u);
+}
+
 TEST_P(StoreConformance, ClaimsGoByPriorityThenByTimeAndNotBeforeIt) {
   Job low = harness_.NewJob();
   low.priority = -1;
@@ -490,6 +521,7 @@ TEST_P(StoreConformance, AFailedAttemptIsRetriedWhenItsTimeHasCome) {
   checkpoint.total_bytes = 9999;
   checkpoint.source = "https://cdn.test/file";
   checkpoint.source_query = "0123abcd";
+  checkpoint.digest_state = std::string("FDG\x01\0\xff\"", 7);
   const absl::Status failure = WithReason(absl::UnavailableError("reset"), {"ORIGIN_RESET", {}});
 
   ASSERT_TRUE(Await(store().Update(job.id, claim.fence,

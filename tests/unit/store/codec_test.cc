@@ -1,6 +1,7 @@
 // Damaged columns; that values survive a round trip is the conformance suite's business.
 #include <gtest/gtest.h>
 
+#include "base/strings.h"
 #include "store/batch_codec.h"
 #include "store/record_codec.h"
 #include "store/spec_codec.h"
@@ -62,6 +63,16 @@ TEST(DefaultsCodecTest, WhatDoesNotParseIsDataLoss) {
        {"", "[]", "{}", R"({"overwrite":"MAYBE","priority":0,"labels":"{}"})",
         R"({"overwrite":"ALWAYS","priority":0,"labels":"[1]"})"}) {
     EXPECT_TRUE(absl::IsDataLoss(DecodeDefaults(text).status())) << text;
+  }
+}
+
+TEST(RecordCodecTest, ADigestStateThatDoesNotDecodeIsAsGoodAsNone) {
+  for (const char* state : {"", R"(,"digest_state":"")", R"(,"digest_state":"not base64")"}) {
+    const auto checkpoint = DecodeCheckpoint(Concat(R"({"bytes":7)", state, "}"));
+
+    ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
+    EXPECT_EQ(checkpoint->bytes, 7u);
+    EXPECT_EQ(checkpoint->digest_state, "");
   }
 }
 
