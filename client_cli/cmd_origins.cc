@@ -50,6 +50,11 @@ std::string RateText(const v1::OriginState& state) {
   return text.empty() ? "-" : text;
 }
 
+std::string SpeedText(const v1::OriginState& state) {
+  return state.has_body_bytes_per_sec() ? Concat(FormatBytes(state.body_bytes_per_sec()), "/s")
+                                        : std::string("-");
+}
+
 void Print(const std::vector<v1::OriginState>& origins, OutputFormat format, Console& console) {
   Table table(console.out, {{"ORIGIN", 40},
                             {"TRANSFERS", 9},
@@ -57,7 +62,8 @@ void Print(const std::vector<v1::OriginState>& origins, OutputFormat format, Con
                             {"RATE", 18},
                             {"HOLD", 24},
                             {"PUSHBACKS", 9},
-                            {"FAILURES", 8}});
+                            {"FAILURES", 8},
+                            {"SPEED", 12}});
   for (const v1::OriginState& state : origins) {
     if (format == OutputFormat::kJson) {
       console.out << ToJson(state) << '\n';
@@ -65,7 +71,8 @@ void Print(const std::vector<v1::OriginState>& origins, OutputFormat format, Con
       console.out << state.origin() << '\n';
     } else {
       table.Row({state.origin(), Concat(state.transfers()), LimitText(state), RateText(state),
-                 HoldText(state), Concat(state.pushbacks()), Concat(state.failures_in_a_row())});
+                 HoldText(state), Concat(state.pushbacks()), Concat(state.failures_in_a_row()),
+                 SpeedText(state)});
     }
   }
 }

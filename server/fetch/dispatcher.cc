@@ -18,13 +18,15 @@ constexpr Duration kShortestSleep = std::chrono::milliseconds(5);
 
 Dispatcher::Dispatcher(asio::any_io_executor executor, Clock& clock, jobs::Store& store,
                        StoreHealth& health, Semaphore& transfers, OriginPacer& pacer,
-                       jobs::Rooms rooms, Launch launch, Claiming claiming)
+                       jobs::Rooms rooms, jobs::UrlChoice off_hold, Launch launch,
+                       Claiming claiming)
     : clock_(clock),
       store_(store),
       health_(health),
       transfers_(transfers),
       pacer_(pacer),
       rooms_(std::move(rooms)),
+      held_jobs_(clock, store, health, pacer, std::move(off_hold)),
       launch_(std::move(launch)),
       claiming_(std::move(claiming)),
       wake_(executor),
@@ -44,7 +46,10 @@ Task<absl::Status> Dispatcher::Run() {
     const Duration waited = clock_.Now() - asked_at;
     const bool more = co_await ClaimAndLaunch(std::move(permits), waited);
     if (more || stopping()) continue;
+    const bool moved = co_await held_jobs_.Move();
+    if (moved || stopping()) continue;
     co_await SleepUntilReady();
+    held_jobs_.Changed();
   }
   co_return absl::OkStatus();
 }
@@ -103,6 +108,9 @@ Task<void> Dispatcher::SleepUntilReady() {
   // Jobs of an origin on hold are not among those: time may be what it waits for.
   if (const std::optional<SteadyTime> change = pacer_.NextChange()) {
     left = std::min(left, Duration(*change - clock_.Now()));
+  }
+  if (const std::optional<SteadyTime> due = held_jobs_.DueAt()) {
+    left = std::min(left, Duration(*due - clock_.Now()));
   }
   co_await SleepOrWake(std::clamp(left, kShortestSleep, kLongestSleep));
 }

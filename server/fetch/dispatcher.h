@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/semaphore.h"
+#include "fetch/held_jobs.h"
 #include "fetch/origin_pacer.h"
 #include "fetch/store_health.h"
 #include "fetch/wake_event.h"
@@ -22,8 +23,8 @@ class Dispatcher {
   using Claiming = std::function<void(bool now)>;
 
   Dispatcher(asio::any_io_executor executor, Clock& clock, jobs::Store& store, StoreHealth& health,
-             Semaphore& transfers, OriginPacer& pacer, jobs::Rooms rooms, Launch launch,
-             Claiming claiming);
+             Semaphore& transfers, OriginPacer& pacer, jobs::Rooms rooms, jobs::UrlChoice off_hold,
+             Launch launch, Claiming claiming);
   Task<absl::Status> Run();
   void Wake() { wake_.Set(); }  ///< Thread-safe.
   void Stop();                  ///< Thread-safe.
@@ -43,6 +44,7 @@ class Dispatcher {
   Semaphore& transfers_;
   OriginPacer& pacer_;
   const jobs::Rooms rooms_;
+  HeldJobs held_jobs_;
   const Launch launch_;
   const Claiming claiming_;
   WakeEvent wake_;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/strings.h"
+#include "fetch/mirrors.h"
 
 namespace fetchd::fetch {
 namespace {
@@ -50,6 +51,7 @@ EngineCore::EngineCore(CoreDeps deps, EngineConfig config)
       dispatcher_(
           deps_.runtime.shard(0).executor(), deps_.clock, deps_.store, store_health_, transfers_,
           pacer_, Rooms(),
+          [this](const jobs::Job& job) { return UrlOffHold(job, pacer_, config_.url); },
           [this](jobs::Claim claim, Permit permit, Duration permit_wait) {
             Launch(std::move(claim), std::move(permit), permit_wait);
           },
@@ -151,7 +153,7 @@ std::optional<JobWait> EngineCore::WaitOf(const jobs::Job& job) {
     const std::lock_guard lock(mutex_);
     around.transfers = InUse();
   }
-  const std::string origin = jobs::OriginOfAttempt(job.spec, job.attempt + 1);
+  const std::string origin = jobs::OriginOfNext(job);
   around.origin_has_room = RoomFor(origin).jobs > 0;
   around.tenant_has_room = ShareFor(job.tenant).jobs > 0;
   const std::optional<std::size_t> own = LimitsOf(config_.tenants, job.tenant).max_transfers;
@@ -163,7 +165,7 @@ std::optional<JobWait> EngineCore::WaitOf(const jobs::Job& job) {
 }
 
 void EngineCore::Launch(jobs::Claim claim, Permit permit, Duration permit_wait) {
-  const std::string origin = jobs::OriginOfAttempt(claim.job.spec, claim.job.attempt);
+  const std::string origin = jobs::OriginOfNext(claim.job);
   const std::size_t shard = ShardOf(origin);
   JobRunDeps deps{TransferOn(shard),
                   shard,

@@ -117,21 +117,41 @@ Task<absl::Status> JobRun::EndStopped() {
 Task<absl::Status> JobRun::FailOrRetry(absl::Status status) {
   Failure failure{std::move(status), facts_.phase, facts_.http_status, facts_.retry_after,
                   facts_.retryable};
-  // Another mirror may well have what this one has not.
-  const bool mirror_left = job_.attempt < static_cast<int>(job_.spec.urls.size());
-  if (mirror_left && failure.phase != Phase::kSink && !deadline_.Passed(deps_.transfer.clock)) {
-    failure.retryable = true;
-    failure.retry_after.reset();  // The wish of this origin, not of that one.
-  } else if (failure.retryable && IsMismatch(failure.status)) {
-    failure.retryable = !co_await MismatchedBefore();
+  if (failure.phase != Phase::kSink && !deadline_.Passed(deps_.transfer.clock)) {
+    co_await LearnOfUrl(failure);
   }
-  if (const std::optional<Duration> pause = PauseInsteadOfRetry(failure); pause && !mirror_left) {
+  if (const std::optional<Duration> pause = PauseInsteadOfRetry(failure)) {
     co_return co_await PutOff(std::move(failure), *pause);
+  }
+  if (GoesElsewhere()) failure.retry_after.reset();  // The wish of this origin, not of that one.
+  // Bytes of several URLs that do not fit together cost the job no attempt: it begins anew. That
+  // happens once, for later ones are not continued by another URL.
+  if (current_.mixed && IsMismatch(failure.status)) {
+    retry_.max_attempts = std::max(retry_.max_attempts, job_.attempt + 1);
   }
   const std::optional<Duration> delay = RetryPolicy(retry_).Next(
       failure, job_.attempt, deps_.transfer.clock.Now(), deadline_, deps_.uniform);
   if (delay) co_return co_await Retry(std::move(failure), *delay);
   co_return co_await GiveUp(std::move(failure));
+}
+
+// What is final for this URL is not so for the job while another is left. Two mismatches are no
+// accident; but one of bytes that came from several URLs accuses none of them.
+Task<void> JobRun::LearnOfUrl(Failure& failure) {
+  bool refused = !failure.retryable;
+  if (!refused && IsMismatch(failure.status) && !current_.mixed) {
+    refused = co_await MismatchedBefore();
+  }
+  NoteFailure(job_.urls, url_index_, failure.status, refused);
+  failure.retryable = AnyLeft(job_.spec, job_.urls);
+  const std::vector<UrlFacts> facts =
+      FactsOf(job_.spec, job_.urls, deps_.transfer.pacer, deps_.transfer.config.url, url_index_);
+  job_.urls.next = ChooseUrl(facts, url_index_ + 1, current_.total_bytes);
+}
+
+std::string JobRun::NextUrlSentence() const {
+  if (!GoesElsewhere()) return "";
+  return Concat("; next is urls[", job_.urls.next, "], ", jobs::OriginOfNext(job_));
 }
 
 // The origin works and asked for time, or one is on hold that a redirect led to: that is no failure
@@ -144,6 +164,7 @@ std::optional<Duration> JobRun::PauseInsteadOfRetry(Failure failure) const {
   if ((!refused && !facts_.held_for) || !failure.retry_after || retry_.max_attempts < 2) {
     return std::nullopt;
   }
+  if (GoesElsewhere()) failure.retry_after.reset();
   RetryConfig patient = retry_;
   patient.max_attempts = kMaxClaimsInVain + 1;
   const auto in_vain = std::clamp<std::int64_t>(fence_ - job_.attempt, 0, kMaxClaimsInVain - 1);
@@ -155,12 +176,12 @@ Task<absl::Status> JobRun::PutOff(Failure failure, Duration pause) {
   jobs::Checkpoint kept = co_await KeepWhatIsHere();
   permit_.Release();
   jobs::AttemptRecord record = MakeRecord(jobs::AttemptOutcome::kPutOff, failure.status);
-  record.decision = PutOffSentence(failure, pause);
+  record.decision = PutOffSentence(failure, pause) + NextUrlSentence();
   record.retry_delay = pause;
   const WallTime retry_at =
       deps_.transfer.clock.WallNow() + std::chrono::duration_cast<WallTime::duration>(pause);
   deps_.counters.put_off.fetch_add(1, std::memory_order_relaxed);
-  jobs::Change change = jobs::PutOff{std::move(record), retry_at, std::move(kept)};
+  jobs::Change change = jobs::PutOff{std::move(record), retry_at, std::move(kept), job_.urls};
   co_return co_await RecordEnd(std::move(change));
 }
 
@@ -169,10 +190,12 @@ Task<absl::Status> JobRun::Retry(Failure failure, Duration delay) {
   permit_.Release();
   jobs::AttemptRecord record = MakeRecord(jobs::AttemptOutcome::kFailed, failure.status);
   record.decision = RetrySentence(failure, delay, job_.attempt, retry_.max_attempts);
+  record.decision += NextUrlSentence();
   record.retry_delay = delay;
   const WallTime retry_at =
       deps_.transfer.clock.WallNow() + std::chrono::duration_cast<WallTime::duration>(delay);
-  jobs::Change change = jobs::AttemptFailed{std::move(record), retry_at, std::move(kept)};
+  jobs::Change change =
+      jobs::AttemptFailed{std::move(record), retry_at, std::move(kept), job_.urls};
   deps_.counters.retries.fetch_add(1, std::memory_order_relaxed);
   if (url_) deps_.transfer.count_retry(url_->origin());
   co_return co_await RecordEnd(std::move(change));
@@ -182,12 +205,16 @@ Task<absl::Status> JobRun::GiveUp(Failure failure) {
   permit_.Release();
   jobs::AttemptRecord record = MakeRecord(jobs::AttemptOutcome::kFailed, failure.status);
   record.decision = GiveUpSentence(failure, job_.attempt, retry_.max_attempts);
-  jobs::Change change = jobs::GaveUp{std::move(record)};
+  // Of the sink, of the deadline: that is the job's own.
+  const bool of_urls = failure.phase != Phase::kSink && !deadline_.Passed(deps_.transfer.clock);
+  absl::Status error = failure.status;
+  if (of_urls) error = FinalError(job_.spec, job_.urls, url_index_);
+  jobs::Change change = jobs::GaveUp{std::move(record), error};
   const absl::Status recorded = co_await RecordEnd(std::move(change));
   // After the record: until then a crash leads to another attempt, which may resume.
   if (recorded.ok() || absl::IsAborted(recorded)) co_await AbortSink();
   if (recorded.ok()) deps_.counters.failed.fetch_add(1, std::memory_order_relaxed);
-  co_return recorded.ok() ? failure.status : recorded;
+  co_return recorded.ok() ? error : recorded;
 }
 
 Task<bool> JobRun::MismatchedBefore() {

@@ -85,9 +85,9 @@ absl::Status JobRun::Prepare() {
   const auto final = [this](absl::Status status) {
     return Fail(Phase::kPoolWait, false, std::move(status));
   };
-  const std::size_t turn = static_cast<std::size_t>(std::max(job_.attempt, 1) - 1);
-  absl::StatusOr<Url> url =
-      Url::Parse(job_.spec.urls[turn % job_.spec.urls.size()], deps_.transfer.config.url);
+  if (job_.urls.next >= job_.spec.urls.size()) job_.urls.next = 0;
+  url_index_ = job_.urls.next;
+  absl::StatusOr<Url> url = Url::Parse(job_.spec.urls[url_index_], deps_.transfer.config.url);
   if (!url.ok()) return final(url.status());
   url_ = *std::move(url);
   if (job_.spec.method != jobs::Method::kHead) {
@@ -118,9 +118,17 @@ Task<absl::Status> JobRun::Attempt() {
   co_return status;
 }
 
+Task<Continuation> JobRun::HowToGoOn() {
+  const Continuation how = ContinuationOf(current_, url_->ToString(), job_.spec);
+  if (how == Continuation::kNone || how == Continuation::kSameUrl) co_return how;
+  // Perhaps the mirrors are none: once is enough.
+  const bool mismatched = co_await MismatchedBefore();
+  co_return mismatched ? Continuation::kNone : how;
+}
+
 Task<absl::StatusOr<Asked>> JobRun::OpenSink() {
-  const bool resumable = !ValidatorOf(current_).empty() && !current_.source.empty() &&
-                         current_.url == url_->ToString();
+  const Continuation how = co_await HowToGoOn();
+  const bool resumable = how != Continuation::kNone;
   const std::uint64_t wanted = resumable ? UsableOf(current_.bytes, job_.spec.range) : 0;
   const absl::StatusOr<std::uint64_t> kept = co_await sink_->Open(wanted);
   if (!kept.ok()) co_return Fail(Phase::kSink, absl::IsUnavailable(kept.status()), kept.status());
@@ -129,10 +137,15 @@ Task<absl::StatusOr<Asked>> JobRun::OpenSink() {
     CO_RETURN_IF_ERROR(co_await ForgetCheckpoint());
     co_return Asked();
   }
-  co_return Asked{.offset = *kept,
-                  .validator = ValidatorOf(current_),
-                  .total_bytes = current_.total_bytes,
-                  .source = {current_.source, current_.source_query}};
+  Asked asked{.offset = *kept, .total_bytes = current_.total_bytes};
+  if (how == Continuation::kSameUrl) {
+    asked.validator = ValidatorOf(current_);
+    asked.source = {current_.source, current_.source_query};
+  } else {
+    asked.other_url = true;
+    if (how == Continuation::kByEtag) asked.validator.etag = current_.etag;
+  }
+  co_return asked;
 }
 
 Task<absl::Status> JobRun::HashKept(std::uint64_t bytes) {
@@ -190,15 +203,17 @@ Task<absl::Status> JobRun::Begin(const http::Response& response, std::uint64_t o
     result_.headers.clear();
     if (result_.etag.empty()) result_.etag = validator.etag;
   }
-  if (offset == 0) {
+  const bool mixed = offset > 0 && (current_.mixed || current_.url != url_->ToString());
+  if (offset == 0 || current_.url != url_->ToString()) {
     Source source = SourceOf(response.url);
-    current_ = {.bytes = 0,
+    current_ = {.bytes = offset,
                 .url = url_->ToString(),
                 .etag = validator.etag,
                 .last_modified = validator.last_modified,
                 .total_bytes = total_bytes,
                 .source = std::move(source.place),
-                .source_query = std::move(source.query)};
+                .source_query = std::move(source.query),
+                .mixed = mixed};
   }
   current_.total_bytes = total_bytes;
   co_return absl::OkStatus();

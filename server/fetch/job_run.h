@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "fetch/attempt_report.h"
+#include "fetch/mirrors.h"
 #include "fetch/origin_pacer.h"
 #include "fetch/store_health.h"
 #include "fetch/supervised.h"
@@ -73,6 +74,7 @@ class JobRun final : private Target {
   absl::Status Prepare();
   Task<absl::Status> Attempt();
   Task<absl::StatusOr<Asked>> OpenSink();
+  Task<Continuation> HowToGoOn();
   Task<absl::Status> HashKept(std::uint64_t bytes);
   void NoteKept(std::uint64_t bytes);
   Task<absl::Status> CheckpointNow();
@@ -87,7 +89,10 @@ class JobRun final : private Target {
   Task<absl::Status> Succeed(std::string destination, std::vector<Digest> digests);
   Task<absl::Status> EndStopped();
   Task<absl::Status> FailOrRetry(absl::Status status);
+  Task<void> LearnOfUrl(Failure& failure);
   std::optional<Duration> PauseInsteadOfRetry(Failure failure) const;
+  bool GoesElsewhere() const { return job_.urls.next != url_index_; }
+  std::string NextUrlSentence() const;
   Task<absl::Status> PutOff(Failure failure, Duration pause);
   Task<absl::Status> Retry(Failure failure, Duration delay);
   Task<absl::Status> GiveUp(Failure failure);
@@ -111,7 +116,8 @@ class JobRun final : private Target {
   Deadline deadline_;  ///< Of the job.
   RetryConfig retry_;
 
-  std::optional<Url> url_;  ///< The one of spec.urls that this attempt uses.
+  std::size_t url_index_ = 0;  ///< Of spec.urls: the one that this attempt asks.
+  std::optional<Url> url_;     ///< That one.
   sink::Destination destination_;
   std::unique_ptr<sink::Sink> sink_;  ///< Null for HEAD.
   bool opened_ = false;

@@ -14,6 +14,9 @@ constexpr double kDecrease = 0.7;
 constexpr std::size_t kMaxAdaptiveLimit = 1024;  ///< An origin that bears so many needs no limit.
 constexpr std::size_t kMinRetries = 3;
 constexpr std::size_t kRemembered = 1000;
+/// A smaller body tells of round trips, not of speed.
+constexpr std::uint64_t kTellingBytes = std::uint64_t{1} << 20;
+constexpr double kNewShare = 0.3;
 constexpr SteadyTime kNoTime = SteadyTime::max();
 
 double SecondsOf(Duration duration) { return std::chrono::duration<double>(duration).count(); }
@@ -43,6 +46,10 @@ const char* HoldName(Hold hold) {
   return "NONE";
 }
 
+bool IsOnHold(Hold hold) {
+  return hold == Hold::kPaused || hold == Hold::kCoolDown || hold == Hold::kCircuitOpen;
+}
+
 OriginPacer::Turn& OriginPacer::Turn::operator=(Turn&& other) noexcept {
   if (this == &other) return *this;
   End({});
@@ -60,6 +67,10 @@ void OriginPacer::Turn::End(const OriginOutcome& outcome) {
 
 void OriginPacer::Turn::Answered() {
   if (pacer_ != nullptr) pacer_->NoteAnswer(*this);
+}
+
+void OriginPacer::Turn::Received(std::uint64_t bytes, Duration took) {
+  if (pacer_ != nullptr) pacer_->NoteBody(origin_, bytes, took);
 }
 
 OriginPacer::OriginPacer(const Clock& clock, PacerConfig config)
@@ -116,6 +127,15 @@ void OriginPacer::Finish(const Turn& turn, const OriginOutcome& outcome) {
 void OriginPacer::NoteAnswer(Turn& turn) {
   const std::lock_guard lock(mutex_);
   Works(Open(turn.origin_), std::exchange(turn.probe_, false));
+}
+
+void OriginPacer::NoteBody(const Origin& origin, std::uint64_t bytes, Duration took) {
+  if (bytes < kTellingBytes || took <= Duration::zero()) return;
+  const std::lock_guard lock(mutex_);
+  Entry& entry = Open(origin);
+  const double now = static_cast<double>(bytes) / SecondsOf(took);
+  const double share = entry.bytes_per_sec > 0 ? kNewShare : 1;
+  entry.bytes_per_sec += share * (now - entry.bytes_per_sec);
 }
 
 void OriginPacer::Note(const Origin& origin, const OriginOutcome& outcome) {
@@ -262,17 +282,19 @@ std::size_t OriginPacer::RetriesAllowed(const Entry& entry) const {
 OriginPacer::OriginState OriginPacer::Describe(const Origin& origin, const Entry& entry,
                                                SteadyTime now) const {
   const auto [hold, until] = HoldOf(entry, now);
-  return {.origin = origin,
-          .transfers = entry.transfers,
-          .retries = entry.retries,
-          .limits = entry.limits,
-          .adaptive_limit = entry.adaptive_limit,
-          .hold = hold,
-          .held_for = until == kNoTime ? std::nullopt : std::optional<Duration>(until - now),
-          .pushbacks = entry.pushbacks,
-          .cool_downs = entry.cool_downs,
-          .circuit_openings = entry.circuit_openings,
-          .failures_in_a_row = entry.failures_in_a_row};
+  return {
+      .origin = origin,
+      .transfers = entry.transfers,
+      .retries = entry.retries,
+      .limits = entry.limits,
+      .adaptive_limit = entry.adaptive_limit,
+      .hold = hold,
+      .held_for = until == kNoTime ? std::nullopt : std::optional<Duration>(until - now),
+      .pushbacks = entry.pushbacks,
+      .cool_downs = entry.cool_downs,
+      .circuit_openings = entry.circuit_openings,
+      .failures_in_a_row = entry.failures_in_a_row,
+      .bytes_per_sec = entry.bytes_per_sec > 0 ? std::optional(entry.bytes_per_sec) : std::nullopt};
 }
 
 SteadyTime OriginPacer::TakeBytes(const Origin& origin, std::uint64_t bytes, SteadyTime now) {
@@ -287,6 +309,17 @@ OriginPacer::OriginState OriginPacer::StateOf(const Origin& origin) {
   Entry& entry = Open(origin);
   Refill(entry, now);
   return Describe(origin, entry, now);
+}
+
+std::vector<Origin> OriginPacer::OnHold() {
+  const std::lock_guard lock(mutex_);
+  const SteadyTime now = clock_.Now();
+  std::vector<Origin> held;
+  for (auto& [origin, entry] : entries_) {
+    Refill(entry, now);
+    if (IsOnHold(HoldOf(entry, now).first)) held.push_back(origin);
+  }
+  return held;
 }
 
 std::optional<SteadyTime> OriginPacer::NextChange() {
@@ -315,7 +348,8 @@ std::vector<OriginPacer::OriginState> OriginPacer::List() {
   std::vector<OriginState> states;
   for (auto& [origin, entry] : entries_) {
     Refill(entry, now);
-    if (SaysSomething(entry, now)) states.push_back(Describe(origin, entry, now));
+    if (SaysSomething(entry, now) || entry.bytes_per_sec > 0)
+      states.push_back(Describe(origin, entry, now));
   }
   return states;
 }
@@ -336,6 +370,11 @@ bool OriginPacer::SaysSomething(const Entry& entry, SteadyTime now) const {
          entry.failures_in_a_row > 0 || HoldOf(entry, now).first != Hold::kNone;
 }
 
+/// Of origins that nothing else is known of: so many are not mirrors of one another.
+void OriginPacer::ForgetSpeeds(SteadyTime now) {
+  std::erase_if(entries_, [&](auto& known) { return !SaysSomething(known.second, now); });
+}
+
 void OriginPacer::ForgetIdle(SteadyTime now) {
   // What was learned so long ago is learned again soon enough.
   const Duration old = 10 * std::max(config_.breaker_pause, config_.max_cool_down);
@@ -343,9 +382,11 @@ void OriginPacer::ForgetIdle(SteadyTime now) {
     Entry& entry = known->second;
     Refill(entry, now);
     const bool busy = entry.transfers > 0 || entry.limits_set || entry.cool_until > now;
-    const bool forget = !busy && (!SaysSomething(entry, now) || now - entry.seen_at > old);
+    const bool says = SaysSomething(entry, now) || entry.bytes_per_sec > 0;
+    const bool forget = !busy && (!says || now - entry.seen_at > old);
     known = forget ? entries_.erase(known) : std::next(known);
   }
+  if (entries_.size() >= kRemembered) ForgetSpeeds(now);
   // Those that say something are kept however many they are; looking for others stays cheap.
   forget_at_ = std::max(kRemembered, 2 * entries_.size());
 }

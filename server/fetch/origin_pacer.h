@@ -50,6 +50,8 @@ enum class Hold {
   kRetries,      ///< For retries alone: the retry budget is spent.
 };
 const char* HoldName(Hold hold);  ///< "COOL_DOWN"
+/// Nothing begins, however little is at work: paused, cooling down, circuit open.
+bool IsOnHold(Hold hold);
 
 /// How a transfer with an origin went, as far as this says something of the origin.
 struct OriginOutcome {
@@ -72,6 +74,7 @@ struct OriginOutcome {
 ///   more than once for those that were at work then; each `limit` good answers raise it by one.
 /// * Circuit breaker: open after `breaker_failures` in a row; then one probe at a time.
 /// * Retry budget: see PacerConfig::retry_percent.
+/// * Speed: of bodies of 1 MiB and more, an average in which each new one counts for three tenths.
 class OriginPacer {
  public:
   /// A transfer at work with an origin. Move-only; ends as kUnknown unless told otherwise.
@@ -84,6 +87,8 @@ class OriginPacer {
     void End(const OriginOutcome& outcome);
     /// A good head has come: the origin works, however long the body takes.
     void Answered();
+    /// So much of a body came in this time, redirects followed: large ones are the origin's speed.
+    void Received(std::uint64_t bytes, Duration took);
     const Origin& origin() const { return origin_; }
 
    private:
@@ -110,6 +115,7 @@ class OriginPacer {
     std::optional<Duration> held_for;  ///< From now on; absent when no time ends it.
     std::uint64_t pushbacks = 0, cool_downs = 0, circuit_openings = 0;
     int failures_in_a_row = 0;
+    std::optional<double> bytes_per_sec;  ///< Of its large bodies lately.
   };
 
   struct Totals {
@@ -131,12 +137,15 @@ class OriginPacer {
   SteadyTime TakeBytes(const Origin& origin, std::uint64_t bytes, SteadyTime now);
   /// What would hold the next transfer back.
   OriginState StateOf(const Origin& origin);
+  /// The origins that IsOnHold() is true of, in their order.
+  std::vector<Origin> OnHold();
   /// When time lets an origin go on that is on hold now; absent when none waits for time.
   std::optional<SteadyTime> NextChange();
 
   /// Takes the place of what the configuration says, until the process ends.
   void SetLimits(const Origin& origin, OriginLimits limits);
-  /// Those with transfers at work, limits set by SetLimits or learned, failures or a hold, by name.
+  /// Those with transfers at work, limits set by SetLimits or learned, a speed, failures or a hold,
+  /// by name.
   std::vector<OriginState> List();
   Totals Read();
 
@@ -158,7 +167,8 @@ class OriginPacer {
     double tokens = 0;      ///< Of requests_per_sec.
     SteadyTime tokens_at{};
     std::uint64_t pushbacks = 0, cool_downs = 0, circuit_openings = 0;
-    SteadyTime seen_at{};  ///< When something was last begun or learned.
+    double bytes_per_sec = 0;  ///< Of large bodies, smoothed; 0 = not known.
+    SteadyTime seen_at{};      ///< When something was last begun or learned.
   };
 
   // All of these hold mutex_.
@@ -176,8 +186,10 @@ class OriginPacer {
   void Fail(Entry& entry, bool probe, SteadyTime now);
   bool SaysSomething(const Entry& entry, SteadyTime now) const;
   void ForgetIdle(SteadyTime now);
+  void ForgetSpeeds(SteadyTime now);
   void Finish(const Turn& turn, const OriginOutcome& outcome);
   void NoteAnswer(Turn& turn);
+  void NoteBody(const Origin& origin, std::uint64_t bytes, Duration took);
 
   const Clock& clock_;
   const PacerConfig config_;

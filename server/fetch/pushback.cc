@@ -132,6 +132,8 @@ bool GoesItsOwnWay(const jobs::FetchSpec& spec) {
 void EndTurn(OriginPacer& pacer, OriginPacer::Turn& turn, const AttemptFacts& facts,
              const absl::Status& status, bool callers_own_way) {
   OriginOutcome outcome = OutcomeOf(facts, status);
+  // Where a limit of ours was kept, it is that which was measured.
+  if (facts.rate_wait == Duration::zero()) turn.Received(facts.received_bytes, facts.body_took);
   if (callers_own_way && outcome.kind == OriginOutcome::Kind::kFailed && facts.http_status == 0) {
     outcome.kind = OriginOutcome::Kind::kUnknown;
   }

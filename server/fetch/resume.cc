@@ -79,8 +79,9 @@ Judged JudgePartial(const http::Response& response, const Asked& asked) {
       (!missing->last || *content->range->last <= *missing->last) &&
       response.content_length.value_or(*content->range->size()) == *content->range->size();
   const auto total = fits ? TotalOf(*content, asked) : std::nullopt;
-  const bool usable =
-      total && total == asked.total_bytes.value_or(*total) && SameBody(headers, asked.validator);
+  const bool proven = !asked.other_url || (content && content->complete_length);
+  const bool usable = proven && total && total == asked.total_bytes.value_or(*total) &&
+                      SameBody(headers, asked.validator);
   if (usable) return {.answer = Answer::kBody, .total_bytes = total};
   if (asked.offset > 0) return {.answer = Answer::kAskAgain};
   return Malformed("the origin answered 206 with another part than was asked for");
@@ -163,6 +164,7 @@ void Asked::StartOver() {
   validator = Validator();
   total_bytes.reset();
   source = Source();
+  other_url = false;
 }
 
 std::uint64_t UsableOf(std::uint64_t kept, const std::optional<ByteRange>& range) {

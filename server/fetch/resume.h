@@ -47,6 +47,7 @@ struct Asked {
   Validator validator;
   std::optional<std::uint64_t> total_bytes;  ///< As the earlier attempt learned it.
   Source source;                             ///< Where what is here came from.
+  bool other_url = false;                    ///< It came from a mirror: the length must be proven.
   std::optional<ByteRange> range;            ///< Of the body; absent = all of it.
   bool conditional = false;                  ///< The request has conditions: 304 answers it.
 

@@ -4,6 +4,7 @@
 
 #include "base/strings.h"
 #include "fetch/attempt_log.h"
+#include "fetch/mirrors.h"
 #include "fetch/pushback.h"
 #include "fetch/request.h"
 #include "fetch/shown.h"
@@ -64,21 +65,27 @@ Task<absl::Status> StreamRun::AllAttempts() {
     // A cancelled caller is no failed attempt: this throws then.
     co_await asio::post(asio::use_awaitable);
     const std::optional<Duration> delay = Decide(number, status);
-    if (!delay) co_return status;
+    if (!delay) co_return EndOf(status);
     co_await deps_.transfer.clock.SleepFor(*delay);
   }
+}
+
+// Of one that no url answered, what all of them said.
+absl::Status StreamRun::EndOf(const absl::Status& status) const {
+  const bool of_urls =
+      !status.ok() && asked_ && !head_given_ && failed_ && facts_.phase != Phase::kSink;
+  return of_urls ? FinalError(spec_, urls_, *failed_) : status;
 }
 
 Task<absl::Status> StreamRun::OneAttempt(int number) {
   Clock& clock = deps_.transfer.clock;
   facts_ = AttemptFacts();
+  asked_ = false;
   frame_ = {number, clock.WallNow(), {}, {}};
   const SteadyTime began = clock.Now();
-  // Once a head is given, the body is that origin's: another's may differ where nobody looks.
-  if (!head_given_) url_index_ = static_cast<std::size_t>(number - 1) % spec_.urls.size();
-  CO_ASSIGN_OR_RETURN(url_, Url::Parse(spec_.urls[url_index_], deps_.transfer.config.url));
   const absl::StatusOr<Permit> permit = co_await WaitForTurn();
   CO_RETURN_IF_ERROR(permit.status());
+  asked_ = true;
   deps_.counters.attempts.fetch_add(1, std::memory_order_relaxed);
 
   Transfer transfer(deps_.transfer, spec_, *url_, *this, verifier_, progress_, facts_,
@@ -102,11 +109,23 @@ Task<absl::Status> StreamRun::OneAttempt(int number) {
   co_return status;
 }
 
+// Once a head is given, the body is that origin's: another's may differ where nobody looks.
+absl::Status StreamRun::ChooseUrl() {
+  const UrlOptions& options = deps_.transfer.config.url;
+  if (!head_given_) {
+    const auto facts = FactsOf(spec_, urls_, deps_.transfer.pacer, options, failed_);
+    urls_.next = fetch::ChooseUrl(facts, failed_ ? *failed_ + 1 : 0, spec_.expected_size);
+  }
+  ASSIGN_OR_RETURN(url_, Url::Parse(spec_.urls[urls_.next], options));
+  return absl::OkStatus();
+}
+
 // A permit is never held while an origin is waited for, and an origin may be put on hold while a
 // permit is.
 Task<absl::StatusOr<Permit>> StreamRun::WaitForTurn() {
   Clock& clock = deps_.transfer.clock;
   while (true) {
+    CO_RETURN_IF_ERROR(ChooseUrl());
     CO_RETURN_IF_ERROR(co_await WaitForOrigin());
     const SteadyTime from = clock.Now();
     CO_ASSIGN_OR_RETURN(Permit permit,
@@ -155,6 +174,17 @@ absl::Status StreamRun::CheckResumable() const {
   return BodyChanged("the origin gave no strong ETag or Last-Modified to resume with");
 }
 
+// What is final for this URL is not so for the caller while another is left.
+void StreamRun::LearnOfUrl(Failure& failure) {
+  failed_ = urls_.next;
+  NoteFailure(urls_, *failed_, failure.status, !failure.retryable);
+  failure.retryable = AnyLeft(spec_, urls_);
+  const auto facts =
+      FactsOf(spec_, urls_, deps_.transfer.pacer, deps_.transfer.config.url, failed_);
+  const std::size_t next = fetch::ChooseUrl(facts, *failed_ + 1, spec_.expected_size);
+  if (next != *failed_) failure.retry_after.reset();  // The wish of this origin, not of that one.
+}
+
 // Also leaves the attempt's record. nullopt: the status is final, OK included.
 std::optional<Duration> StreamRun::Decide(int number, const absl::Status& status) {
   jobs::AttemptRecord record = MakeRecord(
@@ -170,10 +200,9 @@ std::optional<Duration> StreamRun::Decide(int number, const absl::Status& status
     const bool given_away = facts_.phase == Phase::kSink ||
                             (head_given_ && facts_.phase == Phase::kVerify) ||
                             (spec_.decode && position_ > 0);
-    // Another mirror may well have what this one has not.
-    const bool mirror_left = !head_given_ && number < static_cast<int>(spec_.urls.size());
-    const bool retryable = (facts_.retryable || mirror_left) && !given_away;
-    const Failure failure{status, facts_.phase, facts_.http_status, facts_.retry_after, retryable};
+    Failure failure{status, facts_.phase, facts_.http_status, facts_.retry_after,
+                    facts_.retryable && !given_away};
+    if (asked_ && !head_given_ && !given_away) LearnOfUrl(failure);
     delay = RetryPolicy(retry_).Next(failure, number, deps_.transfer.clock.Now(), deadline_,
                                      deps_.uniform);
     record.decision = delay ? RetrySentence(failure, *delay, number, retry_.max_attempts)

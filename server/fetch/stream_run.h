@@ -38,6 +38,9 @@ class StreamRun final : private Target {
 
   Task<absl::Status> AllAttempts();
   Task<absl::Status> OneAttempt(int number);
+  absl::Status EndOf(const absl::Status& status) const;
+  absl::Status ChooseUrl();
+  void LearnOfUrl(Failure& failure);
   Task<absl::StatusOr<Permit>> WaitForTurn();
   Task<absl::Status> WaitForOrigin();
   bool AllDelivered() const;
@@ -58,8 +61,10 @@ class StreamRun final : private Target {
   AttemptFacts facts_;
   AttemptFrame frame_;
   OriginPacer::Turn* turn_ = nullptr;  ///< Of the attempt that runs: gone when it is.
-  std::size_t url_index_ = 0;          ///< Of spec_.urls: the one in use.
-  std::optional<Url> url_;             ///< That one.
+  jobs::UrlMemory urls_;               ///< `next` is the one in use.
+  std::optional<std::size_t> failed_;  ///< The one that the last attempt asked.
+  std::optional<Url> url_;             ///< The one in use.
+  bool asked_ = false;                 ///< The attempt got as far as asking.
   bool head_given_ = false;
   std::uint64_t position_;  ///< Of the next byte for the receiver.
   Validator validator_;

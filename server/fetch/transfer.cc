@@ -208,7 +208,8 @@ Task<absl::Status> Transfer::FetchAll(Asked asked) {
   progress_.Begin(asked.offset, judged.total_bytes, deps_.clock.Now());
   Declare(response->head.status, response->head.headers);
   facts_.not_modified = judged.answer == Answer::kNotModified;
-  Validator validator = asked.offset > 0 ? asked.validator : ValidatorOf(response->head.headers);
+  Validator validator = asked.validator;
+  if (validator.empty()) validator = ValidatorOf(response->head.headers);
   // The validator is that of the encoded body: with it nobody can go on in the decoded one.
   if (spec_.decode) validator = Validator();
   absl::Status begun;
@@ -223,7 +224,10 @@ Task<absl::Status> Transfer::FetchAll(Asked asked) {
   const bool no_body = facts_.not_modified || judged.answer == Answer::kComplete ||
                        spec_.method == jobs::Method::kHead;
   if (no_body) co_return absl::OkStatus();
-  CO_RETURN_IF_ERROR(co_await Pump(*response->body, asked.offset, judged.total_bytes));
+  const SteadyTime from = deps_.clock.Now();
+  const absl::Status pumped = co_await Pump(*response->body, asked.offset, judged.total_bytes);
+  facts_.body_took = deps_.clock.Now() - from;
+  CO_RETURN_IF_ERROR(pumped);
   Declare(response->head.status, response->body->Trailers());
   co_return absl::OkStatus();
 }

@@ -39,6 +39,7 @@ struct AttemptFacts {
   Duration rate_wait{};  ///< For the limits on bytes a second.
   std::uint64_t resumed_from_bytes = 0;
   std::uint64_t received_bytes = 0;
+  Duration body_took{};  ///< Until it ended, waits for the target included.
   bool restarted = false;
   bool not_modified = false;  ///< A condition did not hold: there is no body.
   /// Where it is, or where it failed. kPoolWait: see the last hop.

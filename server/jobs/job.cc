@@ -1,6 +1,5 @@
 #include "jobs/job.h"
 
-#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -30,13 +29,13 @@ bool IsTenantName(std::string_view name) {
              name, [&](char c) { return alphanumeric(c) || c == '.' || c == '_' || c == '-'; });
 }
 
-std::string OriginOfAttempt(const FetchSpec& spec, int number) {
-  if (spec.urls.empty()) return std::string();
-  const auto turn = static_cast<std::size_t>(std::max(number, 1) - 1);
-  const auto url =
-      Url::Parse(spec.urls[turn % spec.urls.size()], UrlOptions{.ipv4_forms = Ipv4Forms::kWhatwg});
+std::string OriginOfUrl(const FetchSpec& spec, std::size_t index) {
+  if (index >= spec.urls.size()) return std::string();
+  const auto url = Url::Parse(spec.urls[index], UrlOptions{.ipv4_forms = Ipv4Forms::kWhatwg});
   return url.ok() ? url->origin().ToString() : std::string();
 }
+
+std::string OriginOfNext(const Job& job) { return OriginOfUrl(job.spec, job.urls.next); }
 
 const char* StateName(State state) {
   for (const auto& [value, name] : kStateNames) {

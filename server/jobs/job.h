@@ -45,8 +45,7 @@ enum class Method { kGet, kHead };
 
 /// What to fetch and what it must be. Validated at the edge (fetch/validate.h) before it gets here.
 struct FetchSpec {
-  std::vector<std::string>
-      urls;  ///< First = primary; an attempt that fails goes on to the next, round.
+  std::vector<std::string> urls;  ///< First = primary, the others are its mirrors: see UrlMemory.
   Method method = Method::kGet;
   std::vector<RequestHeader> headers;
   Credentials credentials;
@@ -71,9 +70,21 @@ inline constexpr char kDefaultTenant[] = "default";
 /// 1 to 63 of a-z, 0-9, '.', '_' and '-', a letter or a digit first.
 bool IsTenantName(std::string_view name);
 
-/// "https://host:port" of the URL that attempt `number` (from 1) asks, the primary or a mirror;
-/// empty when it cannot be read.
-std::string OriginOfAttempt(const FetchSpec& spec, int number);
+/// "https://host:port" of spec.urls[index]; empty when there is none or it cannot be read.
+std::string OriginOfUrl(const FetchSpec& spec, std::size_t index);
+
+/// What a job has learned of one of its urls.
+struct UrlNote {
+  absl::Status error;    ///< Of the last attempt there that failed; OK = none did.
+  bool refused = false;  ///< For good, of this job: 404, 403, another body than expected.
+  friend bool operator==(const UrlNote&, const UrlNote&) = default;
+};
+/// Which of its urls a job asks next, and what it knows of them: fetch/mirrors.h chooses.
+struct UrlMemory {
+  std::size_t next = 0;        ///< In spec.urls.
+  std::vector<UrlNote> notes;  ///< By url; of those behind its end nothing is known.
+  friend bool operator==(const UrlMemory&, const UrlMemory&) = default;
+};
 
 enum class Overwrite { kAlways, kNever, kIfDifferent };
 
@@ -100,6 +111,7 @@ struct Checkpoint {
   std::optional<std::uint64_t> total_bytes;
   std::string source;        ///< What answered, after redirects: scheme, host, port and path.
   std::string source_query;  ///< SHA-256 of its query, which may be a credential; empty = none.
+  bool mixed = false;        ///< They came from several of the urls: their digest alone vouches.
   std::string digest_state;  ///< Of the `bytes` (Digester::Save); empty = to be computed anew.
   friend bool operator==(const Checkpoint&, const Checkpoint&) = default;
 };
@@ -182,9 +194,13 @@ struct Job {
   State state = State::kQueued;
   int attempt = 0;         ///< Attempts begun and not interrupted.
   std::int64_t fence = 0;  ///< Grows with each claim; a worker with an older one is refused.
+  UrlMemory urls;
   Checkpoint checkpoint;
   absl::Status error;  ///< Of the last attempt while WAITING, of the job when FAILED or CANCELLED.
   std::optional<Result> result;
 };
+
+/// Of the URL that its next attempt asks, or its current one.
+std::string OriginOfNext(const Job& job);
 
 }  // namespace fetchd::jobs

@@ -52,6 +52,7 @@ class Applier {
   absl::Status operator()(const AttemptFailed& change) {
     RETURN_IF_ERROR(CheckHeld());
     job_.checkpoint = change.checkpoint;
+    job_.urls = change.urls;
     job_.error = change.record.status;
     job_.ready_at = change.retry_at;
     return MoveTo(State::kWaiting);
@@ -60,6 +61,7 @@ class Applier {
   absl::Status operator()(const PutOff& change) {
     RETURN_IF_ERROR(CheckHeld());
     job_.checkpoint = change.checkpoint;
+    job_.urls = change.urls;
     job_.error = change.record.status;
     job_.ready_at = change.retry_at;
     job_.attempt -= 1;
@@ -88,7 +90,7 @@ class Applier {
 
   absl::Status operator()(const GaveUp& change) {
     RETURN_IF_ERROR(CheckHeld());
-    job_.error = change.record.status;
+    job_.error = change.error.ok() ? change.record.status : change.error;
     return End(State::kFailed);
   }
 
@@ -129,6 +131,7 @@ class Applier {
     job_.retried_at = now_;
     job_.ready_at = now_;
     job_.attempt = 0;
+    job_.urls = UrlMemory();
     job_.error = absl::OkStatus();
     job_.started_at.reset();
     job_.finished_at.reset();
@@ -145,6 +148,12 @@ class Applier {
     if (job_.deadline_at > now_) return NotAdmitted(job_, "expired", " before its deadline");
     job_.error = ExpiredError(job_, now_);
     return End(State::kFailed);
+  }
+
+  absl::Status operator()(const UrlChosen& change) {
+    if (!IsClaimable(job_.state)) return NotAdmitted(job_, "sent elsewhere", ": it does not wait");
+    job_.urls.next = change.index;
+    return MoveTo(job_.state);
   }
 
  private:
@@ -204,7 +213,8 @@ absl::Status Apply(const Change& change, WallTime now, Job& job) {
 
 bool MovesState(const Change& change) {
   return !std::holds_alternative<CheckpointTaken>(change) &&
-         !std::holds_alternative<AttemptCancelled>(change);
+         !std::holds_alternative<AttemptCancelled>(change) &&
+         !std::holds_alternative<UrlChosen>(change);
 }
 
 const AttemptRecord* RecordOf(const Change& change) { return std::visit(RecordFinder(), change); }

@@ -17,12 +17,14 @@ struct AttemptFailed {
   AttemptRecord record;
   WallTime retry_at;
   Checkpoint checkpoint;
+  UrlMemory urls = {};
 };  ///< RUNNING -> WAITING.
 /// The origin asked for time. RUNNING -> WAITING; attempt - 1: none is consumed.
 struct PutOff {
   AttemptRecord record;
   WallTime retry_at;
   Checkpoint checkpoint;
+  UrlMemory urls = {};
 };
 struct Interrupted {
   AttemptRecord record;
@@ -37,9 +39,11 @@ struct Succeeded {
   AttemptRecord record;
   Result result;
 };  ///< RUNNING -> SUCCEEDED.
+/// RUNNING -> FAILED with `error`, or with the record's status when that is OK.
 struct GaveUp {
   AttemptRecord record;
-};  ///< RUNNING -> FAILED with the record's status.
+  absl::Status error = {};
+};
 /// After CancelRequested ended the claim: CANCELLED stays, or QUEUED when the job was retried
 /// since. Only the record is kept. Any other state is ABORTED.
 struct AttemptCancelled {
@@ -53,17 +57,22 @@ struct PauseRequested {};
 /// PAUSED -> QUEUED, ready at once but for its start time; the deadline moves on by the pause. Live
 /// otherwise: stays.
 struct ResumeRequested {};
-struct RetryRequested {
-};  ///< FAILED, CANCELLED -> QUEUED; attempt = 0, checkpoint kept, deadline renewed by its length.
+/// FAILED, CANCELLED -> QUEUED; attempt = 0, checkpoint kept, deadline renewed by its length. What
+/// it knows of its urls is forgotten.
+struct RetryRequested {};
 // By the process.
 struct Recovered {};  ///< RUNNING -> INTERRUPTED; attempt - 1: the process that ran it is gone.
 /// QUEUED, WAITING, INTERRUPTED -> FAILED with DEADLINE_EXCEEDED, reason JOB_DEADLINE {waited_for}:
 /// the deadline passed while nothing ran. Not before the deadline. No attempt is consumed.
 struct Expired {};
+/// QUEUED, WAITING, INTERRUPTED stays: its next attempt asks another of its urls.
+struct UrlChosen {
+  std::size_t index = 0;
+};
 
 using Change = std::variant<Claimed, CheckpointTaken, AttemptFailed, PutOff, Interrupted, Paused,
                             Succeeded, GaveUp, AttemptCancelled, CancelRequested, PauseRequested,
-                            ResumeRequested, RetryRequested, Recovered, Expired>;
+                            ResumeRequested, RetryRequested, Recovered, Expired, UrlChosen>;
 
 /// Changes `job`, or leaves it as it was and returns FAILED_PRECONDITION (the state does not admit
 /// the change; says both). A worker's change on a job that is no longer RUNNING is ABORTED: it lost

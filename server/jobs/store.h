@@ -28,9 +28,9 @@ struct Room {
   int jobs = 0;
   int retries = 0;  ///< Of these: jobs that have had an attempt.
 };
-/// By the origin that a job's next attempt asks, "https://host:port"; empty for URLs that nobody
-/// can read. Called inside the store's transaction, from any thread: it must not block. Null = no
-/// limit.
+/// By the origin that a job's next attempt asks (OriginOfNext), "https://host:port"; empty for URLs
+/// that nobody can read. Called inside the store's transaction, from any thread: it must not block.
+/// Null = no limit.
 using RoomOf = std::function<Room(const std::string& origin)>;
 
 /// How many jobs a tenant may be given now, and how often its turn comes beside those of others.
@@ -44,6 +44,15 @@ using ShareOf = std::function<Share(const std::string& tenant)>;
 struct Rooms {
   RoomOf of_origin = nullptr;
   ShareOf of_tenant = nullptr;
+};
+
+/// Which of its urls a waiting job should ask next; nullopt: as it is. Called as RoomOf is.
+using UrlChoice = std::function<std::optional<std::size_t>(const Job&)>;
+
+/// How far ChooseUrls() came.
+struct UrlsChosen {
+  int looked_at = 0, changed = 0;
+  std::string last;  ///< The id of the last job that was looked at; empty: all have been.
 };
 
 struct CreateOutcome {
@@ -121,6 +130,11 @@ class Store : public BatchStore {
   /// When the next job becomes ready whose origin and tenant have room, or another one before that;
   /// now or earlier when one is ready; nullopt when there is none.
   virtual Task<absl::StatusOr<std::optional<WallTime>>> NextReadyAt(Rooms rooms) = 0;
+  /// Looks at up to `limit` jobs with several urls that wait to ask `origin`, by id, behind `after`
+  /// (empty = from the first), and applies UrlChosen where `choice` says so. Costs by job looked
+  /// at, however many wait.
+  virtual Task<absl::StatusOr<UrlsChosen>> ChooseUrls(std::string origin, std::string after,
+                                                      int limit, UrlChoice choice) = 0;
   /// Applies Expired to up to `limit` jobs that wait and whose deadline has passed, the earliest
   /// first; returns them.
   virtual Task<absl::StatusOr<std::vector<Job>>> Expire(int limit) = 0;

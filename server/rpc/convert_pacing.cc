@@ -84,6 +84,9 @@ v1::OriginState ToProto(const fetch::OriginPacer::OriginState& state) {
   out.set_cool_downs(state.cool_downs);
   out.set_circuit_openings(state.circuit_openings);
   out.set_failures_in_a_row(state.failures_in_a_row);
+  if (state.bytes_per_sec) {
+    out.set_body_bytes_per_sec(static_cast<std::uint64_t>(*state.bytes_per_sec));
+  }
   return out;
 }
 

@@ -160,6 +160,24 @@ absl::StatusOr<std::vector<jobs::Claim>> ClaimJobs(Transaction& transaction, int
   return claims;
 }
 
+absl::StatusOr<jobs::UrlsChosen> ChooseUrls(Transaction& transaction, const std::string& origin,
+                                            const std::string& after, int limit, WallTime now,
+                                            const jobs::UrlChoice& choice) {
+  ASSIGN_OR_RETURN(const std::vector<std::string> ids,
+                   transaction.jobs.Mirrored(origin, after, limit));
+  ASSIGN_OR_RETURN(std::vector<StoredJob> rows, transaction.jobs.Rows(ids));
+  jobs::UrlsChosen chosen{.looked_at = static_cast<int>(ids.size())};
+  for (StoredJob& row : rows) {
+    if (!row.job.ok()) continue;  // It fails when it is claimed.
+    const std::optional<std::size_t> index = choice(*row.job);
+    if (!index || *index == row.job->urls.next) continue;
+    RETURN_IF_ERROR(ApplyAndSave(transaction, jobs::UrlChosen{*index}, now, *row.job));
+    chosen.changed += 1;
+  }
+  if (static_cast<int>(ids.size()) == limit) chosen.last = ids.back();
+  return chosen;
+}
+
 absl::StatusOr<std::vector<Job>> ExpireJobs(Transaction& transaction, int limit, WallTime now) {
   ASSIGN_OR_RETURN(std::vector<StoredJob> due, transaction.jobs.PastDeadline(now, limit));
   return ApplyToAll(transaction, jobs::Expired(), now, std::move(due));

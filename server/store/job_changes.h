@@ -31,6 +31,9 @@ absl::StatusOr<std::vector<jobs::Job>> ChangeJobs(Transaction& transaction,
 absl::StatusOr<std::vector<jobs::Claim>> ClaimJobs(Transaction& transaction, int limit,
                                                    WallTime now, const jobs::Rooms& rooms,
                                                    ClaimOrder& order);
+absl::StatusOr<jobs::UrlsChosen> ChooseUrls(Transaction& transaction, const std::string& origin,
+                                            const std::string& after, int limit, WallTime now,
+                                            const jobs::UrlChoice& choice);
 absl::StatusOr<std::vector<jobs::Job>> ExpireJobs(Transaction& transaction, int limit,
                                                   WallTime now);
 absl::StatusOr<std::uint64_t> RecoverJobs(Transaction& transaction, WallTime now);

@@ -40,6 +40,7 @@ enum Column {
   kTenant,
   kBatch,
   kBatchEntry,
+  kUrlMemory,
 };
 
 constexpr char kJobById[] = "SELECT " FETCHD_STORE_JOB_COLUMNS " FROM jobs AS j WHERE j.id = ?1";
@@ -85,6 +86,7 @@ void ReadPlainColumns(const Query& row, int first, Job& job) {
 }
 
 absl::Status ReadOutcome(const Query& row, int first, Job& job) {
+  ASSIGN_OR_RETURN(job.urls, DecodeUrlMemory(row.Text(first + kUrlMemory)));
   ASSIGN_OR_RETURN(job.checkpoint, DecodeCheckpoint(row.Text(first + kCheckpoint)));
   RETURN_IF_ERROR(DecodeStatus(row.Text(first + kError), job.error));
   if (row.IsNull(first + kResult)) return absl::OkStatus();
@@ -190,6 +192,17 @@ absl::StatusOr<std::optional<WallTime>> JobTable::NextDeadlineAt() {
   Query query(db_, kFirstDeadlineAt);
   ASSIGN_OR_RETURN(const bool found, query.Step());
   return found ? std::optional(query.Time(0)) : std::nullopt;
+}
+
+absl::StatusOr<std::vector<std::string>> JobTable::Mirrored(const std::string& lane,
+                                                            const std::string& after, int limit) {
+  Query query(db_, kMirroredJobs, lane, after, limit);
+  std::vector<std::string> ids;
+  while (true) {
+    ASSIGN_OR_RETURN(const bool found, query.Step());
+    if (!found) return ids;
+    ids.push_back(query.Text(0));
+  }
 }
 
 absl::StatusOr<std::vector<StoredJob>> JobTable::In(State state) {

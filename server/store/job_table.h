@@ -17,7 +17,8 @@ namespace fetchd::store {
   "j.id, j.state, j.priority, j.ready_at, j.created_at, j.updated_at, j.deadline_at, " \
   "j.retried_at, j.started_at, j.finished_at, j.attempt, j.fence, j.destination, "     \
   "j.destination_template, j.overwrite, j.request_id, j.labels, j.spec, j.sealed, "    \
-  "j.checkpoint, j.error, j.result, j.not_before_at, j.tenant, j.batch, j.batch_entry"
+  "j.checkpoint, j.error, j.result, j.not_before_at, j.tenant, j.batch, j.batch_entry, " \
+  "j.url_memory"
 
 /// The condition of the indexes jobs_ready and jobs_deadline, word for word.
 #define FETCHD_STORE_CLAIMABLE "state IN ('QUEUED', 'WAITING', 'INTERRUPTED')"
@@ -31,6 +32,13 @@ inline constexpr char kExpiredJobs[] =
 inline constexpr char kFirstDeadlineAt[] =
     "SELECT deadline_at FROM jobs INDEXED BY jobs_deadline"
     " WHERE " FETCHD_STORE_CLAIMABLE " ORDER BY deadline_at LIMIT 1";
+
+/// Claimable jobs with several urls in the lane ?1 behind the id ?2, at most ?3. Index entries
+/// alone.
+inline constexpr char kMirroredJobs[] =
+    "SELECT id FROM jobs INDEXED BY jobs_mirrored"
+    " WHERE mirrored = 1 AND " FETCHD_STORE_CLAIMABLE
+    " AND lane = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
 
 /// A row of jobs, and the job in it; or why there is none to be had: the row is damaged.
 struct StoredJob {
@@ -64,6 +72,9 @@ class JobTable {
   absl::StatusOr<std::vector<StoredJob>> PastDeadline(WallTime now, int limit);
   absl::StatusOr<std::vector<StoredJob>> In(jobs::State state);
   absl::StatusOr<std::optional<WallTime>> NextDeadlineAt();
+  /// The ids of kMirroredJobs.
+  absl::StatusOr<std::vector<std::string>> Mirrored(const std::string& lane,
+                                                    const std::string& after, int limit);
 
   /// The id of the job with this request id; FINGERPRINT of its content beside it.
   struct Earlier {

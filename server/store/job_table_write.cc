@@ -26,17 +26,18 @@ absl::Status JobTable::Insert(const Job& job, const std::string& fingerprint) {
       " retried_at, started_at, finished_at, attempt, fence, origin, destination,"
       " destination_template, overwrite, request_id, fingerprint, labels, spec, sealed,"
       " key_id, checkpoint, error, result, not_before_at, lane, retry, tenant, batch,"
-      " batch_entry)"
+      " batch_entry, url_memory, mirrored)"
       " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
-      " ?, ?, ?, ?, ?)",
+      " ?, ?, ?, ?, ?, ?, ?)",
       job.id.str(), jobs::StateName(job.state), job.priority, job.ready_at, job.created_at,
       job.updated_at, job.deadline_at, job.retried_at, job.started_at, job.finished_at, job.attempt,
-      job.fence, jobs::OriginOfAttempt(job.spec, 1), job.destination, job.destination_template,
+      job.fence, jobs::OriginOfUrl(job.spec, 0), job.destination, job.destination_template,
       OverwriteName(job.overwrite), NullWhenEmpty(job.request_id), Blob{fingerprint},
       EncodeLabels(job.labels), EncodeSpec(job.spec), sealed_blob, key_id,
       EncodeCheckpoint(job.checkpoint), EncodeStatus(job.error), result, job.not_before_at,
-      jobs::OriginOfAttempt(job.spec, job.attempt + 1), job.attempt > 0 ? 1 : 0, job.tenant,
-      NullWhenEmpty(job.batch.str()), job.batch_entry);
+      jobs::OriginOfNext(job), job.attempt > 0 ? 1 : 0, job.tenant,
+      NullWhenEmpty(job.batch.str()), job.batch_entry, EncodeUrlMemory(job.urls),
+      job.spec.urls.size() > 1 ? 1 : 0);
   RETURN_IF_ERROR(query.Run());
   for (const auto& [key, value] : job.labels) {
     Query label(db_, "INSERT INTO labels (job_id, key, value) VALUES (?, ?, ?)", job.id.str(), key,
@@ -51,11 +52,12 @@ absl::Status JobTable::Save(const Job& job) {
   Query query(db_,
               "UPDATE jobs SET state = ?2, ready_at = ?3, updated_at = ?4, deadline_at = ?5,"
               " retried_at = ?6, started_at = ?7, finished_at = ?8, attempt = ?9, fence = ?10,"
-              " checkpoint = ?11, error = ?12, result = ?13, lane = ?14, retry = ?15 WHERE id = ?1",
+              " checkpoint = ?11, error = ?12, result = ?13, lane = ?14, retry = ?15,"
+              " url_memory = ?16 WHERE id = ?1",
               job.id.str(), jobs::StateName(job.state), job.ready_at, job.updated_at,
               job.deadline_at, job.retried_at, job.started_at, job.finished_at, job.attempt,
               job.fence, EncodeCheckpoint(job.checkpoint), EncodeStatus(job.error), result,
-              jobs::OriginOfAttempt(job.spec, job.attempt + 1), job.attempt > 0 ? 1 : 0);
+              jobs::OriginOfNext(job), job.attempt > 0 ? 1 : 0, EncodeUrlMemory(job.urls));
   return query.Run();
 }
 
@@ -99,7 +101,7 @@ absl::StatusOr<std::int64_t> JobTable::Delete(const Job& job, WallTime at) {
   Query event(db_,
               "INSERT INTO events (job_id, state, at, deleted, origin, created_at, labels, tenant,"
               " batch) VALUES (?, ?, ?, 1, ?, ?, ?, ?, ?)",
-              job.id.str(), jobs::StateName(job.state), at, jobs::OriginOfAttempt(job.spec, 1),
+              job.id.str(), jobs::StateName(job.state), at, jobs::OriginOfUrl(job.spec, 0),
               job.created_at, EncodeLabels(job.labels), job.tenant, NullWhenEmpty(job.batch.str()));
   RETURN_IF_ERROR(event.Run());
   return sqlite3_last_insert_rowid(db_.handle());

@@ -170,6 +170,7 @@ std::string EncodeCheckpoint(const Checkpoint& checkpoint) {
   PutOptional(object, "total_bytes", checkpoint.total_bytes);
   PutText(object, "source", checkpoint.source);
   PutText(object, "source_query", checkpoint.source_query);
+  PutFlag(object, "mixed", checkpoint.mixed);
   PutText(object, "digest_state", Base64Encode(checkpoint.digest_state));
   return json::serialize(object);
 }
@@ -185,9 +186,39 @@ absl::StatusOr<Checkpoint> DecodeCheckpoint(std::string_view text) {
     checkpoint.total_bytes = GetOptional<std::uint64_t>(object, "total_bytes");
     checkpoint.source = GetText(object, "source");
     checkpoint.source_query = GetText(object, "source_query");
+    checkpoint.mixed = GetBool(object, "mixed");
     // Only saves work: one that does not decode is as good as none.
     checkpoint.digest_state = Base64Decode(GetText(object, "digest_state")).value_or("");
     return checkpoint;
+  });
+}
+
+std::string EncodeUrlMemory(const jobs::UrlMemory& memory) {
+  if (memory == jobs::UrlMemory()) return std::string();
+  json::object object;
+  object["next"] = memory.next;
+  json::array& notes = object["notes"].emplace_array();
+  for (const jobs::UrlNote& note : memory.notes) {
+    json::object entry;
+    entry["error"] = StatusToJson(note.error);
+    PutFlag(entry, "refused", note.refused);
+    notes.push_back(std::move(entry));
+  }
+  return json::serialize(object);
+}
+
+absl::StatusOr<jobs::UrlMemory> DecodeUrlMemory(std::string_view text) {
+  if (text.empty()) return jobs::UrlMemory();
+  return Decode("memory of urls", text, [](const json::value& value) {
+    const json::object& object = value.as_object();
+    jobs::UrlMemory memory;
+    memory.next = object.at("next").to_number<std::size_t>();
+    for (const json::value& entry : object.at("notes").as_array()) {
+      const json::object& note = entry.as_object();
+      memory.notes.push_back(
+          {StatusFromJson(note.at("error").as_object()), GetBool(note, "refused")});
+    }
+    return memory;
   });
 }
 

@@ -1,4 +1,5 @@
-// What attempts leave behind, as JSON: checkpoints, results, attempt records and errors.
+// What attempts leave behind, as JSON: checkpoints, what is known of urls, results, attempt records
+// and errors.
 #pragma once
 
 #include <string>
@@ -12,6 +13,10 @@ namespace fetchd::store {
 
 std::string EncodeCheckpoint(const jobs::Checkpoint& checkpoint);
 absl::StatusOr<jobs::Checkpoint> DecodeCheckpoint(std::string_view text);
+
+/// Empty for what is the case with most jobs: nothing is known.
+std::string EncodeUrlMemory(const jobs::UrlMemory& memory);
+absl::StatusOr<jobs::UrlMemory> DecodeUrlMemory(std::string_view text);
 
 std::string EncodeResult(const jobs::Result& result);
 absl::StatusOr<jobs::Result> DecodeResult(std::string_view text);

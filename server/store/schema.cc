@@ -171,9 +171,20 @@ CREATE INDEX jobs_by_error ON jobs (batch, error_kind, id) WHERE error_kind IS N
 ALTER TABLE events ADD COLUMN batch TEXT;
 )sql";
 
+// Which of its urls a job asks next, and a way to the jobs with several of them: a job that waits
+// for one origin may go to another. As far as version 6 tells, each asks its first.
+constexpr char kVersion7[] = R"sql(
+ALTER TABLE jobs ADD COLUMN url_memory TEXT NOT NULL DEFAULT '';
+ALTER TABLE jobs ADD COLUMN mirrored INTEGER NOT NULL DEFAULT 0;
+UPDATE jobs SET lane = origin,
+  mirrored = CASE WHEN json_valid(spec) THEN json_array_length(spec, '$.urls') > 1 ELSE 0 END;
+CREATE INDEX jobs_mirrored ON jobs (lane, id, state, mirrored)
+  WHERE mirrored = 1 AND state IN ('QUEUED', 'WAITING', 'INTERRUPTED');
+)sql";
+
 // kMigrations[n] leads from version n to n + 1. Released ones are never edited.
 constexpr auto kMigrations =
-    std::to_array<const char*>({kVersion1, kVersion2, kVersion3, kVersion4, kVersion5, kVersion6});
+    std::to_array<const char*>({kVersion1, kVersion2, kVersion3, kVersion4, kVersion5, kVersion6, kVersion7});
 
 absl::StatusOr<std::int64_t> ReadNumber(Database& database, const char* sql) {
   Query query(database, sql);

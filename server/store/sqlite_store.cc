@@ -89,6 +89,14 @@ class OpenSqliteStore final : public jobs::Store {
         [now, &rooms](Database& database) { return store::NextReadyAt(database, now, rooms); });
   }
 
+  Task<absl::StatusOr<jobs::UrlsChosen>> ChooseUrls(std::string origin, std::string after,
+                                                    int limit, jobs::UrlChoice choice) override {
+    const WallTime now = clock_.WallNow();
+    co_return co_await writer_.Run([&, limit, now](Transaction& transaction) {
+      return store::ChooseUrls(transaction, origin, after, limit, now, choice);
+    });
+  }
+
   Task<absl::StatusOr<std::vector<Job>>> Expire(int limit) override {
     const WallTime now = clock_.WallNow();
     co_return co_await writer_.Run(

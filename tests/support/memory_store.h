@@ -110,6 +110,26 @@ class MemoryStore final : public jobs::Store {
     co_return next;
   }
 
+  Task<absl::StatusOr<jobs::UrlsChosen>> ChooseUrls(std::string origin, std::string after,
+                                                    int limit, jobs::UrlChoice choice) override {
+    const std::lock_guard lock(mutex_);
+    jobs::UrlsChosen chosen;
+    for (auto& [id, job] : jobs_) {
+      const bool there = IsClaimable(job) && job.spec.urls.size() > 1 && id.str() > after &&
+                         jobs::OriginOfNext(job) == origin;
+      if (!there) continue;
+      const std::optional<std::size_t> index = choice(job);
+      if (index && *index != job.urls.next) {
+        CO_RETURN_IF_ERROR(jobs::Apply(jobs::UrlChosen{*index}, clock_.WallNow(), job));
+        chosen.changed += 1;
+      }
+      if (++chosen.looked_at < limit) continue;
+      chosen.last = id.str();
+      break;
+    }
+    co_return chosen;
+  }
+
   Task<absl::StatusOr<std::vector<jobs::Job>>> Expire(int limit) override {
     std::vector<jobs::Job> expired;
     {
@@ -306,7 +326,7 @@ class MemoryStore final : public jobs::Store {
   /// Takes one place of the room that the job's origin and its tenant have left.
   static bool TakePlace(const jobs::Job& job, const jobs::Rooms& rooms, Taken& taken) {
     constexpr jobs::Room kNoLimit{1 << 30, 1 << 30};
-    const std::string origin = jobs::OriginOfAttempt(job.spec, job.attempt + 1);
+    const std::string origin = jobs::OriginOfNext(job);
     const auto [room, first] = taken.origins.try_emplace(origin, kNoLimit);
     if (first && rooms.of_origin) room->second = rooms.of_origin(origin);
     const auto [share, first_share] = taken.tenants.try_emplace(job.tenant, kNoLimit.jobs);

@@ -412,7 +412,7 @@ TEST_P(StoreConformance, NoOriginIsGivenMoreThanItHasRoomFor) {
 
   const auto claims = Await(store().ClaimReady(100, {room_of}));
   ASSERT_TRUE(claims.ok()) << claims.status();
-  for (const Claim& claim : *claims) ++claimed[OriginOfAttempt(claim.job.spec, 1)];
+  for (const Claim& claim : *claims) ++claimed[OriginOfNext(claim.job)];
   EXPECT_EQ(claimed, (std::map<std::string, int>{{"https://a.test", 2}, {"https://b.test", 3}}));
 }
 
@@ -444,6 +444,7 @@ TEST_P(StoreConformance, ARetryCountsForTheOriginOfItsMirror) {
   const Claim claim = harness_.ClaimOne();
   AttemptFailed change;
   change.retry_at = harness_.clock.WallNow();
+  change.urls.next = 1;
   ASSERT_TRUE(Await(store().Update(claim.job.id, claim.fence, std::move(change))).ok());
   std::vector<std::string> asked;
   const auto room_of = [&asked](const std::string& origin) {
@@ -538,6 +539,78 @@ TEST_P(StoreConformance, AFailedAttemptIsRetriedWhenItsTimeHasCome) {
   EXPECT_EQ(second.job.attempt, 2);
   EXPECT_EQ(second.job.checkpoint, checkpoint);
   EXPECT_EQ(second.fence, 2);
+}
+
+/// Waits to ask a.test, then b.test.
+inline Job Mirrored(StoreHarness& harness) {
+  Job job = harness.NewJob("https://a.test/f");
+  job.spec.urls.push_back("https://b.test/f");
+  return job;
+}
+
+inline RoomOf RoomAt(const std::string& origin) {
+  return [origin](const std::string& asked) { return asked == origin ? Room{9, 9} : Room(); };
+}
+
+TEST_P(StoreConformance, RoomIsAskedOfTheOriginOfTheUrlThatIsNext) {
+  const Job job = harness_.Create(Mirrored(harness_));
+  EXPECT_TRUE(Await(store().ClaimReady(9, {RoomAt("https://b.test")}))->empty());
+  const Claim claim = harness_.ClaimOne();
+  const UrlMemory memory{1, {{WithReason(absl::NotFoundError("404"), {"R", {}}), true}}};
+  const WallTime now = harness_.clock.WallNow();
+
+  ASSERT_TRUE(Await(store().Update(job.id, claim.fence,
+                                   AttemptFailed{Record(1, absl::NotFoundError("404")), now,
+                                                 Checkpoint(), memory}))
+                  .ok());
+
+  EXPECT_EQ(Await(store().Get(job.id))->urls, memory);
+  EXPECT_TRUE(Await(store().ClaimReady(9, {RoomAt("https://a.test")}))->empty());
+  const auto second = Await(store().ClaimReady(9, {RoomAt("https://b.test")}));
+  ASSERT_EQ(second->size(), 1u);
+  EXPECT_EQ((*second)[0].job.urls, memory);
+}
+
+TEST_P(StoreConformance, AJobThatWaitsMayAskAnotherOfItsUrls) {
+  const Job job = harness_.Create(Mirrored(harness_));
+  harness_.Create(harness_.NewJob("https://a.test/alone"));
+  const auto second = [](const Job&) { return std::optional<std::size_t>(1); };
+
+  const auto elsewhere = Await(store().ChooseUrls("https://b.test", "", 10, second));
+  const auto chosen = Await(store().ChooseUrls("https://a.test", "", 10, second));
+
+  EXPECT_EQ(elsewhere->looked_at, 0);
+  EXPECT_EQ(chosen->looked_at, 1) << "one has no mirror";
+  EXPECT_EQ(chosen->changed, 1);
+  EXPECT_EQ(chosen->last, "");
+  EXPECT_EQ(Await(store().Get(job.id))->urls.next, 1u);
+  EXPECT_EQ(Await(store().Get(job.id))->state, State::kQueued);
+  const auto claims = Await(store().ClaimReady(9, {RoomAt("https://b.test")}));
+  ASSERT_EQ(claims->size(), 1u);
+  EXPECT_EQ((*claims)[0].job.id, job.id);
+  EXPECT_EQ(Await(store().ChooseUrls("https://b.test", "", 10, second))->looked_at, 0)
+      << "it does not wait any more";
+}
+
+TEST_P(StoreConformance, UrlsAreChosenPieceByPiece) {
+  std::vector<std::string> ids;
+  for (int i = 0; i < 5; ++i) ids.push_back(harness_.Create(Mirrored(harness_)).id.str());
+  std::ranges::sort(ids);
+  std::vector<std::string> seen;
+  const UrlChoice none = [&seen](const Job& job) -> std::optional<std::size_t> {
+    seen.push_back(job.id.str());
+    return std::nullopt;
+  };
+
+  std::string after;
+  do {
+    const auto chosen = Await(store().ChooseUrls("https://a.test", after, 2, none));
+    ASSERT_TRUE(chosen.ok()) << chosen.status();
+    EXPECT_EQ(chosen->changed, 0);
+    after = chosen->last;
+  } while (!after.empty());
+
+  EXPECT_EQ(seen, ids);
 }
 
 TEST_P(StoreConformance, ACancelledJobAbortsItsWorker) {

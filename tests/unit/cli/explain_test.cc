@@ -114,6 +114,7 @@ class OriginsTest : public CliTest {
     state.set_hold(v1::OriginState::HOLD_COOL_DOWN);
     state.mutable_held_for()->set_seconds(30);
     state.set_pushbacks(7);
+    state.set_body_bytes_per_sec(3 << 20);
     admin_.origins.push_back(state);
     state.Clear();
     state.set_origin("https://b.example");
@@ -129,6 +130,7 @@ TEST_F(OriginsTest, ListsWhatHoldsThem) {
   EXPECT_THAT(out_.str(), HasSubstr("4 (bears 2)"));
   EXPECT_THAT(out_.str(), HasSubstr("0.5/s"));
   EXPECT_THAT(out_.str(), HasSubstr("COOL_DOWN 30"));
+  EXPECT_THAT(out_.str(), HasSubstr("3.0 MiB/s"));
   EXPECT_THAT(out_.str(), HasSubstr("https://b.example"));
 }
 

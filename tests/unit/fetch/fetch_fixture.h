@@ -164,7 +164,7 @@ class FetchTest : public ::testing::Test {
     EXPECT_EQ(claims.size(), 1u);
     Permit permit = transfers_.TryAcquire(1);
     const jobs::Job& job = claims.at(0).job;
-    const Url url = *Url::Parse(job.spec.urls[0]);
+    const Url url = *Url::Parse(jobs::OriginOfNext(job));
     OriginPacer::Turn turn = pacer_.Begin(url.origin(), job.attempt > 1);
     JobRun run(RunDeps(), std::move(claims.at(0)), std::move(permit), std::move(turn), {});
     Await(run.Run()).IgnoreError();  // What counts is what the store says.

@@ -58,6 +58,7 @@ enum class ChangeKind {
   kRetryRequested,
   kRecovered,
   kExpired,
+  kUrlChosen,
 };
 
 Change MakeChange(ChangeKind kind) {
@@ -92,6 +93,8 @@ Change MakeChange(ChangeKind kind) {
       return Recovered();
     case ChangeKind::kExpired:
       return Expired();
+    case ChangeKind::kUrlChosen:
+      return UrlChosen{1};
   }
   return Claimed();
 }
@@ -150,7 +153,8 @@ INSTANTIATE_TEST_SUITE_P(
                       Row{"ResumeRequested", ChangeKind::kResumeRequested, "QRWI---Q"},
                       Row{"RetryRequested", ChangeKind::kRetryRequested, "-----QQ-"},
                       Row{"Recovered", ChangeKind::kRecovered, "-I------"},
-                      Row{"Expired", ChangeKind::kExpired, "F-FF----"}),
+                      Row{"Expired", ChangeKind::kExpired, "F-FF----"},
+                      Row{"UrlChosen", ChangeKind::kUrlChosen, "Q-WI----"}),
     [](const auto& info) { return info.param.name; });
 
 TEST(StateMachineEffectsTest, ClaimCountsAnAttemptAndGrowsTheFence) {

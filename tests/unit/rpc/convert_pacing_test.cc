@@ -51,7 +51,8 @@ TEST(ConvertPacingTest, AStateIsShownWhole) {
                                               .pushbacks = 2,
                                               .cool_downs = 3,
                                               .circuit_openings = 4,
-                                              .failures_in_a_row = 1};
+                                              .failures_in_a_row = 1,
+                                              .bytes_per_sec = 1000.5};
 
   const v1::OriginState out = ToProto(state);
 
@@ -68,6 +69,8 @@ TEST(ConvertPacingTest, AStateIsShownWhole) {
   EXPECT_EQ(out.cool_downs(), 3U);
   EXPECT_EQ(out.circuit_openings(), 4U);
   EXPECT_EQ(out.failures_in_a_row(), 1);
+  EXPECT_EQ(out.body_bytes_per_sec(), 1000U);
+  EXPECT_FALSE(ToProto(fetch::OriginPacer::OriginState()).has_body_bytes_per_sec());
 }
 
 TEST(ConvertPacingTest, EveryHoldAndReasonHasItsName) {

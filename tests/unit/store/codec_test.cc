@@ -66,6 +66,15 @@ TEST(DefaultsCodecTest, WhatDoesNotParseIsDataLoss) {
   }
 }
 
+TEST(RecordCodecTest, OfMostJobsThereIsNothingToKnowOfTheirUrls) {
+  EXPECT_EQ(EncodeUrlMemory(jobs::UrlMemory()), "");
+  EXPECT_EQ(*DecodeUrlMemory(""), jobs::UrlMemory());
+  for (const char* text : {"{", "{}", "[]", R"({"next":-1,"notes":[]})", R"({"next":0})",
+                           R"({"next":0,"notes":[{}]})"}) {
+    EXPECT_TRUE(absl::IsDataLoss(DecodeUrlMemory(text).status())) << text;
+  }
+}
+
 TEST(RecordCodecTest, ADigestStateThatDoesNotDecodeIsAsGoodAsNone) {
   for (const char* state : {"", R"(,"digest_state":"")", R"(,"digest_state":"not base64")"}) {
     const auto checkpoint = DecodeCheckpoint(Concat(R"({"bytes":7)", state, "}"));

@@ -96,6 +96,13 @@ TEST_F(DatabaseTest, JobsOfABatchAreRangesOfIndexesWithoutSorting) {
   }
 }
 
+TEST_F(DatabaseTest, JobsWithMirrorsAreFoundByIndexEntriesAlone) {
+  const std::string plan = PlanOf(kMirroredJobs);
+
+  EXPECT_THAT(plan, HasSubstr("COVERING INDEX jobs_mirrored (lane=? AND id>?)"));
+  EXPECT_THAT(plan, Not(HasSubstr("TEMP B-TREE")));
+}
+
 /// Counts the steps of SQLite's virtual machine, in hundreds.
 class StepCounter {
  public:

@@ -58,6 +58,30 @@ TEST_F(SqliteStoreTest, ANewerSchemaIsRefusedWithBothVersions) {
                     HasSubstr("newer fetchd")));
 }
 
+TEST_F(SqliteStoreTest, AFileOfTheSixthSchemaKnowsItsMirrorsThen) {
+  ASSERT_EQ(harness_->Open(), absl::OkStatus());
+  jobs::Job job = harness_->NewJob("https://a.test/f");
+  job.spec.urls.push_back("https://b.test/f");
+  harness_->Create(job);
+  const jobs::Job damaged = harness_->Create(harness_->NewJob("https://a.test/g"));
+  harness_->Close();
+  // Its second attempt was to ask the mirror.
+  ExecuteOnFile(
+      "DROP INDEX jobs_mirrored; ALTER TABLE jobs DROP COLUMN url_memory;"
+      " ALTER TABLE jobs DROP COLUMN mirrored; UPDATE jobs SET lane = 'https://b.test';"
+      " PRAGMA user_version = 6");
+  ExecuteOnFile(Concat("UPDATE jobs SET spec = '{' WHERE id = '", damaged.id.str(), "'"));
+
+  ASSERT_EQ(harness_->Open(), absl::OkStatus());
+
+  const auto second = [](const jobs::Job&) { return std::optional<std::size_t>(1); };
+  const auto chosen =
+      harness_->Await(harness_->store().ChooseUrls("https://a.test", "", 10, second));
+  ASSERT_TRUE(chosen.ok()) << chosen.status();
+  EXPECT_EQ(chosen->looked_at, 1);
+  EXPECT_EQ(chosen->changed, 1);
+}
+
 TEST_F(SqliteStoreTest, AFileOfTheFirstSchemaIsBroughtUpToDate) {
   ASSERT_EQ(harness_->Open(), absl::OkStatus());
   const jobs::Job job = harness_->Create(harness_->NewJob());
@@ -70,6 +94,8 @@ TEST_F(SqliteStoreTest, AFileOfTheFirstSchemaIsBroughtUpToDate) {
       " ALTER TABLE jobs DROP COLUMN fate; ALTER TABLE jobs DROP COLUMN fate_bytes;"
       " ALTER TABLE jobs DROP COLUMN error_kind;"
       " DROP INDEX jobs_deadline; DROP INDEX jobs_ready; DROP INDEX jobs_due;"
+      " DROP INDEX jobs_mirrored; ALTER TABLE jobs DROP COLUMN url_memory;"
+      " ALTER TABLE jobs DROP COLUMN mirrored;"
       " ALTER TABLE jobs DROP COLUMN not_before_at; ALTER TABLE jobs DROP COLUMN lane;"
       " ALTER TABLE jobs DROP COLUMN retry; DROP INDEX jobs_by_tenant;"
       " ALTER TABLE jobs DROP COLUMN tenant; ALTER TABLE events DROP COLUMN tenant;"
@@ -172,6 +198,7 @@ INSTANTIATE_TEST_SUITE_P(All, DamagedRowTest,
                                            Damage{"Labels", "labels = '[]'"},
                                            Damage{"LabelsThatAreNoJson", "labels = '['"},
                                            Damage{"Checkpoint", "checkpoint = ''"},
+                                           Damage{"UrlMemory", "url_memory = '{'"},
                                            Damage{"Overwrite", "overwrite = 'SOMETIMES'"},
                                            Damage{"Result", "result = 'x'"}),
                          [](const auto& info) { return info.param.name; });
