@@ -7,6 +7,7 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <cstddef>
+#include <optional>
 #include <type_traits>
 #include <utility>
 
@@ -19,14 +20,20 @@ namespace fetchd::runtime {
 /// refers to stays alive.
 class BlockingPool {
  public:
-  explicit BlockingPool(std::size_t threads) : pool_(threads) {}
-  ~BlockingPool() { pool_.join(); }
+  explicit BlockingPool(std::size_t threads)
+      : threads_(threads), executor_(threads_->get_executor()) {}
+  /// Without threads of its own: calls run on `executor`.
+  explicit BlockingPool(asio::any_io_executor executor) : executor_(std::move(executor)) {}
+  ~BlockingPool() {
+    if (threads_) threads_->join();
+  }
 
   template <typename F>
   Task<std::invoke_result_t<F>> Run(F f);
 
  private:
-  asio::thread_pool pool_;
+  std::optional<asio::thread_pool> threads_;
+  asio::any_io_executor executor_;
 };
 
 }  // namespace fetchd::runtime

@@ -13,7 +13,7 @@ namespace internal {
 /// The operation "call on `pool`, then resume the handler on its own executor". It has no slot
 /// handler, so a cancellation never completes it before `call` has returned.
 template <typename Call>
-auto AsyncCall(asio::thread_pool& pool, Call& call) {
+auto AsyncCall(const asio::any_io_executor& pool, Call& call) {
   return asio::async_initiate<const asio::use_awaitable_t<>, void()>(
       [&pool, &call](auto handler) {
         auto executor = asio::get_associated_executor(handler);
@@ -33,11 +33,11 @@ template <typename F>
 Task<std::invoke_result_t<F>> BlockingPool::Run(F f) {
   using Result = std::invoke_result_t<F>;
   if constexpr (std::is_void_v<Result>) {
-    co_await internal::AsyncCall(pool_, f);
+    co_await internal::AsyncCall(executor_, f);
   } else {
     std::optional<Result> result;
     auto call = [&result, &f] { result.emplace(f()); };
-    co_await internal::AsyncCall(pool_, call);
+    co_await internal::AsyncCall(executor_, call);
     co_return *std::move(result);
   }
 }

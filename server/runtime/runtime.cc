@@ -53,6 +53,15 @@ Runtime::Runtime(RuntimeConfig config) {
   }
 }
 
+Runtime::Runtime(std::size_t shards, const asio::any_io_executor& blocking,
+                 const std::function<void()>& step) {
+  for (std::size_t i = 0; i < shards; ++i) {
+    shards_.push_back(std::make_unique<Shard>(i));
+    asio::use_service<internal::Stepper>(shards_.back()->context_).step = step;
+  }
+  blocking_ = std::make_unique<BlockingPool>(blocking);
+}
+
 Runtime::~Runtime() { Stop(); }
 
 void Runtime::Stop() {

@@ -4,6 +4,7 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -40,6 +41,11 @@ class Shard {
 class Runtime {
  public:
   explicit Runtime(RuntimeConfig config);
+  /// Without threads, for a simulation in which one thread runs everything in an order of its
+  /// choosing: `step` runs some of what is ready in the shards' contexts or in that of `blocking`,
+  /// where blocking calls go. RunBlocking calls it while it waits; else the owner does.
+  Runtime(std::size_t shards, const asio::any_io_executor& blocking,
+          const std::function<void()>& step);
   ~Runtime();
   Runtime(const Runtime&) = delete;
   Runtime& operator=(const Runtime&) = delete;

@@ -6,9 +6,12 @@
 #include <boost/asio/bind_executor.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/execution_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_future.hpp>
+#include <chrono>
 #include <exception>
+#include <functional>
 #include <memory>
 #include <utility>
 
@@ -23,6 +26,18 @@ struct OutcomeSignature {
 template <>
 struct OutcomeSignature<void> {
   using type = void(std::exception_ptr);
+};
+
+/// Of a loop that no thread runs: see Runtime.
+class Stepper final : public asio::execution_context::service {
+ public:
+  using key_type = Stepper;
+  inline static asio::execution_context::id id;
+  explicit Stepper(asio::execution_context& context) : service(context) {}
+  std::function<void()> step;
+
+ private:
+  void shutdown() override {}
 };
 
 /// Spawns on `executor`. co_spawn's own forwarding of a cancellation posts a pointer into the
@@ -59,7 +74,13 @@ Task<T> OnShard(asio::any_io_executor executor, Task<T> task) {
 
 template <typename T>
 T RunBlocking(asio::any_io_executor executor, Task<T> task) {
-  return asio::co_spawn(std::move(executor), std::move(task), asio::use_future).get();
+  asio::execution_context& context = asio::query(executor, asio::execution::context);
+  auto outcome = asio::co_spawn(std::move(executor), std::move(task), asio::use_future);
+  if (asio::has_service<internal::Stepper>(context)) {
+    const std::function<void()>& step = asio::use_service<internal::Stepper>(context).step;
+    while (outcome.wait_for(std::chrono::seconds(0)) != std::future_status::ready) step();
+  }
+  return outcome.get();
 }
 
 }  // namespace fetchd::runtime

@@ -28,6 +28,10 @@ Task<std::vector<std::thread::id>> Hop(asio::any_io_executor there) {
   co_return ids;
 }
 
+Task<std::thread::id> ThreadOfCall(BlockingPool* pool) {
+  co_return co_await pool->Run([] { return std::this_thread::get_id(); });
+}
+
 TEST(RuntimeTest, OneShardACoreByDefault) {
   Runtime runtime({});
 
@@ -46,6 +50,27 @@ TEST(RuntimeTest, StopIsIdempotentAndLetsTheLoopsRunDry) {
   runtime.Stop();
 
   EXPECT_EQ(ran, 100);
+}
+
+TEST(RuntimeTest, WithoutThreadsWhoWaitsMakesTheSteps) {
+  asio::io_context blocking;
+  Runtime* owner = nullptr;
+  int steps = 0;
+  Runtime runtime(2, blocking.get_executor(), [&] {
+    ++steps;
+    owner->shard(0).context().poll_one();
+    owner->shard(1).context().poll_one();
+    blocking.restart();
+    blocking.poll_one();
+  });
+  owner = &runtime;
+
+  const auto ids = RunBlocking(runtime.shard(0).executor(), Hop(runtime.shard(1).executor()));
+  const auto inside = RunBlocking(runtime.shard(1).executor(), ThreadOfCall(&runtime.blocking()));
+
+  EXPECT_THAT(ids, ::testing::Each(std::this_thread::get_id()));
+  EXPECT_EQ(inside, std::this_thread::get_id());
+  EXPECT_GT(steps, 1);
 }
 
 TEST(OnShardTest, RunsThereAndComesBack) {
