@@ -15,6 +15,11 @@ double Uniform() {
   return std::uniform_real_distribution<double>(0, 1)(random);
 }
 
+CoreDeps Completed(CoreDeps deps) {
+  if (!deps.uniform) deps.uniform = Uniform;
+  return deps;
+}
+
 }  // namespace
 
 /// Registers a stream for shutdown while it runs.
@@ -41,7 +46,7 @@ class EngineCore::StreamEntry {
 };
 
 EngineCore::EngineCore(CoreDeps deps, EngineConfig config)
-    : deps_(std::move(deps)),
+    : deps_(Completed(std::move(deps))),
       config_(config),
       transfers_(config_.max_transfers),
       pacer_(deps_.clock, config_.pacer),
@@ -167,16 +172,10 @@ std::optional<JobWait> EngineCore::WaitOf(const jobs::Job& job) {
 void EngineCore::Launch(jobs::Claim claim, Permit permit, Duration permit_wait) {
   const std::string origin = jobs::OriginOfNext(claim.job);
   const std::size_t shard = ShardOf(origin);
-  JobRunDeps deps{TransferOn(shard),
-                  shard,
-                  deps_.runtime.shard(shard).executor(),
-                  deps_.store,
-                  store_health_,
-                  deps_.log,
-                  deps_.destinations,
-                  counters_,
-                  draining_,
-                  Uniform};
+  JobRunDeps deps{TransferOn(shard),  shard,         deps_.runtime.shard(shard).executor(),
+                  deps_.store,        store_health_, deps_.log,
+                  deps_.destinations, counters_,     draining_,
+                  deps_.uniform};
   OriginPacer::Turn turn;
   if (const absl::StatusOr<Url> url = Url::Parse(origin, config_.url); url.ok()) {
     turn = pacer_.Begin(url->origin(), claim.job.attempt > 1);
@@ -263,7 +262,7 @@ Task<absl::StatusOr<StreamEnd>> EngineCore::StreamOn(std::size_t shard, jobs::Fe
                                                      StreamReceiver& receiver) {
   StreamRunDeps deps{TransferOn(shard), deps_.runtime.shard(shard).executor(),
                      transfers_,        counters_,
-                     deps_.log,         Uniform};
+                     deps_.log,         deps_.uniform};
   StreamRun run(std::move(deps), std::move(spec), offset, deadline, receiver);
   const StreamEntry entry(*this, run);
   // Drain() may have looked for streams just before this one was entered.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -32,6 +33,7 @@ struct CoreDeps {
   sink::BufferPool& buffers;
   std::shared_ptr<const egress::Policy> policy;
   telemetry::Logger& log;
+  std::function<double()> uniform = nullptr;  ///< In [0, 1), thread-safe; null = random.
 };
 
 /// See Engine. Jobs run in one TaskGroup a shard; streams in the task of their caller. Thread-safe.
