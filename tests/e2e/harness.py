@@ -18,6 +18,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import unittest
 
@@ -253,6 +254,22 @@ class TestCase(unittest.TestCase):
 
     def start_server(self, *settings, **options):
         return self.new_server(*settings, **options).start()
+
+    def submit_in_background(self, server, entries):
+        """A thread that submits until every entry is accepted; a server that goes away in between gets the same again."""
+        submitter = threading.Thread(target=self._submit_in_pieces, args=(server, entries), daemon=True)
+        submitter.start()
+        return submitter
+
+    def _submit_in_pieces(self, server, entries):
+        pieces = [entries[at:at + 50] for at in range(0, len(entries), 50)]
+        for number, piece in enumerate(pieces):
+            manifest = write_manifest(self.folder / f"manifest{number}", piece)
+            while True:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    if server.ctl("submit", "-i", manifest, "-o", "json", check=False, timeout=30).returncode == 0:
+                        break
+                    time.sleep(0.05)  # There is no event for "it listens again".
 
 
 def main():

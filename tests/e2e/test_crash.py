@@ -2,7 +2,6 @@
 """kill -9 at random moments: no accepted job is lost or done twice, and no partial file is ever seen."""
 import threading
 import time
-import subprocess
 
 import harness
 
@@ -33,20 +32,6 @@ class Watcher(threading.Thread):
 
 
 class CrashTest(harness.TestCase):
-    def submit_in_pieces(self, server, entries):
-        """Submits until every entry is accepted; a crash in between is answered by submitting the same again."""
-        pieces = [entries[at:at + 50] for at in range(0, len(entries), 50)]
-        for number, piece in enumerate(pieces):
-            manifest = harness.write_manifest(self.folder / f"manifest{number}", piece)
-            while True:
-                try:
-                    run = server.ctl("submit", "-i", manifest, "-o", "json", check=False, timeout=30)
-                except subprocess.TimeoutExpired:
-                    continue
-                if run.returncode == 0:
-                    break
-                self.stop_submitting.wait(0.05)
-
     def test_every_accepted_job_succeeds_once_whenever_the_process_is_killed(self):
         nginx = self.start_nginx(slow_rate="2m")
         server = self.start_server("limits.per_host=16")
@@ -59,9 +44,7 @@ class CrashTest(harness.TestCase):
         watcher = Watcher(server.data / "files", {str(i): len(bodies[choice[i]]) for i in range(JOBS)})
         watcher.start()
         self.addCleanup(watcher.stop)
-        self.stop_submitting = threading.Event()
-        submitter = threading.Thread(target=self.submit_in_pieces, args=(server, entries), daemon=True)
-        submitter.start()
+        submitter = self.submit_in_background(server, entries)
 
         for _ in range(KILLS):
             moment = self.random.uniform(0.05, 1.0)
