@@ -20,25 +20,29 @@ namespace fetchd::testing {
 
 /// What a body does, in order.
 struct BodyStep {
-  enum class Kind { kBytes, kError, kHang, kCall };
+  enum class Kind { kBytes, kError, kHang, kCall, kWait };
   Kind kind = Kind::kBytes;
   std::string bytes;
   absl::Status error;
   std::function<void()> call;
-  static BodyStep Bytes(std::string bytes) { return {Kind::kBytes, std::move(bytes), {}, {}}; }
-  static BodyStep Error(absl::Status error) { return {Kind::kError, "", std::move(error), {}}; }
+  Duration wait{};
+  static BodyStep Bytes(std::string bytes) { return {Kind::kBytes, std::move(bytes), {}, {}, {}}; }
+  static BodyStep Error(absl::Status error) { return {Kind::kError, "", std::move(error), {}, {}}; }
   /// Until the reader is cancelled.
-  static BodyStep Hang() { return {Kind::kHang, "", {}, {}}; }
+  static BodyStep Hang() { return {Kind::kHang, "", {}, {}, {}}; }
   /// When the reader asks for what follows.
   static BodyStep Call(std::function<void()> call) {
-    return {Kind::kCall, "", {}, std::move(call)};
+    return {Kind::kCall, "", {}, std::move(call), {}};
   }
+  /// What follows comes so much later, by the client's clock.
+  static BodyStep Wait(Duration wait) { return {Kind::kWait, "", {}, {}, wait}; }
 };
 
 struct FakeAnswer {
   absl::Status error;     ///< No head at all.
   bool hangs = false;     ///< Before the head, until the caller is cancelled.
   Duration place_wait{};  ///< In the pool, before anything else. By the client's clock.
+  Duration head_wait{};   ///< Then for the head, or for the error.
   int status = 200;
   std::vector<std::pair<std::string, std::string>> headers;
   std::optional<std::uint64_t> content_length;
@@ -56,12 +60,17 @@ inline Task<void> Forever() {
 /// Every Read suspends once, so that tests can cancel there.
 class FakeBody final : public http::Body {
  public:
-  explicit FakeBody(std::vector<BodyStep> steps) : steps_(std::move(steps)) {
+  explicit FakeBody(std::vector<BodyStep> steps, Clock* clock = nullptr)
+      : steps_(std::move(steps)), clock_(clock) {
     std::reverse(steps_.begin(), steps_.end());
   }
   Task<absl::StatusOr<std::size_t>> Read(std::span<std::byte> out) override {
     co_await asio::post(co_await asio::this_coro::executor, asio::use_awaitable);
-    while (!steps_.empty() && Passes(steps_.back())) steps_.pop_back();
+    while (!steps_.empty() && Passes(steps_.back())) {
+      const Duration wait = steps_.back().wait;
+      steps_.pop_back();
+      if (wait > Duration::zero()) co_await clock_->SleepFor(wait);
+    }
     if (steps_.empty()) co_return 0;
     BodyStep& step = steps_.back();
     if (step.kind == BodyStep::Kind::kError) co_return step.error;
@@ -79,11 +88,12 @@ class FakeBody final : public http::Body {
  private:
   static bool Passes(const BodyStep& step) {
     if (step.kind == BodyStep::Kind::kCall) step.call();
-    return step.kind == BodyStep::Kind::kCall ||
+    return step.kind == BodyStep::Kind::kCall || step.kind == BodyStep::Kind::kWait ||
            (step.kind == BodyStep::Kind::kBytes && step.bytes.empty());
   }
 
   std::vector<BodyStep> steps_;  ///< The next one last.
+  Clock* const clock_;           ///< Null when nothing waits.
 };
 
 /// Thread-safe when its handler is.
@@ -110,15 +120,19 @@ class FakeHttpClient final : public http::Client {
     if (answer.place_wait > Duration::zero()) co_await clock_->SleepFor(answer.place_wait);
     if (clock_ != nullptr) record.served_at = clock_->Now();
     record.failed_phase = Phase::kFirstByte;
+    if (answer.head_wait > Duration::zero()) co_await clock_->SleepFor(answer.head_wait);
     if (answer.hangs) co_await Forever();
     record.status = answer.error.ok() ? answer.status : 0;
     record.failed_phase.reset();
-    if (!answer.error.ok()) record.failed_phase = Phase::kConnect;
+    if (!answer.error.ok()) {
+      const bool asked = answer.head_wait > Duration::zero();
+      record.failed_phase = asked ? Phase::kFirstByte : Phase::kConnect;
+    }
     if (!answer.error.ok()) co_return answer.error;
     http::ResponseHead head;
     head.status = answer.status;
     for (const auto& [name, value] : answer.headers) head.headers.Add(name, value);
-    auto body = std::make_unique<FakeBody>(std::move(answer.body));
+    auto body = std::make_unique<FakeBody>(std::move(answer.body), clock_);
     for (const auto& [name, value] : answer.trailers) body->trailers.Add(name, value);
     co_return http::Response{std::move(head), answer.content_length, request.url, std::move(body)};
   }

@@ -26,6 +26,13 @@ class ManualClock final : public Clock {
   /// when the caller next runs their executor, so: clock.Advance(1s); io_context.poll();
   void Advance(Duration duration);
 
+  /// The operator, or NTP, sets the wall clock; no sleeper notices.
+  void SetWall(WallTime to) { wall_now_ = to; }
+  /// What it would be had nobody set it.
+  WallTime TrueWall() const {
+    return kWallBegan + std::chrono::duration_cast<WallTime::duration>(now_ - kBegan);
+  }
+
   std::size_t sleepers() const { return sleepers_.size(); }
   /// When the first sleeper is due; tests advance to it: clock.Advance(*clock.NextWakeAt() -
   /// clock.Now()).
@@ -35,8 +42,11 @@ class ManualClock final : public Clock {
   struct Sleeper;
   using Sleepers = std::multimap<SteadyTime, Sleeper*>;
 
-  SteadyTime now_ = SteadyTime() + std::chrono::hours(1);
-  WallTime wall_now_ = WallTime() + std::chrono::hours(24 * 365 * 55);
+  static constexpr SteadyTime kBegan = SteadyTime() + std::chrono::hours(1);
+  static constexpr WallTime kWallBegan = WallTime() + std::chrono::hours(24 * 365 * 55);
+
+  SteadyTime now_ = kBegan;
+  WallTime wall_now_ = kWallBegan;
   Sleepers sleepers_;
 };
 

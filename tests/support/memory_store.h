@@ -37,6 +37,11 @@ class MemoryStore final : public jobs::Store {
     return jobs_.at(id);
   }
 
+  std::map<JobId, jobs::Job> All() const {
+    const std::lock_guard lock(mutex_);
+    return jobs_;
+  }
+
   /// Awaited once, between the next caller's change and its completion: what happens meanwhile.
   void AfterNextCallersChange(std::function<Task<void>()> meanwhile) {
     const std::lock_guard lock(mutex_);
@@ -183,7 +188,13 @@ class MemoryStore final : public jobs::Store {
 
   Task<absl::Status> Delete(JobId id) override {
     const std::lock_guard lock(mutex_);
-    jobs_.erase(id);
+    const auto entry = jobs_.find(id);
+    if (entry == jobs_.end()) co_return absl::NotFoundError(id.name());
+    if (!jobs::IsTerminal(entry->second.state)) {
+      co_return absl::FailedPreconditionError("it has not ended");
+    }
+    jobs_.erase(entry);
+    attempts_.erase(id);
     batches_.Touch();
     co_return absl::OkStatus();
   }
