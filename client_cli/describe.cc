@@ -140,6 +140,7 @@ void AddHop(Sheet& sheet, const v1::Attempt::Hop& hop) {
   sheet.Add(2, "Request", head);
   sheet.Add(3, "Proxy", hop.proxy());
   std::string times = Concat("pool ", FormatDuration(hop.pool_wait()));
+  if (hop.joined()) times += ", joined a read under way";
   if (hop.reused()) {
     times += hop.redialled() ? ", connection was stale and was replaced" : ", reused connection";
   }

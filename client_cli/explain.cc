@@ -39,10 +39,11 @@ void AddSpan(std::vector<Span>& spans, std::string name, const google::protobuf:
 void AddHopSpans(std::vector<Span>& spans, const v1::Attempt::Hop& hop) {
   std::string head = hop.url();
   if (hop.http_status() != 0) head += Concat(" -> ", hop.http_status());
+  if (hop.joined()) head += ", joined a read under way";
   if (hop.redialled()) head += ", stale connection replaced";
   if (hop.reused() && !hop.redialled()) head += ", connection reused";
   AddSpan(spans, "pool wait", hop.pool_wait(), std::move(head));
-  if (!hop.reused() || hop.redialled()) {
+  if (!hop.joined() && (!hop.reused() || hop.redialled())) {
     AddSpan(spans, "DNS", hop.dns(), hop.dns_cached() ? "cached" : "");
     std::string tried;
     for (const v1::Attempt::Address& address : hop.addresses()) {

@@ -134,6 +134,15 @@ void AddFetchFlags(CLI::App* app, FetchFlags& flags) {
   app->add_flag("--compressed", flags.compressed,
                 "Ask for gzip, deflate, br or zstd, and keep the body without it")
       ->excludes(range);
+  app->add_option_function<std::string>(
+         "--share",
+         [&flags](const std::string& text) {
+           flags.share = text == "never" ? v1::FetchSpec::SHARE_NEVER : v1::FetchSpec::SHARE_ALWAYS;
+         },
+         "May one read of the origin serve others who want the same now?\n"
+         "Default: always for get and with a digest, else never")
+      ->check(CLI::IsMember({"never", "always"}))
+      ->type_name("never|always");
   app->add_option("--tls-profile", flags.tls_profile, "Trust profile of the service")
       ->type_name("NAME");
   app->add_option("--proxy", flags.proxy, "Proxy of the service to go through, or \"direct\"")
@@ -150,6 +159,7 @@ absl::StatusOr<v1::FetchSpec> ReadFetchFlags(const FetchFlags& flags, const Gete
   RETURN_IF_ERROR(AddCredentials(flags, getenv, spec));
   RETURN_IF_ERROR(AddConditions(flags, spec));
   if (flags.compressed) spec.set_decode(v1::FetchSpec::DECODE_CONTENT);
+  spec.set_share(flags.share);
   if (flags.range) *spec.mutable_range() = ToProto(*flags.range);
   if (flags.max_bytes_per_sec) spec.set_max_bytes_per_sec(*flags.max_bytes_per_sec);
   spec.set_tls_profile(flags.tls_profile);
@@ -171,6 +181,7 @@ void FillIn(const v1::FetchSpec& flags, v1::FetchSpec& spec) {
     spec.set_max_bytes_per_sec(flags.max_bytes_per_sec());
   }
   if (spec.decode() == v1::FetchSpec::DECODE_UNSPECIFIED) spec.set_decode(flags.decode());
+  if (spec.share() == v1::FetchSpec::SHARE_UNSPECIFIED) spec.set_share(flags.share());
   if (spec.tls_profile().empty()) spec.set_tls_profile(flags.tls_profile());
   if (spec.proxy().empty()) spec.set_proxy(flags.proxy());
 }

@@ -18,6 +18,7 @@ struct FetchFlags {
   std::vector<std::pair<std::string, std::string>> headers;
   std::string user, user_file, password_file, bearer_token, bearer_file;
   bool digest = false, basic = false;
+  v1::FetchSpec::Share share = v1::FetchSpec::SHARE_UNSPECIFIED;
   bool compressed = false;
   std::optional<ByteRange> range;
   std::optional<std::uint64_t> max_bytes_per_sec;

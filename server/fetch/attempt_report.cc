@@ -19,6 +19,7 @@ jobs::HopRecord MakeHop(const http::ExchangeRecord& exchange) {
   hop.dns_cached = exchange.dial.dns_cached;
   hop.reused = exchange.reused;
   hop.redialled = exchange.redialled;
+  hop.joined = exchange.joined;
   hop.tls_resumed = exchange.dial.tls_resumed;
   hop.tls_description = exchange.dial.tls_description;
   hop.http_status = exchange.status;

@@ -66,6 +66,9 @@ struct EngineStats {
   std::uint64_t attempts = 0, retries = 0, succeeded = 0, failed = 0, interrupted = 0;
   std::uint64_t put_off = 0;
   std::uint64_t received_bytes = 0;  ///< Body bytes of all transfers, as they come.
+  std::uint64_t shared_reads = 0;    ///< Requests that others could join.
+  std::uint64_t joined_reads = 0;    ///< Requests saved: they joined another's.
+  std::uint64_t left_reads = 0;      ///< Readers that fell behind, and read on by themselves.
   OriginPacer::Totals pacing;
   std::map<std::string, std::size_t>
       transfers_by_tenant;  ///< Jobs at work, of those that have any.

@@ -68,7 +68,10 @@ EngineCore::EngineCore(CoreDeps deps, EngineConfig config)
           [this](std::vector<jobs::Job> changed) { return OnBatchStep(std::move(changed)); }),
       idle_(deps_.runtime.shard(0).executor()) {
   for (std::size_t i = 0; i < deps_.runtime.size(); ++i) {
-    groups_.push_back(std::make_unique<runtime::TaskGroup>(deps_.runtime.shard(i).executor()));
+    const asio::any_io_executor executor = deps_.runtime.shard(i).executor();
+    groups_.push_back(std::make_unique<runtime::TaskGroup>(executor));
+    shared_reads_.push_back(std::make_unique<SharedReads>(SharedReads::Deps{
+        executor, deps_.clock, deps_.clients.ForShard(i), deps_.buffers, sharing_}));
   }
 }
 
@@ -107,10 +110,15 @@ bool EngineCore::MayBeLive(const JobId& id) {
 }
 
 TransferDeps EngineCore::TransferOn(std::size_t shard) {
-  return {deps_.clock,  deps_.clients.ForShard(shard),
-          deps_.policy, deps_.buffers,
-          config_,      pacer_,
-          bandwidth_,   [this](const Origin& origin) { deps_.clients.CountRetry(origin); }};
+  return {deps_.clock,
+          deps_.clients.ForShard(shard),
+          deps_.policy,
+          deps_.buffers,
+          config_,
+          pacer_,
+          bandwidth_,
+          [this](const Origin& origin) { deps_.clients.CountRetry(origin); },
+          shared_reads_[shard].get()};
 }
 
 std::size_t EngineCore::ShardOf(const std::string& url) const {
@@ -284,7 +292,10 @@ void EngineCore::Drain(SteadyTime deadline) {
   InterruptAll();
   // First: until nothing runs, a run that ends may make another begin.
   runtime::RunBlocking(control, WaitUntilIdle(SteadyTime::max()));
-  for (const auto& group : groups_) runtime::RunBlocking(group->executor(), group->Join());
+  for (std::size_t i = 0; i < groups_.size(); ++i) {
+    runtime::RunBlocking(groups_[i]->executor(), groups_[i]->Join());
+    runtime::RunBlocking(groups_[i]->executor(), shared_reads_[i]->Close());
+  }
 }
 
 Task<void> EngineCore::WaitUntilIdle(SteadyTime deadline) {
@@ -329,6 +340,9 @@ std::uint64_t EngineCore::InUse() const {
 EngineStats EngineCore::Stats() {
   EngineStats stats;
   stats.pacing = pacer_.Read();
+  stats.shared_reads = sharing_.begun.load(std::memory_order_relaxed);
+  stats.joined_reads = sharing_.joined.load(std::memory_order_relaxed);
+  stats.left_reads = sharing_.left.load(std::memory_order_relaxed);
   stats.put_off = counters_.put_off.load(std::memory_order_relaxed);
   {
     const std::lock_guard lock(mutex_);

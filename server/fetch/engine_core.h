@@ -18,6 +18,7 @@
 #include "fetch/expirer.h"
 #include "fetch/job_run.h"
 #include "fetch/origin_pacer.h"
+#include "fetch/shared_reads.h"
 #include "fetch/store_health.h"
 #include "fetch/stream_run.h"
 
@@ -96,6 +97,8 @@ class EngineCore {
   EngineCounters counters_;
   std::atomic<bool> draining_{false};
   bool drained_ = false;
+  SharingCounters sharing_;
+  std::vector<std::unique_ptr<SharedReads>> shared_reads_;   ///< One a shard.
   std::vector<std::unique_ptr<runtime::TaskGroup>> groups_;  ///< One a shard.
   runtime::TaskGroup control_;       ///< On shard 0: dispatcher, expirer, batches.
   runtime::TaskGroup housekeeping_;  ///< On shard 0: sweep.

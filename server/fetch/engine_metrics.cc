@@ -35,8 +35,16 @@ constexpr MetricFamily kCoolDowns{"fetchd_origin_cool_downs_total", kCounter,
                                   "Pauses that origins asked for and got."};
 constexpr MetricFamily kOpenings{"fetchd_origin_circuit_openings_total", kCounter,
                                  "Times that an origin was left alone because it only failed."};
-constexpr std::array kAll = {kActive,   kPeak, kLimit,     kWaiting,   kAttempts, kEnded,
-                             kReceived, kHeld, kPushbacks, kCoolDowns, kOpenings};
+constexpr MetricFamily kShared{"fetchd_shared_reads_total", kCounter,
+                               "Requests that others who want the same could join."};
+constexpr MetricFamily kJoined{"fetchd_shared_reads_joined_total", kCounter,
+                               "Requests that were not made: they joined one under way."};
+constexpr MetricFamily kLeft{
+    "fetchd_shared_reads_left_total", kCounter,
+    "Readers of a shared read that fell behind and read on by themselves."};
+constexpr std::array kAll = {kActive,   kPeak,     kLimit,  kWaiting,   kAttempts,
+                             kEnded,    kReceived, kHeld,   kPushbacks, kCoolDowns,
+                             kOpenings, kShared,   kJoined, kLeft};
 
 void Collect(const EngineStats& stats, MetricPage& page) {
   page.Add(kActive, stats.transfers_in_use);
@@ -57,6 +65,9 @@ void Collect(const EngineStats& stats, MetricPage& page) {
   page.Add(kPushbacks, stats.pacing.pushbacks);
   page.Add(kCoolDowns, stats.pacing.cool_downs);
   page.Add(kOpenings, stats.pacing.circuit_openings);
+  page.Add(kShared, stats.shared_reads);
+  page.Add(kJoined, stats.joined_reads);
+  page.Add(kLeft, stats.left_reads);
 }
 
 }  // namespace

@@ -110,7 +110,8 @@ Task<absl::Status> JobRun::Attempt() {
     CO_ASSIGN_OR_RETURN(asked, co_await OpenSink());
     CO_RETURN_IF_ERROR(co_await HashKept(asked.offset));
   }
-  Transfer transfer(deps_.transfer, job_.spec, *url_, *this, verifier_, progress_, facts_, {});
+  Transfer transfer(deps_.transfer, job_.spec, *url_, *this, verifier_, progress_, facts_,
+                    {.share_scope = ShareScope()});
   absl::Status status = co_await transfer.Run(asked, deadline_);
   if (absl::IsDeadlineExceeded(status) && deadline_.Passed(deps_.transfer.clock)) {
     co_return Fail(facts_.phase, false, WithPrefix(status, "job deadline"));
@@ -124,6 +125,11 @@ Task<Continuation> JobRun::HowToGoOn() {
   // Perhaps the mirrors are none: once is enough.
   const bool mismatched = co_await MismatchedBefore();
   co_return mismatched ? Continuation::kNone : how;
+}
+
+std::optional<std::string> JobRun::ShareScope() const {
+  if (!MayShare(job_.spec, false)) return std::nullopt;
+  return job_.tenant;
 }
 
 Task<absl::StatusOr<Asked>> JobRun::OpenSink() {

@@ -73,6 +73,7 @@ class JobRun final : private Target {
 
   absl::Status Prepare();
   Task<absl::Status> Attempt();
+  std::optional<std::string> ShareScope() const;
   Task<absl::StatusOr<Asked>> OpenSink();
   Task<Continuation> HowToGoOn();
   Task<absl::Status> HashKept(std::uint64_t bytes);

@@ -131,6 +131,8 @@ bool GoesItsOwnWay(const jobs::FetchSpec& spec) {
 
 void EndTurn(OriginPacer& pacer, OriginPacer::Turn& turn, const AttemptFacts& facts,
              const absl::Status& status, bool callers_own_way) {
+  // Whoever made the request says what came of it.
+  if (!facts.hops.empty() && facts.hops.back().joined) return turn.End({});
   OriginOutcome outcome = OutcomeOf(facts, status);
   // Where a limit of ours was kept, it is that which was measured.
   if (facts.rate_wait == Duration::zero()) turn.Received(facts.received_bytes, facts.body_took);

@@ -88,8 +88,9 @@ Task<absl::Status> StreamRun::OneAttempt(int number) {
   asked_ = true;
   deps_.counters.attempts.fetch_add(1, std::memory_order_relaxed);
 
-  Transfer transfer(deps_.transfer, spec_, *url_, *this, verifier_, progress_, facts_,
-                    {.buffer_bytes = kBufferBytes, .use = sink::BufferUse::kStream});
+  Transfer transfer(
+      deps_.transfer, spec_, *url_, *this, verifier_, progress_, facts_,
+      {.buffer_bytes = kBufferBytes, .use = sink::BufferUse::kStream, .share_scope = ShareScope()});
   Asked asked;
   // Before the first byte there is nothing to go on with: Begin() says whether the head still
   // holds.
@@ -118,6 +119,12 @@ absl::Status StreamRun::ChooseUrl() {
   }
   ASSIGN_OR_RETURN(url_, Url::Parse(spec_.urls[urls_.next], options));
   return absl::OkStatus();
+}
+
+// A call has no tenant of its own.
+std::optional<std::string> StreamRun::ShareScope() const {
+  if (!MayShare(spec_, true)) return std::nullopt;
+  return jobs::kDefaultTenant;
 }
 
 // A permit is never held while an origin is waited for, and an origin may be put on hold while a

@@ -41,6 +41,7 @@ class StreamRun final : private Target {
   absl::Status EndOf(const absl::Status& status) const;
   absl::Status ChooseUrl();
   void LearnOfUrl(Failure& failure);
+  std::optional<std::string> ShareScope() const;
   Task<absl::StatusOr<Permit>> WaitForTurn();
   Task<absl::Status> WaitForOrigin();
   bool AllDelivered() const;

@@ -34,7 +34,20 @@ bool IsRetryable(const absl::Status& status) {
   }
 }
 
+std::optional<SharingClient> MakeSharing(SharedReads* reads, const Transfer::Options& options) {
+  if (reads == nullptr || !options.share_scope) return std::nullopt;
+  return std::optional<SharingClient>(std::in_place, *reads,
+                                      SharedReads::Caller{*options.share_scope, options.use});
+}
+
 }  // namespace
+
+bool MayShare(const jobs::FetchSpec& spec, bool is_stream) {
+  if (spec.timeouts.total || spec.max_bytes_per_sec) return false;
+  const bool by_default = is_stream || !spec.digests.empty();
+  return spec.share == jobs::Sharing::kAlways ||
+         (spec.share == jobs::Sharing::kDefault && by_default);
+}
 
 Phase PhaseOf(const std::vector<http::ExchangeRecord>& hops) {
   if (hops.empty()) return Phase::kConnect;
@@ -50,14 +63,15 @@ Transfer::Transfer(TransferDeps deps, const jobs::FetchSpec& spec, Url url, Targ
                    Verifier& verifier, ProgressMeter& progress, AttemptFacts& facts,
                    Options options)
     : deps_(std::move(deps)),
-      client_(deps_.client, deps_.policy),
+      sharing_(MakeSharing(deps_.shared_reads, options)),
+      client_(sharing_ ? static_cast<http::Client&>(*sharing_) : deps_.client, deps_.policy),
       spec_(spec),
       url_(std::move(url)),
       target_(target),
       verifier_(verifier),
       progress_(progress),
       facts_(facts),
-      options_(options),
+      options_(std::move(options)),
       time_(deps_.clock, facts_.hops) {}
 
 absl::Status Transfer::Fail(Phase phase, bool retryable, absl::Status status) {

@@ -11,6 +11,7 @@
 #include "fetch/engine.h"
 #include "fetch/progress_meter.h"
 #include "fetch/resume.h"
+#include "fetch/shared_reads.h"
 #include "fetch/verifier.h"
 #include "http/redirecting_client.h"
 #include "sink/buffer.h"
@@ -62,6 +63,7 @@ struct TransferDeps {
   OriginPacer& pacer;
   ByteRate& bandwidth;                             ///< Of all transfers, by config.bandwidth.
   std::function<void(const Origin&)> count_retry;  ///< Of what is tried again later.
+  SharedReads* shared_reads = nullptr;             ///< Null: nothing is shared.
 };
 
 /// Lives on one shard. May be cancelled at any co_await: permits, buffers and the connection go
@@ -72,6 +74,8 @@ class Transfer {
     std::size_t buffer_bytes = std::size_t{256}
                                << 10;  ///< For bodies that are not known to be smaller.
     sink::BufferUse use = sink::BufferUse::kJob;
+    /// Whose reads may be shared with this one; absent: nobody's.
+    std::optional<std::string> share_scope;
   };
   Transfer(TransferDeps deps, const jobs::FetchSpec& spec, Url url, Target& target,
            Verifier& verifier, ProgressMeter& progress, AttemptFacts& facts, Options options);
@@ -105,6 +109,7 @@ class Transfer {
   std::uint64_t limit_bytes() const;
 
   TransferDeps deps_;
+  std::optional<SharingClient> sharing_;  ///< Over deps_.client.
   http::RedirectingClient client_;
   const jobs::FetchSpec& spec_;
   const Url url_;
@@ -118,6 +123,9 @@ class Transfer {
   ByteRate rate_;                      ///< Of this transfer, by spec_.max_bytes_per_sec.
   std::optional<absl::Status> ended_;  ///< How, once it has ended by itself.
 };
+
+/// May reads for this specification be shared? Not where its timing is its own.
+bool MayShare(const jobs::FetchSpec& spec, bool is_stream);
 
 /// The failed phase of the last hop, when http said one.
 Phase PhaseOf(const std::vector<http::ExchangeRecord>& hops);

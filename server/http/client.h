@@ -35,6 +35,7 @@ struct ExchangeRecord {
   std::optional<SteadyTime> served_at;
   Duration pool_wait{};
   bool reused = false;
+  bool joined = false;     ///< It is another's exchange, which this caller shares.
   bool redialled = false;  ///< A reused connection was stale and was silently replaced.
   net::DialRecord dial;    ///< Empty when reused.
   Duration first_byte{};

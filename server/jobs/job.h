@@ -43,6 +43,13 @@ struct RetryOverrides {
 
 enum class Method { kGet, kHead };
 
+/// May a read of the origin be shared with others who want the same at the same time?
+enum class Sharing {
+  kDefault,  ///< Fetch, and jobs that expect a digest, do.
+  kNever,
+  kAlways,
+};
+
 /// What to fetch and what it must be. Validated at the edge (fetch/validate.h) before it gets here.
 struct FetchSpec {
   std::vector<std::string> urls;  ///< First = primary, the others are its mirrors: see UrlMemory.
@@ -57,7 +64,8 @@ struct FetchSpec {
   RetryOverrides retry;
   std::optional<int> max_redirects;
   std::string tls_profile;
-  std::string proxy;    ///< A name of the configuration, or "direct"; empty = as it says.
+  std::string proxy;  ///< A name of the configuration, or "direct"; empty = as it says.
+  Sharing share = Sharing::kDefault;
   bool decode = false;  ///< Content codings are undone; else bytes arrive as they were sent.
   std::vector<std::string> if_none_match;  ///< Entity tags, with their quotes.
   std::optional<WallTime> if_modified_since;
@@ -122,6 +130,7 @@ struct HopRecord {
   std::string proxy;  ///< The one on the way; empty = direct.
   Duration pool_wait{}, dns{}, connect{}, proxy_negotiation{}, tls{}, first_byte{};
   bool dns_cached = false, reused = false, redialled = false, tls_resumed = false;
+  bool joined = false;  ///< It shared the request that another made.
   std::string tls_description;
   struct Address {
     std::string address, outcome;

@@ -38,6 +38,7 @@ v1::Attempt::Hop HopToProto(const jobs::HopRecord& hop) {
   *out.mutable_first_byte() = ToProto(hop.first_byte);
   out.set_reused(hop.reused);
   out.set_redialled(hop.redialled);
+  out.set_joined(hop.joined);
   for (const jobs::HopRecord::Address& address : hop.addresses) {
     v1::Attempt::Address& added = *out.add_addresses();
     added.set_address(address.address);

@@ -66,6 +66,31 @@ jobs::Credentials ReadCredentials(const v1::Credentials& in) {
   return std::monostate();
 }
 
+absl::StatusOr<jobs::Sharing> ReadShare(v1::FetchSpec::Share share) {
+  switch (share) {
+    case v1::FetchSpec::SHARE_UNSPECIFIED:
+      return jobs::Sharing::kDefault;
+    case v1::FetchSpec::SHARE_NEVER:
+      return jobs::Sharing::kNever;
+    case v1::FetchSpec::SHARE_ALWAYS:
+      return jobs::Sharing::kAlways;
+    default:
+      return InvalidField("spec.share", "unknown; use SHARE_NEVER or SHARE_ALWAYS");
+  }
+}
+
+v1::FetchSpec::Share ShareToProto(jobs::Sharing share) {
+  switch (share) {
+    case jobs::Sharing::kDefault:
+      return v1::FetchSpec::SHARE_UNSPECIFIED;
+    case jobs::Sharing::kNever:
+      return v1::FetchSpec::SHARE_NEVER;
+    case jobs::Sharing::kAlways:
+      return v1::FetchSpec::SHARE_ALWAYS;
+  }
+  return v1::FetchSpec::SHARE_UNSPECIFIED;
+}
+
 absl::StatusOr<bool> ReadDecode(v1::FetchSpec::Decode decode) {
   switch (decode) {
     case v1::FetchSpec::DECODE_UNSPECIFIED:
@@ -162,6 +187,7 @@ absl::StatusOr<jobs::FetchSpec> FromProto(const v1::FetchSpec& in) {
   out.tls_profile = in.tls_profile();
   out.proxy = in.proxy();
   ASSIGN_OR_RETURN(out.decode, ReadDecode(in.decode()));
+  ASSIGN_OR_RETURN(out.share, ReadShare(in.share()));
   RETURN_IF_ERROR(ReadPartWanted(in, out));
   return out;
 }
@@ -186,6 +212,7 @@ v1::FetchSpec ToProto(const jobs::FetchSpec& in) {
   if (in.max_redirects) out.set_max_redirects(*in.max_redirects);
   out.set_tls_profile(in.tls_profile);
   out.set_proxy(in.proxy);
+  out.set_share(ShareToProto(in.share));
   out.set_decode(in.decode ? v1::FetchSpec::DECODE_CONTENT : v1::FetchSpec::DECODE_AS_SENT);
   WritePartWanted(in, out);
   return out;

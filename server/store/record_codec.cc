@@ -63,6 +63,7 @@ json::object HopToJson(const HopRecord& hop) {
   PutFlag(object, "dns_cached", hop.dns_cached);
   PutFlag(object, "reused", hop.reused);
   PutFlag(object, "redialled", hop.redialled);
+  PutFlag(object, "joined", hop.joined);
   PutFlag(object, "tls_resumed", hop.tls_resumed);
   PutText(object, "tls_description", hop.tls_description);
   json::array addresses;
@@ -92,6 +93,7 @@ HopRecord HopFromJson(const json::value& value) {
   hop.dns_cached = GetBool(object, "dns_cached");
   hop.reused = GetBool(object, "reused");
   hop.redialled = GetBool(object, "redialled");
+  hop.joined = GetBool(object, "joined");
   hop.tls_resumed = GetBool(object, "tls_resumed");
   hop.tls_description = GetText(object, "tls_description");
   if (const json::value* addresses = object.if_contains("addresses")) {

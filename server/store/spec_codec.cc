@@ -82,6 +82,8 @@ Credentials GetCredentials(const json::object& object) {
 // fingerprints of the same content stay the same.
 void PutPartWanted(json::object& object, const FetchSpec& spec) {
   if (spec.decode) object["decode"] = true;
+  if (spec.share == jobs::Sharing::kNever) object["share"] = "never";
+  if (spec.share == jobs::Sharing::kAlways) object["share"] = "always";
   if (!spec.if_none_match.empty()) {
     json::array& tags = object["if_none_match"].emplace_array();
     for (const std::string& tag : spec.if_none_match) tags.emplace_back(View(tag));
@@ -96,6 +98,9 @@ void PutPartWanted(json::object& object, const FetchSpec& spec) {
 
 void GetPartWanted(const json::object& object, FetchSpec& spec) {
   spec.decode = GetBool(object, "decode");
+  const std::string share = GetText(object, "share");
+  if (share == "never") spec.share = jobs::Sharing::kNever;
+  if (share == "always") spec.share = jobs::Sharing::kAlways;
   if (const json::value* tags = object.if_contains("if_none_match")) {
     for (const json::value& tag : tags->as_array()) spec.if_none_match.push_back(Text(tag));
   }
