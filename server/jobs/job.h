@@ -119,7 +119,7 @@ struct Checkpoint {
   std::optional<std::uint64_t> total_bytes;
   std::string source;        ///< What answered, after redirects: scheme, host, port and path.
   std::string source_query;  ///< SHA-256 of its query, which may be a credential; empty = none.
-  bool mixed = false;        ///< They came from several of the urls: their digest alone vouches.
+  bool mixed = false;        ///< They came from several of the urls.
   std::string digest_state;  ///< Of the `bytes` (Digester::Save); empty = to be computed anew.
   friend bool operator==(const Checkpoint&, const Checkpoint&) = default;
 };

@@ -15,7 +15,7 @@ class SharedReadsTest : public FetchTest {
   using Answered = absl::StatusOr<http::Response>;
 
   ~SharedReadsTest() override {
-    if (reads_) Await(Closed());
+    if (reads_) EXPECT_TRUE(Await(Closed()).ok());
     EXPECT_EQ(buffers_->budget().in_use(), 0u);
   }
 
