@@ -8,8 +8,8 @@ class TenantsTest(harness.TestCase):
         return {tenant["tenant"]: tenant for tenant in self.server.json("status")[0].get("tenants", [])}
 
     def test_a_large_queue_of_one_tenant_to_a_slow_host_does_not_hold_up_another(self):
-        nginx = self.start_nginx()
-        slow, fast = nginx.add("slow", harness.pattern(400_000)), nginx.add("fast", b"fast")
+        nginx, other = self.start_nginx(), self.start_nginx()
+        slow, fast = nginx.add("slow", harness.pattern(400_000)), other.add("fast", b"fast")
         self.server = self.start_server("limits.transfers=8", "tenants.large.weight=1")
         manifest = self.folder / "manifest"
         manifest.write_text("".join(f"{nginx.url('slow/slow')}?{i}\n" for i in range(300)))
