@@ -10,6 +10,11 @@ namespace {
 using jobs::Job;
 using jobs::State;
 
+/// As FETCHD_STORE_CLAIMABLE says.
+bool IsClaimable(State state) {
+  return state == State::kQueued || state == State::kWaiting || state == State::kInterrupted;
+}
+
 }  // namespace
 
 absl::Status JobTable::Insert(const Job& job, const std::string& fingerprint) {
@@ -20,6 +25,7 @@ absl::Status JobTable::Insert(const Job& job, const std::string& fingerprint) {
   const auto sealed_blob = sealed ? std::optional(Blob{*sealed}) : std::nullopt;
   const auto key_id = sealed ? std::optional(sealer_.key_id()) : std::nullopt;
   const auto result = job.result ? std::optional(EncodeResult(*job.result)) : std::nullopt;
+  const std::string origin = jobs::OriginOfUrl(job.spec, 0);
   Query query(
       db_,
       "INSERT INTO jobs (id, state, priority, ready_at, created_at, updated_at, deadline_at,"
@@ -31,11 +37,11 @@ absl::Status JobTable::Insert(const Job& job, const std::string& fingerprint) {
       " ?, ?, ?, ?, ?, ?, ?)",
       job.id.str(), jobs::StateName(job.state), job.priority, job.ready_at, job.created_at,
       job.updated_at, job.deadline_at, job.retried_at, job.started_at, job.finished_at, job.attempt,
-      job.fence, jobs::OriginOfUrl(job.spec, 0), job.destination, job.destination_template,
-      OverwriteName(job.overwrite), NullWhenEmpty(job.request_id), Blob{fingerprint},
-      EncodeLabels(job.labels), EncodeSpec(job.spec), sealed_blob, key_id,
-      EncodeCheckpoint(job.checkpoint), EncodeStatus(job.error), result, job.not_before_at,
-      jobs::OriginOfNext(job), job.attempt > 0 ? 1 : 0, job.tenant,
+      job.fence, origin, job.destination, job.destination_template, OverwriteName(job.overwrite),
+      NullWhenEmpty(job.request_id), Blob{fingerprint}, EncodeLabels(job.labels),
+      EncodeSpec(job.spec), sealed_blob, key_id, EncodeCheckpoint(job.checkpoint),
+      EncodeStatus(job.error), result, job.not_before_at,
+      job.urls.next == 0 ? origin : jobs::OriginOfNext(job), job.attempt > 0 ? 1 : 0, job.tenant,
       NullWhenEmpty(job.batch.str()), job.batch_entry, EncodeUrlMemory(job.urls),
       job.spec.urls.size() > 1 ? 1 : 0);
   RETURN_IF_ERROR(query.Run());
@@ -49,15 +55,19 @@ absl::Status JobTable::Insert(const Job& job, const std::string& fingerprint) {
 
 absl::Status JobTable::Save(const Job& job) {
   const auto result = job.result ? std::optional(EncodeResult(*job.result)) : std::nullopt;
-  Query query(db_,
-              "UPDATE jobs SET state = ?2, ready_at = ?3, updated_at = ?4, deadline_at = ?5,"
-              " retried_at = ?6, started_at = ?7, finished_at = ?8, attempt = ?9, fence = ?10,"
-              " checkpoint = ?11, error = ?12, result = ?13, lane = ?14, retry = ?15,"
-              " url_memory = ?16 WHERE id = ?1",
-              job.id.str(), jobs::StateName(job.state), job.ready_at, job.updated_at,
-              job.deadline_at, job.retried_at, job.started_at, job.finished_at, job.attempt,
-              job.fence, EncodeCheckpoint(job.checkpoint), EncodeStatus(job.error), result,
-              jobs::OriginOfNext(job), job.attempt > 0 ? 1 : 0, EncodeUrlMemory(job.urls));
+  // Of a job that runs or has ended nobody reads it.
+  std::optional<std::string> lane;
+  if (IsClaimable(job.state)) lane = jobs::OriginOfNext(job);
+  Query query(
+      db_,
+      "UPDATE jobs SET state = ?2, ready_at = ?3, updated_at = ?4, deadline_at = ?5,"
+      " retried_at = ?6, started_at = ?7, finished_at = ?8, attempt = ?9, fence = ?10,"
+      " checkpoint = ?11, error = ?12, result = ?13, lane = coalesce(?14, lane), retry = ?15,"
+      " url_memory = ?16 WHERE id = ?1",
+      job.id.str(), jobs::StateName(job.state), job.ready_at, job.updated_at, job.deadline_at,
+      job.retried_at, job.started_at, job.finished_at, job.attempt, job.fence,
+      EncodeCheckpoint(job.checkpoint), EncodeStatus(job.error), result, lane,
+      job.attempt > 0 ? 1 : 0, EncodeUrlMemory(job.urls));
   return query.Run();
 }
 
@@ -70,18 +80,22 @@ absl::Status JobTable::MarkFailed(const std::string& id, const absl::Status& err
 }
 
 absl::Status JobTable::AddAttempt(const std::string& id, const jobs::AttemptRecord& record) {
-  Query query(db_,
-              "INSERT INTO attempts (job_id, ordinal, record) VALUES (?1,"
-              " (SELECT coalesce(max(ordinal), 0) + 1 FROM attempts WHERE job_id = ?1), ?2)",
-              id, EncodeAttempt(record));
-  RETURN_IF_ERROR(query.Run());
+  std::int64_t ordinal = 0;
+  {
+    Query query(db_,
+                "INSERT INTO attempts (job_id, ordinal, record) VALUES (?1,"
+                " (SELECT coalesce(max(ordinal), 0) + 1 FROM attempts WHERE job_id = ?1), ?2)"
+                " RETURNING ordinal",
+                id, EncodeAttempt(record));
+    RETURN_IF_ERROR(query.Run());
+    ordinal = query.Int(0);
+  }
+  if (ordinal <= jobs::kMaxAttemptRecords) return absl::OkStatus();
   // An origin may put a job off thousands of times.
   static_assert(jobs::kMaxAttemptRecords > jobs::kFirstAttemptRecords);
-  Query middle(db_,
-               "DELETE FROM attempts WHERE job_id = ?1 AND ordinal > ?2 AND ordinal <="
-               " (SELECT max(ordinal) FROM attempts WHERE job_id = ?1) - ?3",
-               id, jobs::kFirstAttemptRecords,
-               jobs::kMaxAttemptRecords - jobs::kFirstAttemptRecords);
+  Query middle(db_, "DELETE FROM attempts WHERE job_id = ?1 AND ordinal > ?2 AND ordinal <= ?3", id,
+               jobs::kFirstAttemptRecords,
+               ordinal - (jobs::kMaxAttemptRecords - jobs::kFirstAttemptRecords));
   return middle.Run();
 }
 
