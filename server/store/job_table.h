@@ -13,10 +13,10 @@
 namespace fetchd::store {
 
 /// The columns that ReadJob reads, in its order, of a table with the alias `j`.
-#define FETCHD_STORE_JOB_COLUMNS                                                       \
-  "j.id, j.state, j.priority, j.ready_at, j.created_at, j.updated_at, j.deadline_at, " \
-  "j.retried_at, j.started_at, j.finished_at, j.attempt, j.fence, j.destination, "     \
-  "j.destination_template, j.overwrite, j.request_id, j.labels, j.spec, j.sealed, "    \
+#define FETCHD_STORE_JOB_COLUMNS                                                         \
+  "j.id, j.state, j.priority, j.ready_at, j.created_at, j.updated_at, j.deadline_at, "   \
+  "j.retried_at, j.started_at, j.finished_at, j.attempt, j.fence, j.destination, "       \
+  "j.destination_template, j.overwrite, j.request_id, j.labels, j.spec, j.sealed, "      \
   "j.checkpoint, j.error, j.result, j.not_before_at, j.tenant, j.batch, j.batch_entry, " \
   "j.url_memory"
 

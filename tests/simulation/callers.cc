@@ -168,6 +168,7 @@ jobs::Job Callers::NewJob() {
                                        : Concat("file:shared/", dice.Below(2));
   job.destination_template = job.destination;
   job.overwrite = dice.Pick(kOverwrites);
+  if (dice.Chance(0.3)) job.tenant = "other";
   job.priority = static_cast<int>(dice.Below(3)) - 1;
   job.created_at = job.ready_at = now;
   job.deadline_at = now + (dice.Chance(0.2) ? dice.Between(5s, Duration(60s)) : Duration(12h));

@@ -69,7 +69,8 @@ SimulatedStore::Note<jobs::Job> SimulatedStore::NoteMove(JobId id, Mover mover) 
   };
 }
 
-Task<absl::StatusOr<jobs::CreateOutcome>> SimulatedStore::Create(jobs::Job job) {
+Task<absl::StatusOr<jobs::CreateOutcome>> SimulatedStore::CreateWithin(jobs::Job job,
+                                                                       std::uint64_t max_live) {
   const JobId id = job.id;
   Note<jobs::CreateOutcome> note = [this, id](const auto& outcome, bool died) {
     if (died) {
@@ -78,7 +79,7 @@ Task<absl::StatusOr<jobs::CreateOutcome>> SimulatedStore::Create(jobs::Job job) 
       deps_.ledger.Accepted(outcome->job);
     }
   };
-  auto call = store_->Create(std::move(job));
+  auto call = store_->CreateWithin(std::move(job), max_live);
   co_return co_await Call(std::move(call), std::move(note));
 }
 
@@ -99,18 +100,18 @@ Task<absl::StatusOr<jobs::JobPage>> SimulatedStore::List(jobs::JobFilter filter,
 }
 
 Task<absl::StatusOr<std::vector<jobs::Claim>>> SimulatedStore::ClaimReady(int limit,
-                                                                          jobs::RoomOf room_of) {
+                                                                          jobs::Rooms rooms) {
   Note<std::vector<jobs::Claim>> note = [this](const auto& claims, bool died) {
     if (died) deps_.ledger.UnsureOfAll();
     if (died || !claims.ok()) return;
     for (const jobs::Claim& claim : *claims) deps_.ledger.Moved(Mover::kClaim, claim.job);
   };
-  auto call = store_->ClaimReady(limit, std::move(room_of));
+  auto call = store_->ClaimReady(limit, std::move(rooms));
   co_return co_await Call(std::move(call), std::move(note));
 }
 
-Task<absl::StatusOr<std::optional<WallTime>>> SimulatedStore::NextReadyAt(jobs::RoomOf room_of) {
-  auto call = store_->NextReadyAt(std::move(room_of));
+Task<absl::StatusOr<std::optional<WallTime>>> SimulatedStore::NextReadyAt(jobs::Rooms rooms) {
+  auto call = store_->NextReadyAt(std::move(rooms));
   co_return co_await Call(std::move(call));
 }
 

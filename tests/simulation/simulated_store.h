@@ -67,14 +67,14 @@ class SimulatedStore final : public jobs::Store {
   SimulatedStore(StoreDeps deps, testing::MemoryStore& store, StoreWeather weather)
       : deps_(deps), memory_(&store), store_(&store), weather_(weather) {}
 
-  Task<absl::StatusOr<jobs::CreateOutcome>> Create(jobs::Job job) override;
+  Task<absl::StatusOr<jobs::CreateOutcome>> CreateWithin(jobs::Job job,
+                                                         std::uint64_t max_live) override;
   Task<absl::StatusOr<jobs::Job>> Get(JobId id) override;
   Task<absl::StatusOr<std::vector<jobs::AttemptRecord>>> Attempts(JobId id) override;
   Task<absl::StatusOr<jobs::JobPage>> List(jobs::JobFilter filter, int page_size,
                                            std::string page_token) override;
-  Task<absl::StatusOr<std::vector<jobs::Claim>>> ClaimReady(int limit,
-                                                            jobs::RoomOf room_of) override;
-  Task<absl::StatusOr<std::optional<WallTime>>> NextReadyAt(jobs::RoomOf room_of) override;
+  Task<absl::StatusOr<std::vector<jobs::Claim>>> ClaimReady(int limit, jobs::Rooms rooms) override;
+  Task<absl::StatusOr<std::optional<WallTime>>> NextReadyAt(jobs::Rooms rooms) override;
   Task<absl::StatusOr<std::vector<jobs::Job>>> Expire(int limit) override;
   Task<absl::StatusOr<std::optional<WallTime>>> NextDeadlineAt() override;
   Task<absl::StatusOr<jobs::Job>> Update(JobId id, std::int64_t fence,
