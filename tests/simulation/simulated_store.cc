@@ -115,6 +115,15 @@ Task<absl::StatusOr<std::optional<WallTime>>> SimulatedStore::NextReadyAt(jobs::
   co_return co_await Call(std::move(call));
 }
 
+Task<absl::StatusOr<jobs::UrlsChosen>> SimulatedStore::ChooseUrls(std::string origin,
+                                                                  std::string after, int limit,
+                                                                  jobs::UrlChoice choice) {
+  // Which URL is next is not promised to anybody; but it is a write.
+  Note<jobs::UrlsChosen> note = [](const auto&, bool) {};
+  auto call = store_->ChooseUrls(std::move(origin), std::move(after), limit, std::move(choice));
+  co_return co_await Call(std::move(call), std::move(note));
+}
+
 Task<absl::StatusOr<std::vector<jobs::Job>>> SimulatedStore::Expire(int limit) {
   Note<std::vector<jobs::Job>> note = [this](const auto& expired, bool died) {
     if (died) deps_.ledger.UnsureOfAll();
@@ -168,6 +177,50 @@ Task<absl::StatusOr<std::uint64_t>> SimulatedStore::Recover() {
 Task<absl::StatusOr<std::vector<jobs::JobEvent>>> SimulatedStore::EventsAfter(
     std::int64_t after, jobs::JobFilter filter, int limit) {
   auto call = store_->EventsAfter(after, std::move(filter), limit);
+  co_return co_await Call(std::move(call));
+}
+
+Task<absl::StatusOr<jobs::BatchOutcome>> SimulatedStore::CreateBatch(jobs::Batch batch) {
+  auto call = store_->CreateBatch(std::move(batch));
+  co_return co_await Call(std::move(call));
+}
+
+Task<absl::StatusOr<jobs::Batch>> SimulatedStore::GetBatch(BatchId id) {
+  auto call = store_->GetBatch(std::move(id));
+  co_return co_await Call(std::move(call));
+}
+
+Task<absl::StatusOr<std::vector<jobs::BatchErrors>>> SimulatedStore::ErrorsOf(BatchId id) {
+  auto call = store_->ErrorsOf(std::move(id));
+  co_return co_await Call(std::move(call));
+}
+
+Task<absl::StatusOr<jobs::BatchPage>> SimulatedStore::ListBatches(int page_size,
+                                                                  std::string page_token) {
+  auto call = store_->ListBatches(page_size, std::move(page_token));
+  co_return co_await Call(std::move(call));
+}
+
+Task<absl::StatusOr<jobs::Batch>> SimulatedStore::ChangeBatch(BatchId id,
+                                                              jobs::BatchRequest request) {
+  auto call = store_->ChangeBatch(std::move(id), request);
+  co_return co_await Call(std::move(call));
+}
+
+Task<absl::StatusOr<jobs::BatchStep>> SimulatedStore::StepBatches(int limit) {
+  auto call = store_->StepBatches(limit);
+  co_return co_await Call(std::move(call));
+}
+
+Task<absl::Status> SimulatedStore::RefuseEntry(jobs::BatchEntry entry) {
+  auto call = Succeeds(store_->RefuseEntry(std::move(entry)));
+  const absl::StatusOr<bool> refused = co_await Call(std::move(call));
+  co_return refused.status();
+}
+
+Task<absl::StatusOr<jobs::BatchEntryPage>> SimulatedStore::EntriesOf(BatchId id, int page_size,
+                                                                     std::string page_token) {
+  auto call = store_->EntriesOf(std::move(id), page_size, std::move(page_token));
   co_return co_await Call(std::move(call));
 }
 

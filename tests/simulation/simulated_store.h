@@ -75,6 +75,8 @@ class SimulatedStore final : public jobs::Store {
                                            std::string page_token) override;
   Task<absl::StatusOr<std::vector<jobs::Claim>>> ClaimReady(int limit, jobs::Rooms rooms) override;
   Task<absl::StatusOr<std::optional<WallTime>>> NextReadyAt(jobs::Rooms rooms) override;
+  Task<absl::StatusOr<jobs::UrlsChosen>> ChooseUrls(std::string origin, std::string after,
+                                                    int limit, jobs::UrlChoice choice) override;
   Task<absl::StatusOr<std::vector<jobs::Job>>> Expire(int limit) override;
   Task<absl::StatusOr<std::optional<WallTime>>> NextDeadlineAt() override;
   Task<absl::StatusOr<jobs::Job>> Update(JobId id, std::int64_t fence,
@@ -91,6 +93,17 @@ class SimulatedStore final : public jobs::Store {
   }
   void RemoveListener(std::uint64_t id) override { store_->RemoveListener(id); }
   Task<absl::StatusOr<jobs::StoreStats>> Stats() override { return store_->Stats(); }
+
+  // There are no batches here.
+  Task<absl::StatusOr<jobs::BatchOutcome>> CreateBatch(jobs::Batch batch) override;
+  Task<absl::StatusOr<jobs::Batch>> GetBatch(BatchId id) override;
+  Task<absl::StatusOr<std::vector<jobs::BatchErrors>>> ErrorsOf(BatchId id) override;
+  Task<absl::StatusOr<jobs::BatchPage>> ListBatches(int page_size, std::string page_token) override;
+  Task<absl::StatusOr<jobs::Batch>> ChangeBatch(BatchId id, jobs::BatchRequest request) override;
+  Task<absl::StatusOr<jobs::BatchStep>> StepBatches(int limit) override;
+  Task<absl::Status> RefuseEntry(jobs::BatchEntry entry) override;
+  Task<absl::StatusOr<jobs::BatchEntryPage>> EntriesOf(BatchId id, int page_size,
+                                                       std::string page_token) override;
 
   void Calm() { weather_ = {}; }
   /// For who looks from outside: at once, past all faults.
