@@ -29,8 +29,6 @@ class FaultProxy:
         self.origin_port, self.random = origin_port, random.Random(seed)
         self.rates, self.stall_seconds = rates or self.RATES, stall_seconds
         self.counts = collections.Counter()
-        self.body_bytes = 0  # Handed to the kernel, of bodies that were asked for.
-        self.under_way = {}  # Of these, by answer: those of bodies that are not yet all sent.
         self.sockets = [socket.create_server(("127.0.0.1", 0), backlog=1024) for _ in range(ports)]
         self.ports = [listener.getsockname()[1] for listener in self.sockets]
         self.loop = asyncio.new_event_loop()
@@ -91,29 +89,19 @@ class FaultProxy:
     async def _pass_on(self, head, from_origin, writer, fault):
         size = int(CONTENT_LENGTH.search(head)[1])
         cut = self.random.randrange(size) if fault in ("reset", "truncate", "stall") and size else None
-        good = head.startswith(b"HTTP/1.1 20")
         writer.write(head)
-        try:
-            await self._pass_body(from_origin, writer, size, cut, good)
-        finally:
-            self.under_way.pop(writer, None)
-        if cut is None:
-            return True
-        if fault == "stall":
-            await asyncio.sleep(self.stall_seconds)
-        return self._reset(writer) if fault == "reset" else False
-
-    async def _pass_body(self, from_origin, writer, size, cut, good):
         left = size
         while left and size - left != cut:
             wanted = min(left, PIECE) if cut is None else min(PIECE, cut - (size - left))
             piece = await from_origin.read(wanted)
             left -= len(piece)
-            if good:
-                self.body_bytes += len(piece)
-                self.under_way[writer] = size - left
             writer.write(piece)
             await writer.drain()
+        if cut is None:
+            return True
+        if fault == "stall":
+            await asyncio.sleep(self.stall_seconds)
+        return self._reset(writer) if fault == "reset" else False
 
     @staticmethod
     def _reset(writer):

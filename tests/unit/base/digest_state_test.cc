@@ -17,7 +17,7 @@ const std::vector<DigestAlgorithm> kAll = {DigestAlgorithm::kSha256, DigestAlgor
                                            DigestAlgorithm::kSha512, DigestAlgorithm::kMd5,
                                            DigestAlgorithm::kCrc32c};
 
-std::span<const std::byte> BytesOf(std::string_view text) { return std::as_bytes(std::span(text)); }
+std::span<const std::byte> TextBytes(std::string_view text) { return std::as_bytes(std::span(text)); }
 
 std::string Random(std::size_t size) {
   std::mt19937 random(11);
@@ -28,13 +28,13 @@ std::string Random(std::size_t size) {
 
 Digester After(std::string_view text, std::vector<DigestAlgorithm> algorithms = kAll) {
   Digester digester(std::move(algorithms));
-  digester.Update(BytesOf(text));
+  digester.Update(TextBytes(text));
   return digester;
 }
 
 /// `saved` with a checksum that fits, as a program would have written it.
 std::string Signed(std::string saved) {
-  PutBigEndian(ExtendCrc32c(0, BytesOf(saved)), saved);
+  PutBigEndian(ExtendCrc32c(0, TextBytes(saved)), saved);
   return saved;
 }
 
@@ -47,7 +47,7 @@ TEST(DigestStateTest, GoesOnFromEverySplit) {
     ASSERT_TRUE(second) << split;
     EXPECT_EQ(second->size_bytes(), split);
     EXPECT_EQ(second->algorithms(), kAll);
-    second->Update(BytesOf(body).subspan(split));
+    second->Update(TextBytes(body).subspan(split));
     EXPECT_EQ(second->Finish(), whole) << split;
   }
 }
@@ -59,7 +59,7 @@ TEST(DigestStateTest, GoesOnAgainAndAgain) {
     Digester digester(kAll);
     for (std::size_t at = 0; at < body.size();) {
       const std::size_t size = std::min<std::size_t>(random() % 200, body.size() - at);
-      digester.Update(BytesOf(body).subspan(at, size));
+      digester.Update(TextBytes(body).subspan(at, size));
       digester = *Digester::Load(digester.Save());
       at += size;
     }
@@ -70,7 +70,7 @@ TEST(DigestStateTest, GoesOnAgainAndAgain) {
 TEST(DigestStateTest, SavingLeavesTheDigestAsItWas) {
   Digester digester = After("ab");
   EXPECT_EQ(digester.Save(), digester.Save());
-  digester.Update(BytesOf("c"));
+  digester.Update(TextBytes("c"));
   EXPECT_EQ(digester.Finish(), After("abc").Finish());
 }
 
@@ -82,7 +82,7 @@ TEST(DigestStateTest, CountsBeyondThirtyTwoBitsOfLength) {
   EVP_MD_CTX* expected = EVP_MD_CTX_new();
   ASSERT_EQ(EVP_DigestInit_ex(expected, EVP_sha256(), nullptr), 1);
   for (int i = 0; i < 513; ++i) {
-    digester.Update(BytesOf(block));
+    digester.Update(TextBytes(block));
     ASSERT_EQ(EVP_DigestUpdate(expected, block.data(), block.size()), 1);
   }
   digester = *Digester::Load(digester.Save());
