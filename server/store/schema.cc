@@ -183,8 +183,8 @@ CREATE INDEX jobs_mirrored ON jobs (lane, id, state, mirrored)
 )sql";
 
 // kMigrations[n] leads from version n to n + 1. Released ones are never edited.
-constexpr auto kMigrations =
-    std::to_array<const char*>({kVersion1, kVersion2, kVersion3, kVersion4, kVersion5, kVersion6, kVersion7});
+constexpr auto kMigrations = std::to_array<const char*>(
+    {kVersion1, kVersion2, kVersion3, kVersion4, kVersion5, kVersion6, kVersion7});
 
 absl::StatusOr<std::int64_t> ReadNumber(Database& database, const char* sql) {
   Query query(database, sql);

@@ -17,7 +17,9 @@ const std::vector<DigestAlgorithm> kAll = {DigestAlgorithm::kSha256, DigestAlgor
                                            DigestAlgorithm::kSha512, DigestAlgorithm::kMd5,
                                            DigestAlgorithm::kCrc32c};
 
-std::span<const std::byte> TextBytes(std::string_view text) { return std::as_bytes(std::span(text)); }
+std::span<const std::byte> TextBytes(std::string_view text) {
+  return std::as_bytes(std::span(text));
+}
 
 std::string Random(std::size_t size) {
   std::mt19937 random(11);
