@@ -293,7 +293,9 @@ std::vector<ConfigKey> LimitKeys() {
       NumberKey("limits.transfers", FETCHD_AT(engine.max_transfers), 1, kMany,
                 "Jobs and Fetch streams that run at once; at most limits.connections."),
       SizeKey("limits.buffer_bytes", FETCHD_AT(buffer_bytes),
-              "Memory for body bytes of all transfers together; streams to callers may hold half."),
+              "Memory for body bytes of all transfers together; streams to callers may hold half. "
+              "Reads "
+              "that several share hold up to an eighth of it besides."),
       BandwidthKey(),
       SizeKey("fetch.max_body_bytes", FETCHD_AT(engine.max_body_bytes),
               "Longer bodies are refused."),

@@ -20,6 +20,12 @@ CoreDeps Completed(CoreDeps deps) {
   return deps;
 }
 
+/// An eighth of what the transfers have, and enough for a few reads in any case.
+std::size_t SharedBudget(const sink::BufferPool& buffers) {
+  return std::max(static_cast<std::size_t>(buffers.budget().capacity()) / 8,
+                  std::size_t{4} * SharedReads::kHeld);
+}
+
 }  // namespace
 
 /// Registers a stream for shutdown while it runs.
@@ -51,6 +57,7 @@ EngineCore::EngineCore(CoreDeps deps, EngineConfig config)
       transfers_(config_.max_transfers),
       pacer_(deps_.clock, config_.pacer),
       store_health_(deps_.log, deps_.clock),
+      shared_buffers_(SharedBudget(deps_.buffers)),
       control_(deps_.runtime.shard(0).executor()),
       housekeeping_(deps_.runtime.shard(0).executor()),
       dispatcher_(
@@ -71,7 +78,7 @@ EngineCore::EngineCore(CoreDeps deps, EngineConfig config)
     const asio::any_io_executor executor = deps_.runtime.shard(i).executor();
     groups_.push_back(std::make_unique<runtime::TaskGroup>(executor));
     shared_reads_.push_back(std::make_unique<SharedReads>(SharedReads::Deps{
-        executor, deps_.clock, deps_.clients.ForShard(i), deps_.buffers, sharing_}));
+        executor, deps_.clock, deps_.clients.ForShard(i), shared_buffers_, sharing_}));
   }
 }
 

@@ -98,6 +98,7 @@ class EngineCore {
   std::atomic<bool> draining_{false};
   bool drained_ = false;
   SharingCounters sharing_;
+  sink::BufferPool shared_buffers_;
   std::vector<std::unique_ptr<SharedReads>> shared_reads_;   ///< One a shard.
   std::vector<std::unique_ptr<runtime::TaskGroup>> groups_;  ///< One a shard.
   runtime::TaskGroup control_;       ///< On shard 0: dispatcher, expirer, batches.

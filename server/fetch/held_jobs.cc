@@ -7,7 +7,7 @@
 namespace fetchd::fetch {
 namespace {
 
-constexpr Duration kBetweenLooks = std::chrono::milliseconds(100);
+constexpr Duration kBetweenPasses = std::chrono::milliseconds(100);
 constexpr int kJobsALook = 64;
 constexpr int kOriginsALook = 16;  ///< Each is a transaction.
 
@@ -33,7 +33,7 @@ void HeldJobs::EndPass() {
 
 Task<bool> HeldJobs::Move() {
   if (!pending_ || clock_.Now() < due_at_) co_return false;
-  due_at_ = clock_.Now() + kBetweenLooks;
+  due_at_ = clock_.Now() + kBetweenPasses;
   const std::vector<Origin> held = pacer_.OnHold();
   const Cursor from = cursor_.value_or(Cursor());
   auto origin = std::ranges::lower_bound(held, from.origin);

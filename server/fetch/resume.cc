@@ -49,12 +49,14 @@ bool SameBody(const http::Headers& headers, const Validator& validator) {
   return headers.Get("Last-Modified") == validator.last_modified;
 }
 
-std::uint64_t FirstOf(const std::optional<ByteRange>& range) { return range ? range->first : 0; }
+std::uint64_t FirstByteOf(const std::optional<ByteRange>& range) {
+  return range ? range->first : 0;
+}
 
 // How much is wanted of a body of `length` bytes.
 std::uint64_t WantedOf(std::uint64_t length, const std::optional<ByteRange>& range) {
   const std::uint64_t end = range && range->last ? std::min(length, *range->last + 1) : length;
-  return end - std::min(end, FirstOf(range));
+  return end - std::min(end, FirstByteOf(range));
 }
 
 // nullopt: where it ends is anybody's guess, for a server may send less than was asked for.
@@ -156,7 +158,7 @@ bool Continues(const Url& url, const Source& source, const Validator& validator)
 
 std::optional<ByteRange> Asked::Missing() const {
   if (offset == 0 && !range) return std::nullopt;
-  return ByteRange{FirstOf(range) + offset, range ? range->last : std::nullopt};
+  return ByteRange{FirstByteOf(range) + offset, range ? range->last : std::nullopt};
 }
 
 void Asked::StartOver() {

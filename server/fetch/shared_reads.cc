@@ -77,10 +77,9 @@ struct SharedReads::Reader {
 /// One read: a task that asks and reads, and those who take from it. They all keep it alive.
 class SharedReads::Flight {
  public:
-  Flight(const Deps& deps, http::Request request, http::Timeouts timeouts, sink::BufferUse use)
+  Flight(const Deps& deps, http::Request request, http::Timeouts timeouts)
       : deps_(deps),
         request_(std::move(request)),
-        use_(use),
         news_(deps.executor, asio::steady_timer::time_point::max()),
         room_(deps.executor, asio::steady_timer::time_point::max()) {
     call_.timeouts = timeouts;
@@ -138,7 +137,6 @@ class SharedReads::Flight {
 
   const Deps& deps_;
   const http::Request request_;
-  const sink::BufferUse use_;  ///< That of the one who began.
   http::Call call_;
   std::vector<http::ExchangeRecord> records_;
   runtime::TaskHandle task_;
@@ -194,7 +192,6 @@ Task<absl::Status> SharedReads::Flight::ReadOn(std::unique_ptr<http::Body> body)
     if (readers_.empty() && size_ >= kLingerBytes) co_return absl::OkStatus();
     absl::StatusOr<sink::Buffer> buffer = co_await AcquireBuffer();
     if (!buffer.ok()) {
-      // Others may wait for what is lent to those who wait for this.
       Scatter(std::move(body));
       co_return absl::OkStatus();
     }
@@ -211,11 +208,13 @@ Task<absl::Status> SharedReads::Flight::ReadOn(std::unique_ptr<http::Body> body)
   }
 }
 
+// Others may be those who hold what is wanted: who reads alone needs none, and several part soon.
 Task<absl::StatusOr<sink::Buffer>> SharedReads::Flight::AcquireBuffer() {
   const std::uint64_t left = content_length_ ? *content_length_ - size_ : kChunkBytes;
   const auto wanted = static_cast<std::size_t>(std::clamp<std::uint64_t>(left, 1, kChunkBytes));
+  const Duration patience = readers_.size() > 1 ? kPatience : Duration::zero();
   co_return co_await deps_.buffers.Acquire(wanted, deps_.clock,
-                                           Deadline::After(deps_.clock, kPatience), use_);
+                                           Deadline::After(deps_.clock, patience));
 }
 
 // False when nobody is left to share with.
@@ -467,13 +466,13 @@ std::string SharedReads::KeyOf(const http::Request& request, const http::Timeout
 }
 
 Task<absl::StatusOr<http::Response>> SharedReads::Send(http::Request request, http::Call call,
-                                                       Caller caller) {
+                                                       std::string scope) {
   if (!MayShare(request)) co_return co_await deps_.client.Send(std::move(request), call);
-  const std::string key = KeyOf(request, call.timeouts, caller.scope);
+  const std::string key = KeyOf(request, call.timeouts, scope);
   std::shared_ptr<Flight> flight = flights_[key].lock();
   const bool joined = flight != nullptr && flight->CanBeJoined();
   if (!joined) {
-    flight = std::make_shared<Flight>(deps_, request, call.timeouts, caller.use);
+    flight = std::make_shared<Flight>(deps_, request, call.timeouts);
     flights_[key] = flight;
     ForgetEnded();
   }

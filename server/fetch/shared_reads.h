@@ -37,6 +37,8 @@ class SharedReads {
     asio::any_io_executor executor;  ///< Of the shard.
     Clock& clock;
     http::Client& client;
+    /// Not that of the transfers: what is held here must not keep from a reader the buffer that it
+    /// needs to take it.
     sink::BufferPool& buffers;
     SharingCounters& counters;
   };
@@ -45,13 +47,10 @@ class SharedReads {
   SharedReads(const SharedReads&) = delete;
   SharedReads& operator=(const SharedReads&) = delete;
 
-  struct Caller {
-    std::string scope;  ///< Callers that may not see one another's bytes have different ones.
-    sink::BufferUse use = sink::BufferUse::kJob;
-  };
-  /// As http::Client. Requests that ask for a part, under a condition, or for decoding are passed
-  /// on as they are.
-  Task<absl::StatusOr<http::Response>> Send(http::Request request, http::Call call, Caller caller);
+  /// As http::Client. Callers that may not see one another's bytes have different scopes. Requests
+  /// that ask for a part, under a condition, or for decoding are passed on as they are.
+  Task<absl::StatusOr<http::Response>> Send(http::Request request, http::Call call,
+                                            std::string scope);
 
   /// Ends what goes on for nobody any more. Once no reader is left.
   Task<void> Close();
@@ -78,15 +77,14 @@ class SharedReads {
 /// An http::Client over SharedReads, for one caller.
 class SharingClient final : public http::Client {
  public:
-  SharingClient(SharedReads& reads, SharedReads::Caller caller)
-      : reads_(reads), caller_(std::move(caller)) {}
+  SharingClient(SharedReads& reads, std::string scope) : reads_(reads), scope_(std::move(scope)) {}
   Task<absl::StatusOr<http::Response>> Send(http::Request request, http::Call call) override {
-    return reads_.Send(std::move(request), call, caller_);
+    return reads_.Send(std::move(request), call, scope_);
   }
 
  private:
   SharedReads& reads_;
-  const SharedReads::Caller caller_;
+  const std::string scope_;
 };
 
 }  // namespace fetchd::fetch

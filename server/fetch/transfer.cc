@@ -36,8 +36,7 @@ bool IsRetryable(const absl::Status& status) {
 
 std::optional<SharingClient> MakeSharing(SharedReads* reads, const Transfer::Options& options) {
   if (reads == nullptr || !options.share_scope) return std::nullopt;
-  return std::optional<SharingClient>(std::in_place, *reads,
-                                      SharedReads::Caller{*options.share_scope, options.use});
+  return std::optional<SharingClient>(std::in_place, *reads, *options.share_scope);
 }
 
 }  // namespace

@@ -30,7 +30,7 @@ class SharedReadsTest : public FetchTest {
   Task<Answered> Send(http::Request request = NewRequest(), std::string scope = "default") {
     http::Call call;
     call.records = &records_.emplace_back();
-    return reads_->Send(std::move(request), call, {.scope = std::move(scope)});
+    return reads_->Send(std::move(request), call, std::move(scope));
   }
   Answered Ask() { return Await(Send()); }
 
@@ -256,7 +256,7 @@ TEST_F(SharedReadsTest, TheDeadlineOfOneIsNotThatOfAnother) {
   http::Call call;
   call.deadline = Deadline::After(clock_, 1s);
   runtime::TaskGroup group(loop_.get_executor());
-  group.Spawn("first", Keep(reads_->Send(NewRequest(), call, {.scope = "default"}), &first));
+  group.Spawn("first", Keep(reads_->Send(NewRequest(), call, "default"), &first));
   group.Spawn("second", Keep(Send(), &second));
   RunLoop(group);
 
@@ -273,6 +273,21 @@ TEST_F(SharedReadsTest, ShortOfMemoryEachReadsByItself) {
   EXPECT_EQ(*Read(first), body);
   EXPECT_EQ(*Read(second), body);
   EXPECT_EQ(client_->Header(1, "Range"), "bytes=262144-");
+}
+
+TEST_F(SharedReadsTest, WithoutMemoryOneAloneWaitsForNothing) {
+  buffers_ = std::make_unique<sink::BufferPool>(std::size_t{16} << 10);
+  Begin({Whole("x")});
+  {
+    const auto all = Await(buffers_->Acquire(1, clock_, Deadline::Never()));
+    const SteadyTime before = clock_.Now();
+
+    const Answered answered = Ask();
+
+    EXPECT_EQ(*Read(answered), "x");
+    EXPECT_EQ(clock_.Now(), before);
+  }
+  EXPECT_EQ(Requests(), 1u);
 }
 
 struct Difference {
