@@ -146,7 +146,8 @@ Continuation ContinuationOf(const jobs::Checkpoint& kept, const std::string& url
   if (kept.url == url) return Continuation::kSameUrl;
   if (!kept.total_bytes) return Continuation::kNone;
   if (std::ranges::any_of(spec.digests, IsStrong)) return Continuation::kByDigest;
-  return kept.etag.empty() ? Continuation::kNone : Continuation::kByEtag;
+  // Of a part the length says nothing of the body that it is of.
+  return kept.etag.empty() || spec.range ? Continuation::kNone : Continuation::kByEtag;
 }
 
 }  // namespace fetchd::fetch

@@ -57,7 +57,7 @@ absl::Status FinalError(const jobs::FetchSpec& spec, const jobs::UrlMemory& memo
 enum class Continuation {
   kNone,
   kSameUrl,   ///< They are of this url: its validator proves that nothing changed.
-  kByEtag,    ///< Of another: its strong ETag and its length must be the same here.
+  kByEtag,    ///< Of another: its strong ETag and its length must be the same here; not for a part.
   kByDigest,  ///< Of another: the length must be the same, and the expected digest is the proof.
 };
 Continuation ContinuationOf(const jobs::Checkpoint& kept, const std::string& url,

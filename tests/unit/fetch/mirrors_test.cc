@@ -196,6 +196,15 @@ INSTANTIATE_TEST_SUITE_P(
         ContinuationCase{"SameUrl", [](auto& kept, auto&) { kept.url = "https://b/"; },
                          Continuation::kSameUrl},
         ContinuationCase{"StrongEtag", [](auto&, auto&) {}, Continuation::kByEtag},
+        ContinuationCase{"StrongEtagOfAPart",
+                         [](auto&, auto& spec) { spec.range = ByteRange{48, 155}; },
+                         Continuation::kNone},
+        ContinuationCase{"Sha256OfAPart",
+                         [](auto&, auto& spec) {
+                           spec.range = ByteRange{48, 155};
+                           Expect(spec, DigestAlgorithm::kSha256);
+                         },
+                         Continuation::kByDigest},
         ContinuationCase{"LastModifiedAlone",
                          [](auto& kept, auto&) {
                            kept.etag.clear();
