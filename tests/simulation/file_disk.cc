@@ -125,6 +125,8 @@ ssize_t FileDisk::Write(int fd, std::span<const std::byte> bytes, std::uint64_t 
   if (!Allows()) return -1;
   RememberBytes(fd);
   const ssize_t put = FileCalls::Write(fd, bytes, offset);
+  struct stat info{};
+  if (::fstat(fd, &info) == 0 && info.st_nlink == 0) return put;  // Without a name nobody sees it.
   const std::filesystem::path path = PathOf(fd);
   NoteVisible(path.parent_path(), path.filename());
   return put;
