@@ -131,7 +131,7 @@ class Http2Peer {
     std::size_t& sent = self.body_sent[id];
     const std::size_t bytes = std::min(size, answer.body.size() - sent);
     if (bytes == 0 && !answer.ends) return NGHTTP2_ERR_DEFERRED;
-    std::memcpy(out, answer.body.data() + sent, bytes);
+    answer.body.copy(reinterpret_cast<char*>(out), bytes, sent);
     sent += bytes;
     if (sent == answer.body.size() && answer.ends) {
       *flags |= NGHTTP2_DATA_FLAG_EOF;
