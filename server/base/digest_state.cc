@@ -24,7 +24,7 @@ template <typename Context>
 void SetLength(Context& context, std::uint64_t size_bytes) {
   using Word = decltype(context.Nl);
   constexpr int kWordBits = 8 * sizeof(Word);
-  context.Nl = static_cast<Word>(size_bytes << 3);
+  context.Nl = static_cast<Word>(size_bytes) << 3;  // What is shifted out is in Nh.
   context.Nh = static_cast<Word>(size_bytes >> (kWordBits - 3));
 }
 
@@ -105,7 +105,7 @@ class OpenSslState final : public DigestState {
     const std::size_t in_block = size_bytes % Hash::kBlockBytes;
     if (saved.size() != words.size_bytes() + in_block) return false;
     for (auto& word : words) FETCHD_CHECK(TakeBigEndian(saved, word));
-    std::memcpy(Hash::Block(context_), saved.data(), in_block);
+    saved.copy(reinterpret_cast<char*>(Hash::Block(context_)), in_block);
     context_.num = static_cast<unsigned>(in_block);
     SetLength(context_, size_bytes);
     return true;
