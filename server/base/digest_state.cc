@@ -5,7 +5,6 @@
 #include <openssl/sha.h>
 
 #include <cstddef>
-#include <cstring>
 
 #include "base/big_endian.h"
 #include "base/check.h"
