@@ -228,7 +228,8 @@ Task<absl::Status> JobRun::Begin(const http::Response& response, std::uint64_t o
 Task<absl::Status> JobRun::Write(std::uint64_t, sink::Buffer bytes) {
   unsaved_bytes_ += bytes.size();
   deps_.counters.received_bytes.fetch_add(bytes.size(), std::memory_order_relaxed);
-  CO_RETURN_IF_ERROR(co_await sink_->Write(std::move(bytes)));
+  CO_RETURN_IF_ERROR(co_await sink_->Write(bytes.bytes()));
+  bytes = sink::Buffer();  // Not needed by a checkpoint, but perhaps by others.
   const EngineConfig& config = deps_.transfer.config;
   const SteadyTime now = deps_.transfer.clock.Now();
   const bool due = now - checkpointed_at_ >= config.checkpoint_interval ||

@@ -16,7 +16,7 @@ Task<absl::StatusOr<std::size_t>> DiscardSink::ReadBack(std::uint64_t, std::span
   co_return 0;
 }
 
-Task<absl::Status> DiscardSink::Write(Buffer bytes) {
+Task<absl::Status> DiscardSink::Write(std::span<const std::byte> bytes) {
   size_bytes_ += bytes.size();
   co_return absl::OkStatus();
 }

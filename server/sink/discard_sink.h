@@ -12,7 +12,7 @@ class DiscardSink final : public Sink {
   Task<absl::Status> Restart() override;
   Task<absl::StatusOr<std::size_t>> ReadBack(std::uint64_t offset,
                                              std::span<std::byte> out) override;
-  Task<absl::Status> Write(Buffer bytes) override;
+  Task<absl::Status> Write(std::span<const std::byte> bytes) override;
   Task<absl::StatusOr<std::uint64_t>> Checkpoint() override;
   Task<absl::StatusOr<Receipt>> Commit() override;
   Task<absl::Status> Abort() override;

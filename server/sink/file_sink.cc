@@ -31,10 +31,10 @@ Task<absl::StatusOr<std::size_t>> FileSink::ReadBack(std::uint64_t offset,
   co_return co_await pool_.Run([this, offset, out] { return part_.ReadAt(offset, out); });
 }
 
-Task<absl::Status> FileSink::Write(Buffer bytes) {
-  co_return co_await pool_.Run([this, &bytes]() -> absl::Status {
+Task<absl::Status> FileSink::Write(std::span<const std::byte> bytes) {
+  co_return co_await pool_.Run([this, bytes]() -> absl::Status {
     RETURN_IF_ERROR(EnsureOpen());
-    return part_.Append(bytes.bytes());
+    return part_.Append(bytes);
   });
 }
 

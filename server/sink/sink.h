@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "base/time.h"
@@ -18,9 +19,9 @@ struct Receipt {
 };
 
 ///   Open -> [Restart | ReadBack*] -> Write* -> Commit    the object appears, whole and durable
-///   Open -> ... -> (destruction)                         nothing appears; what was written is kept
-///   for a later Open Open -> ... -> Abort                                 nothing appears; nothing
-///   is kept
+///   Open -> ... -> (destruction)    nothing appears; what was written is kept for a later Open
+///   Open -> ... -> Abort            nothing appears, nothing is kept
+///
 /// One task at a time. No method is called after an error, except Abort. The wait in Write is the
 /// only backpressure. Errors: RESOURCE_EXHAUSTED (disk full, quota), ALREADY_EXISTS (overwrite
 /// policy), PERMISSION_DENIED, UNAVAILABLE (try again), FAILED_PRECONDITION (the destination cannot
@@ -38,7 +39,8 @@ class Sink {
   /// read, 0 at the end.
   virtual Task<absl::StatusOr<std::size_t>> ReadBack(std::uint64_t offset,
                                                      std::span<std::byte> out) = 0;
-  virtual Task<absl::Status> Write(Buffer bytes) = 0;
+  /// Behind what was written before.
+  virtual Task<absl::Status> Write(std::span<const std::byte> bytes) = 0;
   /// Makes everything written so far durable for a later Open; returns its size.
   virtual Task<absl::StatusOr<std::uint64_t>> Checkpoint() = 0;
   virtual Task<absl::StatusOr<Receipt>> Commit() = 0;

@@ -273,13 +273,12 @@ TEST_F(FileSinkTest, FullDiskIsResourceExhausted) {
 TEST_F(FileSinkTest, NoFreeDescriptorIsWorthAnotherAttempt) {
   const auto sink = Make("d/body", NewJob());
   ASSERT_TRUE(Await(sink->Open(0)).ok());
-  Buffer bytes = Bytes("x");
   rlimit before{};
   ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
   const rlimit none{0, before.rlim_max};
   ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
 
-  const absl::Status written = Await(sink->Write(std::move(bytes)));
+  const absl::Status written = Await(sink->Write(Bytes("x")));
   ::setrlimit(RLIMIT_NOFILE, &before);
 
   EXPECT_EQ(written.code(), kUnavailable) << written;
@@ -319,7 +318,7 @@ TEST_F(FileSinkTest, ReaderGivesTheBodyFromAnOffset) {
   auto reader = Await(destinations_->OpenForRead({Destination::Kind::kFile, "body"}, 4));
   ASSERT_TRUE(reader.ok()) << reader.status();
   EXPECT_EQ((*reader)->size_bytes(), 10u);
-  Buffer buffer = Bytes("");
+  Buffer buffer = *Await(buffers_.Acquire(1, clock_, Deadline::Never()));
   EXPECT_EQ(*Await((*reader)->Read(buffer)), 6u);
   EXPECT_EQ(std::memcmp(buffer.bytes().data(), "456789", 6), 0);
   EXPECT_EQ(*Await((*reader)->Read(buffer)), 0u);

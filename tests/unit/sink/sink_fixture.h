@@ -5,12 +5,12 @@
 #include <gtest/gtest.h>
 
 #include <boost/asio/io_context.hpp>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <memory>
 #include <optional>
 #include <random>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -54,12 +54,8 @@ class SinkTest : public ::testing::Test {
     return *std::move(result);
   }
 
-  Buffer Bytes(std::string_view text) {
-    absl::StatusOr<Buffer> buffer = Await(buffers_.Acquire(text.size(), clock_, Deadline::Never()));
-    EXPECT_TRUE(buffer.ok());
-    std::memcpy(buffer->free_space().data(), text.data(), text.size());
-    buffer->Grow(text.size());
-    return *std::move(buffer);
+  static std::span<const std::byte> Bytes(std::string_view text) {
+    return std::as_bytes(std::span(text));
   }
 
   JobId NewJob() { return JobId::Generate(clock_.WallNow(), random_); }
