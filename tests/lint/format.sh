@@ -7,13 +7,8 @@ if [[ ${2:-} == --fix ]]; then
   clang-format-19 -i "${files[@]}"
   exit
 fi
-badly=()
-for file in "${files[@]}"; do
-  cmp -s "$file" <(clang-format-19 "$file") || badly+=("$file")
-done
-if ((${#badly[@]})); then
-  printf '%s\n' "${badly[@]}"
-  echo "${#badly[@]} of ${#files[@]} files: run tests/lint/format.sh . --fix"
+if ! clang-format-19 --dry-run -Werror "${files[@]}"; then
+  echo "run tests/lint/format.sh . --fix"
   exit 1
 fi
 echo "${#files[@]} files"
