@@ -67,7 +67,7 @@ class Database {
   absl::StatusOr<sqlite3_stmt*> PrepareOnce(const char* sql);
 
   std::unique_ptr<sqlite3, Close> db_;
-  std::unordered_map<std::string, Statement> statements_;  // By their text.
+  std::unordered_map<const char*, Statement> statements_;  // By their literals.
 };
 
 /// One run of one statement: bind in the constructor, Step() over the rows, read columns. A failure

@@ -7,6 +7,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/prefer.hpp>
 #include <csignal>
+#include <utility>
 
 #include "base/check.h"
 
@@ -37,7 +38,10 @@ Writer::Writer(Database database, const Sealer& sealer, Census census, OnCommit 
       sealer_(sealer),
       census_(std::move(census)),
       on_commit_(std::move(on_commit)) {
-  thread_ = std::jthread([this] { Loop(); });
+  thread_ = std::jthread([this] {
+    pthread_setname_np(pthread_self(), "store-writer");
+    Loop();
+  });
 }
 
 Writer::~Writer() {
@@ -90,9 +94,18 @@ std::vector<Writer::Operation*> Writer::WaitForBatch() {
   return batch;
 }
 
+// A savepoint costs SQLite a copy of each page that is changed under it, several times what most
+// changes cost themselves; and hardly any change is refused once it has written. So they run
+// without, and a transaction in which that happens is run again with one for each.
 void Writer::Commit(const std::vector<Operation*>& batch) {
   Transaction transaction{JobTable(database_, sealer_), Effects(census_)};
-  const absl::Status status = RunTransaction(batch, transaction);
+  absl::Status status = RunTransaction(batch, transaction, &Writer::RunPlain);
+  if (std::exchange(half_done_, false)) {
+    RollBack();
+    census_.Undo(0);
+    transaction.effects = Effects(census_);
+    status = RunTransaction(batch, transaction, &Writer::RunInSavepoint);
+  }
   if (!status.ok()) {
     RollBack();
     census_.Undo(0);
@@ -104,22 +117,36 @@ void Writer::Commit(const std::vector<Operation*>& batch) {
 }
 
 // An error is that of the whole transaction; a change that is refused has its own in its outcome.
-absl::Status Writer::RunTransaction(const std::vector<Operation*>& batch,
-                                    Transaction& transaction) {
+absl::Status Writer::RunTransaction(const std::vector<Operation*>& batch, Transaction& transaction,
+                                    RunChange run) {
   RETURN_IF_ERROR(database_.Execute("BEGIN IMMEDIATE"));
-  for (Operation* operation : batch) RETURN_IF_ERROR(RunOne(*operation, transaction));
+  for (Operation* operation : batch) RETURN_IF_ERROR((this->*run)(*operation, transaction));
   Query commit(database_, "COMMIT");
   return commit.Run();
 }
 
-absl::Status Writer::RunOne(Operation& operation, Transaction& transaction) {
+absl::Status Writer::RunPlain(Operation& operation, Transaction& transaction) {
+  const Effects before = transaction.effects;
+  const std::size_t moves_before = census_.moves().size();
+  const sqlite3_int64 rows_before = sqlite3_total_changes64(database_.handle());
+  operation.outcome = operation.change(transaction);
+  if (operation.outcome.ok()) return absl::OkStatus();
+  // A full disk, for one, ends the transaction there and then: then nobody's change is in it.
+  if (!database_.InTransaction()) return operation.outcome;
+  half_done_ = sqlite3_total_changes64(database_.handle()) != rows_before;
+  if (half_done_) return operation.outcome;
+  transaction.effects = before;
+  census_.Undo(moves_before);
+  return absl::OkStatus();
+}
+
+absl::Status Writer::RunInSavepoint(Operation& operation, Transaction& transaction) {
   const Effects before = transaction.effects;
   const std::size_t moves_before = census_.moves().size();
   Query savepoint(database_, "SAVEPOINT one");
   RETURN_IF_ERROR(savepoint.Run());
   operation.outcome = operation.change(transaction);
   if (!operation.outcome.ok()) {
-    // A full disk, for one, ends the transaction there and then: then nobody's change is in it.
     if (!database_.InTransaction()) return operation.outcome;
     transaction.effects = before;
     census_.Undo(moves_before);

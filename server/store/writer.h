@@ -56,8 +56,8 @@ struct Transaction {
 /// Owns the writing connection; made by the store, destroyed with it. Thread-safe.
 class Writer {
  public:
-  /// One change. It runs on the writer's thread, inside a savepoint: on an error nothing of it
-  /// remains.
+  /// One change. It runs on the writer's thread: on an error nothing of it remains. It may run
+  /// twice, the second time as if the first had not been.
   using Change = absl::FunctionRef<absl::Status(Transaction&)>;
   /// Called on the writer's thread after each commit that changed something, before the changes
   /// complete.
@@ -89,18 +89,22 @@ class Writer {
 
  private:
   struct Operation;
+  using RunChange = absl::Status (Writer::*)(Operation&, Transaction&);
 
   void Loop();
   std::vector<Operation*> WaitForBatch();
   void Commit(const std::vector<Operation*>& batch);
-  absl::Status RunTransaction(const std::vector<Operation*>& batch, Transaction& transaction);
-  absl::Status RunOne(Operation& operation, Transaction& transaction);
+  absl::Status RunTransaction(const std::vector<Operation*>& batch, Transaction& transaction,
+                              RunChange run);
+  absl::Status RunPlain(Operation& operation, Transaction& transaction);
+  absl::Status RunInSavepoint(Operation& operation, Transaction& transaction);
   void RollBack();
   static void Complete(const std::vector<Operation*>& batch);
 
   Database database_;
   const Sealer& sealer_;
-  Census census_;  // Of the thread.
+  Census census_;           // Of the thread.
+  bool half_done_ = false;  // Of the thread: the transaction holds a part of a refused change.
   const OnCommit on_commit_;
   std::mutex mutex_;
   std::condition_variable wake_;
