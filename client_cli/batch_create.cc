@@ -35,7 +35,9 @@ v1::Batch BatchOf(const CreateOptions& options) {
   v1::Batch batch;
   batch.set_display_name(options.title);
   v1::Batch::Defaults& defaults = *batch.mutable_defaults();
-  defaults.set_destination(options.job.destination);
+  if (!options.job.destinations.empty()) {
+    defaults.set_destination(options.job.destinations.front());
+  }
   defaults.set_overwrite(options.job.overwrite);
   defaults.set_tenant(options.job.tenant);
   defaults.set_priority(options.job.priority.value_or(0));
@@ -76,6 +78,8 @@ class Entries {
     v1::Job& job = *submission.request.mutable_job();
     job.set_batch(batch_);
     job.set_batch_entry(entry->number);
+    // The first alone is the batch's default; of others it has none.
+    if (options_.job.destinations.size() > 1) FillInDestinations(options_.job, job);
     FillIn(flags_, *job.mutable_spec());
     FillInAttempts(options_.job, *job.mutable_spec());
     if (submission.request.request_id().empty()) {

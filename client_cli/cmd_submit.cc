@@ -34,7 +34,7 @@ void ApplyFlags(const SubmitOptions& options, const v1::FetchSpec& flags,
                 v1::CreateJobRequest& request) {
   v1::Job& job = *request.mutable_job();
   v1::FetchSpec& spec = *job.mutable_spec();
-  if (job.destination().empty()) job.set_destination(options.job.destination);
+  FillInDestinations(options.job, job);
   if (job.overwrite() == v1::Job::OVERWRITE_UNSPECIFIED) job.set_overwrite(options.job.overwrite);
   if (job.priority() == 0 && options.job.priority) job.set_priority(*options.job.priority);
   for (const auto& [key, value] : options.job.labels) job.mutable_labels()->insert({key, value});

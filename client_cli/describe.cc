@@ -79,6 +79,7 @@ void AddSpec(Sheet& sheet, const v1::Job& job) {
   const v1::FetchSpec& spec = job.spec();
   for (const std::string& url : spec.urls()) sheet.Add(0, "URL", url);
   sheet.Add(0, "Destination", job.destination());
+  for (const std::string& more : job.more_destinations()) sheet.Add(0, "Destination", more);
   for (const v1::Header& header : spec.headers()) {
     sheet.Add(0, "Header", Concat(header.name(), ": ", header.value()));
   }
@@ -118,10 +119,22 @@ void AddProgress(Sheet& sheet, const v1::Progress& progress) {
   sheet.Add(0, "Progress", text);
 }
 
+void AddDeliveries(Sheet& sheet, const v1::Result& result) {
+  if (result.deliveries().empty()) sheet.Add(1, "Destination", result.destination());
+  for (const v1::Result::Delivery& delivery : result.deliveries()) {
+    sheet.Add(1, "Destination", delivery.destination());
+    if (delivery.has_error()) {
+      AddError(sheet, 2, delivery.error());
+    } else {
+      sheet.Add(2, "Digest", delivery.digest());
+    }
+  }
+}
+
 void AddResult(Sheet& sheet, const v1::Result& result) {
   sheet.Title(0, "Result");
   if (result.not_modified()) sheet.Add(1, "Not modified", "nothing was fetched");
-  sheet.Add(1, "Destination", result.destination());
+  AddDeliveries(sheet, result);
   sheet.Add(1, "Size",
             Concat(result.size_bytes(), " bytes (", FormatBytes(result.size_bytes()), ")"));
   sheet.Add(1, "SHA-256", Sha256Hex(result));

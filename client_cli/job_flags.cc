@@ -23,8 +23,9 @@ const char kManifestHelp[] =
     "  lines     URL, or URL<TAB>destination\n"
     "  jsonl     {\"url\": \"https://...\", \"destination\": \"file:a\", \"sha256\": \"<hex>\"} a "
     "line, with url or\n"
-    "            urls, destination, request_id, sha256, digests, size, labels, headers, priority,\n"
-    "            overwrite, range, compressed, if_none_match and if_modified_since\n"
+    "            urls, destination, more_destinations, request_id, sha256, digests, size, labels,\n"
+    "            headers, priority, overwrite, range, compressed, if_none_match and\n"
+    "            if_modified_since\n"
     "  csv       the first line names the columns: url (several, by spaces, are mirrors),\n"
     "            destination, sha256, digests, size, request_id, priority, overwrite, range,\n"
     "            label.<key>, header.<Name>\n"
@@ -33,10 +34,12 @@ const char kManifestHelp[] =
     "Flags fill in what an entry does not say. Nothing is submitted while an entry is wrong.\n";
 
 void AddJobFlags(CLI::App* app, JobFlags& flags) {
-  app->add_option("--to", flags.destination,
+  app->add_option("--to", flags.destinations,
                   "file:PATH under the service's root, or discard:. May hold {host} {path}\n"
-                  "{basename} {job} {date}. Default file:{job}/{basename}")
-      ->type_name("DEST");
+                  "{basename} {job} {date}. Up to 8 times: the same bytes go to each place.\n"
+                  "Default file:{job}/{basename}")
+      ->type_name("DEST")
+      ->allow_extra_args(false);
   app->add_option_function<std::string>(
          "--overwrite",
          [&flags](const std::string& text) {
@@ -69,6 +72,13 @@ CLI::Option* AddManifest(CLI::App* app, std::string& path, ManifestFormat& forma
          "Of the manifest. Default: what it looks like")
       ->type_name("auto|lines|jsonl|csv|metalink");
   return app->add_option("-i,--input", path, "Manifest; - is standard input")->type_name("FILE");
+}
+
+void FillInDestinations(const JobFlags& flags, v1::Job& job) {
+  const bool says_itself = !job.destination().empty() || !job.more_destinations().empty();
+  if (says_itself || flags.destinations.empty()) return;
+  job.set_destination(flags.destinations.front());
+  job.mutable_more_destinations()->Assign(flags.destinations.begin() + 1, flags.destinations.end());
 }
 
 void FillInAttempts(const JobFlags& flags, v1::FetchSpec& spec) {

@@ -15,7 +15,7 @@
 namespace fetchd::cli {
 
 struct JobFlags {
-  std::string destination;
+  std::vector<std::string> destinations;
   v1::Job::Overwrite overwrite = v1::Job::OVERWRITE_UNSPECIFIED;
   std::vector<std::pair<std::string, std::string>> labels;
   std::string tenant;
@@ -32,6 +32,8 @@ void AddJobFlags(CLI::App* app, JobFlags& flags);
 /// -i and --format.
 CLI::Option* AddManifest(CLI::App* app, std::string& path, ManifestFormat& format);
 
+/// Where a job goes that does not say so itself.
+void FillInDestinations(const JobFlags& flags, v1::Job& job);
 /// What `flags` say of attempts.
 void FillInAttempts(const JobFlags& flags, v1::FetchSpec& spec);
 /// A deadline is a point in time, and part of what a request_id stands for: the same for a whole

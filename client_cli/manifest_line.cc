@@ -52,6 +52,10 @@ absl::Status ReadDestination(const json::value& value, v1::CreateJobRequest& req
   return absl::OkStatus();
 }
 
+absl::Status ReadMoreDestinations(const json::value& value, v1::CreateJobRequest& request) {
+  return ReadTexts("more_destinations", value, *request.mutable_job()->mutable_more_destinations());
+}
+
 absl::Status ReadRequestId(const json::value& value, v1::CreateJobRequest& request) {
   ASSIGN_OR_RETURN(*request.mutable_request_id(), Text("request_id", value));
   if (request.request_id().empty()) return WrongType("request_id", "1 to 128 characters");
@@ -154,6 +158,7 @@ struct Key {
 constexpr Key kKeys[] = {{"url", ReadUrlKey},
                          {"urls", ReadUrlsKey},
                          {"destination", ReadDestination},
+                         {"more_destinations", ReadMoreDestinations},
                          {"request_id", ReadRequestId},
                          {"sha256", ReadSha256},
                          {"digests", ReadDigests},

@@ -14,10 +14,10 @@ namespace fetchd::cli {
 ///   URL
 ///   URL<TAB>destination
 ///   {"url": "...", "destination": "...", "sha256": "...", ...}
-/// JSON keys: url | urls, destination, request_id, sha256 (hex), digests, size, labels, headers,
-/// priority, overwrite ("always", "never", "if-different"), range ("0-99"), compressed,
-/// if_none_match (a list), if_modified_since; others are refused. Blank lines and
-/// lines that begin with '#' are nothing. Whether a URL may be fetched is the service's to say.
+/// JSON keys: url | urls, destination, more_destinations (a list), request_id, sha256 (hex),
+/// digests, size, labels, headers, priority, overwrite ("always", "never", "if-different"), range
+/// ("0-99"), compressed, if_none_match (a list), if_modified_since; others are refused. Blank lines
+/// and lines that begin with '#' are nothing. Whether a URL may be fetched is the service's to say.
 /// INVALID_ARGUMENT without the place; nullopt for nothing.
 absl::StatusOr<std::optional<v1::CreateJobRequest>> ParseManifestLine(std::string_view line);
 

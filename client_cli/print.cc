@@ -43,8 +43,11 @@ std::string FirstUrl(const v1::Job& job) {
 
 std::string OrDash(const std::string& text) { return text.empty() ? "-" : text; }
 
+/// Not where only some of several destinations have it.
+bool HasBody(const v1::Job& job) { return job.has_result() && job.state() == v1::Job::SUCCEEDED; }
+
 std::string ProgressOf(const v1::Job& job) {
-  return job.has_result() ? FormatBytes(job.result().size_bytes()) : PercentOrBytes(job.progress());
+  return HasBody(job) ? FormatBytes(job.result().size_bytes()) : PercentOrBytes(job.progress());
 }
 
 /// A newer service may add error details of types that are not known here and have no JSON form
@@ -172,7 +175,7 @@ std::vector<std::string> JobPrinter::Cells(const v1::Job& job) const {
     case Columns::kSubmitted:
       return {job.name(), state, FirstUrl(job)};
     case Columns::kEnded:
-      if (!job.has_result()) return {job.name(), state, "-", "-", error};
+      if (!HasBody(job)) return {job.name(), state, "-", "-", error};
       return {job.name(), state, FormatBytes(job.result().size_bytes()), Sha256Hex(job.result()),
               OrDash(job.result().destination())};
     case Columns::kListed:

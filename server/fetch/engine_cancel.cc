@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "fetch/attempt_log.h"
+#include "fetch/deliveries.h"
 #include "fetch/engine_core.h"
 
 namespace fetchd::fetch {
@@ -86,8 +87,8 @@ void EngineCore::StopRuns(const JobId& id, std::int64_t fence) {
 // Removes what a job that has ended without a run here left behind. A run here, whichever it is,
 // has the file: it removes it or goes on with it.
 Task<void> EngineCore::DropKept(jobs::Job job) {
-  auto destination = sink::ParseResolvedDestination(job.destination);
-  if (!destination.ok()) co_return;
+  absl::StatusOr<std::vector<sink::Destination>> destinations = DestinationsOf(job);
+  if (!destinations.ok()) co_return;
   std::optional<FileRemoval> removal;
   {
     const std::lock_guard lock(mutex_);
@@ -96,10 +97,7 @@ Task<void> EngineCore::DropKept(jobs::Job job) {
     if (!in_use) removal.emplace(*this, job.id);
   }
   if (!removal) co_return;
-  // A failure leaves it to the sweep at the next start.
-  const absl::Status dropped =
-      co_await deps_.destinations.DropTemporary(*std::move(destination), job.id);
-  dropped.IgnoreError();
+  co_await DropTemporaries(deps_.destinations, *std::move(destinations), job.id);
 }
 
 Task<void> EngineCore::OnBatchStep(std::vector<jobs::Job> changed) {

@@ -54,20 +54,30 @@ Task<absl::Status> JobRun::EndCancelled() {
 
 Task<absl::Status> JobRun::Publish() {
   if (facts_.not_modified) co_return co_await SucceedUntouched();
-  std::vector<Digest> digests;
-  std::string destination;
-  if (sink_ != nullptr) {
-    absl::StatusOr<std::vector<Digest>> verified = verifier_.Finish();
-    if (!verified.ok()) co_return Fail(Phase::kVerify, true, verified.status());
-    digests = *std::move(verified);
-    absl::StatusOr<sink::Receipt> receipt = co_await sink_->Commit();
-    if (!receipt.ok()) {
-      co_return Fail(Phase::kSink, absl::IsUnavailable(receipt.status()), receipt.status());
-    }
-    destination = std::move(receipt->destination);
-    result_.unchanged = receipt->unchanged;
+  if (sink_ == nullptr) co_return co_await Succeed();
+  absl::StatusOr<std::vector<Digest>> verified = verifier_.Finish();
+  if (!verified.ok()) co_return Fail(Phase::kVerify, true, verified.status());
+  result_.digests = *std::move(verified);
+  result_.size_bytes = verifier_.size_bytes();
+  absl::StatusOr<sink::Receipt> receipt = co_await sink_->Commit();
+  if (!receipt.ok()) {
+    co_return Fail(Phase::kSink, absl::IsUnavailable(receipt.status()), receipt.status());
   }
-  co_return co_await Succeed(std::move(destination), std::move(digests));
+  NoteDeliveries(*std::move(receipt));
+  absl::Status delivered = StatusOf(result_.deliveries);
+  if (delivered.ok()) co_return co_await Succeed();
+  partly_done_ = true;
+  co_return Fail(Phase::kSink, false, std::move(delivered));
+}
+
+void JobRun::NoteDeliveries(sink::Receipt receipt) {
+  result_.destination = std::move(receipt.destination);
+  result_.unchanged = receipt.unchanged;
+  result_.deliveries = deliveries_->Outcomes(result_.digests.front().ToSri());
+  if (result_.deliveries.empty()) return;
+  result_.destination = result_.deliveries.front().destination;
+  result_.unchanged = std::ranges::all_of(
+      result_.deliveries, [](const jobs::Delivery& delivery) { return delivery.unchanged; });
 }
 
 // A condition of the job did not hold: what it has at its destination stays as it is.
@@ -75,14 +85,11 @@ Task<absl::Status> JobRun::SucceedUntouched() {
   co_await AbortSink();
   verifier_.Reset();
   result_.not_modified = true;
-  co_return co_await Succeed("", {});
+  co_return co_await Succeed();
 }
 
-Task<absl::Status> JobRun::Succeed(std::string destination, std::vector<Digest> digests) {
+Task<absl::Status> JobRun::Succeed() {
   permit_.Release();
-  result_.size_bytes = sink_ != nullptr ? verifier_.size_bytes() : 0;
-  result_.digests = std::move(digests);
-  result_.destination = std::move(destination);
   jobs::AttemptRecord record = MakeRecord(jobs::AttemptOutcome::kSucceeded, absl::OkStatus());
   record.decision = "done";
   jobs::Change change = jobs::Succeeded{std::move(record), result_};
@@ -92,8 +99,7 @@ Task<absl::Status> JobRun::Succeed(std::string destination, std::vector<Digest> 
   deps_.counters.succeeded.fetch_add(1, std::memory_order_relaxed);
   if (sink_ != nullptr && job_.overwrite == jobs::Overwrite::kNever) {
     // Only a leftover name: the sweep at the next start removes it when this fails.
-    const absl::Status dropped = co_await deps_.destinations.DropTemporary(destination_, id_);
-    dropped.IgnoreError();
+    co_await DropTemporaries(deps_.destinations, deliveries_->destinations(), id_);
   }
   co_return absl::OkStatus();
 }
@@ -209,7 +215,9 @@ Task<absl::Status> JobRun::GiveUp(Failure failure) {
   const bool of_urls = failure.phase != Phase::kSink && !deadline_.Passed(deps_.transfer.clock);
   absl::Status error = failure.status;
   if (of_urls) error = FinalError(job_.spec, job_.urls, url_index_);
-  jobs::Change change = jobs::GaveUp{std::move(record), error};
+  jobs::GaveUp gave_up{std::move(record), error};
+  if (partly_done_) gave_up.result = result_;
+  jobs::Change change = std::move(gave_up);
   const absl::Status recorded = co_await RecordEnd(std::move(change));
   // After the record: until then a crash leads to another attempt, which may resume.
   if (recorded.ok() || absl::IsAborted(recorded)) co_await AbortSink();

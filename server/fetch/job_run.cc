@@ -23,18 +23,6 @@ Validator ValidatorOf(const jobs::Checkpoint& checkpoint) {
   return {checkpoint.etag, checkpoint.last_modified};
 }
 
-sink::OverwritePolicy OverwriteOf(jobs::Overwrite overwrite) {
-  switch (overwrite) {
-    case jobs::Overwrite::kAlways:
-      return sink::OverwritePolicy::kAlways;
-    case jobs::Overwrite::kNever:
-      return sink::OverwritePolicy::kNever;
-    case jobs::Overwrite::kIfDifferent:
-      return sink::OverwritePolicy::kIfDifferent;
-  }
-  return sink::OverwritePolicy::kNever;
-}
-
 }  // namespace
 
 JobRun::JobRun(JobRunDeps deps, jobs::Claim claim, Permit permit, OriginPacer::Turn turn,
@@ -91,11 +79,10 @@ absl::Status JobRun::Prepare() {
   if (!url.ok()) return final(url.status());
   url_ = *std::move(url);
   if (job_.spec.method != jobs::Method::kHead) {
-    absl::StatusOr<sink::Destination> destination =
-        sink::ParseResolvedDestination(job_.destination);
-    if (!destination.ok()) return final(destination.status());
-    destination_ = *std::move(destination);
-    sink_ = deps_.destinations.MakeSink(destination_, id_, OverwriteOf(job_.overwrite));
+    absl::StatusOr<std::vector<sink::Destination>> destinations = DestinationsOf(job_);
+    if (!destinations.ok()) return final(destinations.status());
+    deliveries_.emplace(job_, *std::move(destinations));
+    sink_ = deliveries_->MakeSink(deps_.destinations);
   }
   // After the sink is made: giving up removes what earlier attempts kept.
   if (deadline_.Passed(deps_.transfer.clock)) {

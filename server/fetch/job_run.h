@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "fetch/attempt_report.h"
+#include "fetch/deliveries.h"
 #include "fetch/mirrors.h"
 #include "fetch/origin_pacer.h"
 #include "fetch/store_health.h"
@@ -87,7 +88,8 @@ class JobRun final : private Target {
   Task<absl::Status> EndCancelled();
   Task<absl::Status> Publish();
   Task<absl::Status> SucceedUntouched();
-  Task<absl::Status> Succeed(std::string destination, std::vector<Digest> digests);
+  void NoteDeliveries(sink::Receipt receipt);
+  Task<absl::Status> Succeed();
   Task<absl::Status> EndStopped();
   Task<absl::Status> FailOrRetry(absl::Status status);
   Task<void> LearnOfUrl(Failure& failure);
@@ -119,13 +121,14 @@ class JobRun final : private Target {
 
   std::size_t url_index_ = 0;  ///< Of spec.urls: the one that this attempt asks.
   std::optional<Url> url_;     ///< That one.
-  sink::Destination destination_;
+  std::optional<Deliveries> deliveries_;
   std::unique_ptr<sink::Sink> sink_;  ///< Null for HEAD.
   bool opened_ = false;
   Verifier verifier_;
   ProgressMeter progress_;
   AttemptFacts facts_;
   jobs::Result result_;
+  bool partly_done_ = false;  ///< Some of several destinations have the body, for good.
 
   jobs::Checkpoint current_;    ///< What a checkpoint taken now would say, but for its bytes.
   jobs::Checkpoint persisted_;  ///< As the store has it.

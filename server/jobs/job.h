@@ -164,6 +164,14 @@ struct AttemptRecord {
 inline constexpr int kFirstAttemptRecords = 10;
 inline constexpr int kMaxAttemptRecords = 100;
 
+/// What became of one of a job's several destinations.
+struct Delivery {
+  std::string destination;  ///< Absolute where the body is there, else as the job has it.
+  absl::Status error;       ///< OK: the body is there.
+  bool unchanged = false;   ///< It was there already (kIfDifferent).
+  std::string digest;       ///< SHA-256 of what is there, as SRI; empty when nothing is.
+};
+
 struct Result {
   std::string final_url;  ///< Its query is left out when a redirect led there (fetch/shown.h).
   int http_status = 0;
@@ -175,6 +183,15 @@ struct Result {
   std::string destination;    ///< Resolved, absolute: "file:///srv/files/a/b".
   bool not_modified = false;  ///< A condition of the job did not hold: nothing was written.
   bool unchanged = false;     ///< The destination held these bytes already (kIfDifferent).
+  /// Of each of several destinations, in their order; empty when the job has one.
+  std::vector<Delivery> deliveries;
+};
+
+/// A further place for the bytes of a job.
+struct MoreDestination {
+  std::string resolved;   ///< As Job::destination.
+  std::string asked_for;  ///< As Job::destination_template.
+  friend bool operator==(const MoreDestination&, const MoreDestination&) = default;
 };
 
 struct Job {
@@ -183,6 +200,8 @@ struct Job {
   std::string destination;           ///< As resolved at creation: placeholders filled in.
   std::string destination_template;  ///< As asked for: placeholders unfilled. Empty = same as
                                      ///< `destination`.
+  /// The same bytes go there too; each place gets them or fails by itself.
+  std::vector<MoreDestination> more_destinations;
   Overwrite overwrite = Overwrite::kAlways;
   int priority = 0;                     ///< -100..100; higher first.
   std::string tenant = kDefaultTenant;  ///< Whose it is: tenants share what there is fairly.
@@ -206,6 +225,7 @@ struct Job {
   UrlMemory urls;
   Checkpoint checkpoint;
   absl::Status error;  ///< Of the last attempt while WAITING, of the job when FAILED or CANCELLED.
+  /// When it SUCCEEDED, and since some of its several destinations got the body.
   std::optional<Result> result;
 };
 

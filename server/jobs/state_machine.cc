@@ -91,6 +91,7 @@ class Applier {
   absl::Status operator()(const GaveUp& change) {
     RETURN_IF_ERROR(CheckHeld());
     job_.error = change.error.ok() ? change.record.status : change.error;
+    if (change.result) job_.result = change.result;
     return End(State::kFailed);
   }
 

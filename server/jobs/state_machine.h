@@ -39,10 +39,12 @@ struct Succeeded {
   AttemptRecord record;
   Result result;
 };  ///< RUNNING -> SUCCEEDED.
-/// RUNNING -> FAILED with `error`, or with the record's status when that is OK.
+/// RUNNING -> FAILED with `error`, or with the record's status when that is OK. `result` when some
+/// of several destinations got the body.
 struct GaveUp {
   AttemptRecord record;
   absl::Status error = {};
+  std::optional<Result> result = {};
 };
 /// After CancelRequested ended the claim: CANCELLED stays, or QUEUED when the job was retried
 /// since. Only the record is kept. Any other state is ABORTED.
@@ -58,7 +60,7 @@ struct PauseRequested {};
 /// otherwise: stays.
 struct ResumeRequested {};
 /// FAILED, CANCELLED -> QUEUED; attempt = 0, checkpoint kept, deadline renewed by its length. What
-/// it knows of its urls is forgotten.
+/// it knows of its urls is forgotten; which destinations have the body is not.
 struct RetryRequested {};
 // By the process.
 struct Recovered {};  ///< RUNNING -> INTERRUPTED; attempt - 1: the process that ran it is gone.

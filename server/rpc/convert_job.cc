@@ -14,6 +14,15 @@
 namespace fetchd::rpc {
 namespace {
 
+v1::Result::Delivery DeliveryToProto(const jobs::Delivery& delivery) {
+  v1::Result::Delivery out;
+  out.set_destination(delivery.destination);
+  if (!delivery.error.ok()) *out.mutable_error() = ToProtoStatus(delivery.error);
+  out.set_unchanged(delivery.unchanged);
+  out.set_digest(delivery.digest);
+  return out;
+}
+
 v1::Result ResultToProto(const jobs::Result& result) {
   v1::Result out;
   out.set_final_url(result.final_url);
@@ -25,13 +34,16 @@ v1::Result ResultToProto(const jobs::Result& result) {
   out.set_destination(result.destination);
   out.set_not_modified(result.not_modified);
   out.set_unchanged(result.unchanged);
+  for (const jobs::Delivery& delivery : result.deliveries) {
+    *out.add_deliveries() = DeliveryToProto(delivery);
+  }
   return out;
 }
 
 /// What is known of a job that does not run here.
 fetch::Progress StoredProgress(const jobs::Job& job) {
   fetch::Progress progress;
-  if (job.result) {
+  if (job.result && jobs::IsTerminal(job.state)) {
     progress.received_bytes = job.result->size_bytes;
     progress.total_bytes = job.result->size_bytes;
   } else {
@@ -109,6 +121,9 @@ absl::StatusOr<jobs::Job> FromProto(const v1::Job& in, WallTime now) {
   jobs::Job out;
   ASSIGN_OR_RETURN(out.spec, FromProto(in.spec()));
   out.destination = in.destination();
+  for (const std::string& more : in.more_destinations()) {
+    out.more_destinations.push_back({.asked_for = more});
+  }
   ASSIGN_OR_RETURN(out.overwrite, ReadOverwrite(in.overwrite()));
   out.priority = in.priority();
   out.labels.insert(in.labels().begin(), in.labels().end());
@@ -133,6 +148,9 @@ v1::Job ToProto(const jobs::Job& job, const std::optional<fetch::Progress>& live
   if (!job.id.str().empty()) out.set_name(job.id.name());
   *out.mutable_spec() = ToProto(job.spec);
   out.set_destination(job.destination);
+  for (const jobs::MoreDestination& more : job.more_destinations) {
+    out.add_more_destinations(more.resolved);
+  }
   out.set_overwrite(OverwriteToProto(job.overwrite));
   out.set_priority(job.priority);
   out.mutable_labels()->insert(job.labels.begin(), job.labels.end());

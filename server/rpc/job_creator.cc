@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "base/strings.h"
 #include "fetch/validate.h"
@@ -14,7 +15,7 @@ namespace fetchd::rpc {
 namespace {
 
 constexpr std::size_t kMaxRequestIdSize = 128;
-
+constexpr std::size_t kMostMoreDestinations = 7;
 constexpr std::size_t kMostDefaults = 64;
 
 }  // namespace
@@ -51,17 +52,35 @@ absl::StatusOr<jobs::Job> JobCreator::Prepare(const v1::CreateJobRequest& reques
 absl::Status JobCreator::CheckJob(jobs::Job& job) {
   RETURN_IF_ERROR(fetch::ValidateJob(job, config_.url, job.created_at));
   RETURN_IF_ERROR(CheckTargets(job.spec));
-  job.destination_template = job.destination.empty() ? sink::kDefaultDestination : job.destination;
-  ASSIGN_OR_RETURN(const Url url, Url::Parse(job.spec.urls[0], config_.url));
-  ASSIGN_OR_RETURN(const sink::Destination destination,
-                   sink::ParseDestination(job.destination_template, url, job.id, job.created_at));
-  const bool head_to_file = job.spec.method == jobs::Method::kHead &&
-                            destination.kind != sink::Destination::Kind::kDiscard;
-  if (head_to_file) {
-    return InvalidField("spec.method", "a HEAD request has no body: use the destination discard:");
+  return ResolveDestinations(job);
+}
+
+absl::Status JobCreator::ResolveDestinations(jobs::Job& job) const {
+  if (job.more_destinations.size() > kMostMoreDestinations) {
+    return InvalidField("more_destinations", Concat("at most ", kMostMoreDestinations));
   }
-  job.destination = destination.ToString();
-  return absl::OkStatus();
+  ASSIGN_OR_RETURN(const Url url, Url::Parse(job.spec.urls[0], config_.url));
+  const auto resolve = [&](const std::string& text) {
+    return sink::ParseDestination(text, url, job.id, job.created_at);
+  };
+  job.destination_template = job.destination.empty() ? sink::kDefaultDestination : job.destination;
+  std::vector<sink::Destination> all;
+  ASSIGN_OR_RETURN(all.emplace_back(), resolve(job.destination_template));
+  job.destination = all.front().ToString();
+  for (std::size_t i = 0; i < job.more_destinations.size(); ++i) {
+    jobs::MoreDestination& more = job.more_destinations[i];
+    auto destination = resolve(more.asked_for);
+    if (!destination.ok()) {
+      return InvalidField(Concat("more_destinations[", i, ']'), MessageOf(destination.status()));
+    }
+    more.resolved = destination->ToString();
+    all.push_back(*std::move(destination));
+  }
+  RETURN_IF_ERROR(sink::CheckTogether(all));
+  const bool head_to_file = job.spec.method == jobs::Method::kHead &&
+                            all.front().kind != sink::Destination::Kind::kDiscard;
+  if (!head_to_file) return absl::OkStatus();
+  return InvalidField("spec.method", "a HEAD request has no body: use the destination discard:");
 }
 
 absl::Status JobCreator::CheckSpec(const jobs::FetchSpec& spec) const {

@@ -37,6 +37,7 @@ class JobCreator {
 
  private:
   absl::Status CheckJob(jobs::Job& job);
+  absl::Status ResolveDestinations(jobs::Job& job) const;
   /// Of a valid specification: does this server know the profile, may it contact the URLs?
   absl::Status CheckTargets(const jobs::FetchSpec& spec) const;
   absl::Status CheckProxy(const jobs::FetchSpec& spec, const Origin& origin) const;

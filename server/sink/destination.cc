@@ -2,11 +2,13 @@
 #include <chrono>
 #include <climits>
 #include <cstdio>
+#include <set>
 #include <vector>
 
 #include "base/strings.h"
 #include "base/url_text.h"
 #include "sink/destinations.h"
+#include "sink/file_tree.h"
 #include "sink/part_file.h"
 
 namespace fetchd::sink {
@@ -128,6 +130,24 @@ absl::StatusOr<Destination> ParseResolvedDestination(std::string_view uri) {
   std::string path(uri.substr(kFileScheme.size()));
   RETURN_IF_ERROR(CheckPath(path));
   return Destination{Destination::Kind::kFile, std::move(path)};
+}
+
+absl::Status CheckTogether(std::span<const Destination> destinations) {
+  const JobId any;
+  std::set<std::string> temporaries;
+  for (const Destination& destination : destinations) {
+    if (destination.kind == Destination::Kind::kDiscard) {
+      if (destinations.size() == 1) continue;
+      return Wrong("discard: cannot be one of several");
+    }
+    const std::string part = PartFileName(LastSegmentOf(destination.path), any);
+    if (temporaries.insert(ParentOf(destination.path) + '/' + part).second) continue;
+    return Wrong(
+        Concat("\"", destination.ToString(),
+               "\" is given twice, or shares its folder and the first 215 bytes of its name"
+               " with another"));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace fetchd::sink

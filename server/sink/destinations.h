@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -34,6 +35,9 @@ absl::StatusOr<Destination> ParseDestination(std::string_view uri, const Url& ur
 /// A destination as Destination::ToString() writes it and as Job::destination keeps it: braces are
 /// plain characters. The same checks otherwise.
 absl::StatusOr<Destination> ParseResolvedDestination(std::string_view uri);
+/// May one job write to all of them? INVALID_ARGUMENT: two are the same, or so alike that their
+/// temporary files would be; or discard: is not alone, for it keeps nothing to resume from. Pure.
+absl::Status CheckTogether(std::span<const Destination> destinations);
 inline constexpr char kDefaultDestination[] = "file:{job}/{basename}";
 
 /// Makes sinks. Owner: app. Thread-safe; outlives its sinks.

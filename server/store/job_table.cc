@@ -41,6 +41,7 @@ enum Column {
   kBatch,
   kBatchEntry,
   kUrlMemory,
+  kMoreDestinations,
 };
 
 constexpr char kJobById[] = "SELECT " FETCHD_STORE_JOB_COLUMNS " FROM jobs AS j WHERE j.id = ?1";
@@ -109,6 +110,8 @@ absl::StatusOr<Job> JobTable::ReadJob(const Query& row, int first) const {
   ReadPlainColumns(row, first, job);
   ASSIGN_OR_RETURN(job.overwrite, ParseOverwrite(row.Text(first + kOverwrite)));
   ASSIGN_OR_RETURN(job.labels, DecodeLabels(row.Text(first + kLabels)));
+  ASSIGN_OR_RETURN(job.more_destinations,
+                   DecodeMoreDestinations(row.Text(first + kMoreDestinations)));
   std::string secrets;
   if (!row.IsNull(first + kSealed)) {
     ASSIGN_OR_RETURN(secrets, sealer_.Open(row.Text(first + kSealed), job.id.str()));

@@ -139,6 +139,26 @@ AttemptRecord AttemptFromJson(const json::value& value) {
   return record;
 }
 
+json::object DeliveryToJson(const jobs::Delivery& delivery) {
+  json::object object;
+  PutText(object, "destination", delivery.destination);
+  if (!delivery.error.ok()) object["error"] = StatusToJson(delivery.error);
+  PutFlag(object, "unchanged", delivery.unchanged);
+  PutText(object, "digest", delivery.digest);
+  return object;
+}
+
+jobs::Delivery DeliveryFromJson(const json::object& object) {
+  jobs::Delivery delivery;
+  delivery.destination = GetText(object, "destination");
+  if (const json::value* error = object.if_contains("error")) {
+    delivery.error = StatusFromJson(error->as_object());
+  }
+  delivery.unchanged = GetBool(object, "unchanged");
+  delivery.digest = GetText(object, "digest");
+  return delivery;
+}
+
 Result ResultFromJson(const json::value& value) {
   const json::object& object = value.as_object();
   Result result;
@@ -158,6 +178,11 @@ Result ResultFromJson(const json::value& value) {
   result.destination = GetText(object, "destination");
   result.not_modified = GetBool(object, "not_modified");
   result.unchanged = GetBool(object, "unchanged");
+  if (const json::value* deliveries = object.if_contains("deliveries")) {
+    for (const json::value& delivery : deliveries->as_array()) {
+      result.deliveries.push_back(DeliveryFromJson(delivery.as_object()));
+    }
+  }
   return result;
 }
 
@@ -239,6 +264,12 @@ std::string EncodeResult(const Result& result) {
   PutText(object, "destination", result.destination);
   PutFlag(object, "not_modified", result.not_modified);
   PutFlag(object, "unchanged", result.unchanged);
+  if (!result.deliveries.empty()) {
+    json::array& deliveries = object["deliveries"].emplace_array();
+    for (const jobs::Delivery& delivery : result.deliveries) {
+      deliveries.push_back(DeliveryToJson(delivery));
+    }
+  }
   return json::serialize(object);
 }
 

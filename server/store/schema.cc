@@ -182,9 +182,14 @@ CREATE INDEX jobs_mirrored ON jobs (lane, id, state, mirrored)
   WHERE mirrored = 1 AND state IN ('QUEUED', 'WAITING', 'INTERRUPTED');
 )sql";
 
+// Further places for the bytes of a job; as far as version 7 tells, none.
+constexpr char kVersion8[] = R"sql(
+ALTER TABLE jobs ADD COLUMN more_destinations TEXT NOT NULL DEFAULT '';
+)sql";
+
 // kMigrations[n] leads from version n to n + 1. Released ones are never edited.
 constexpr auto kMigrations = std::to_array<const char*>(
-    {kVersion1, kVersion2, kVersion3, kVersion4, kVersion5, kVersion6, kVersion7});
+    {kVersion1, kVersion2, kVersion3, kVersion4, kVersion5, kVersion6, kVersion7, kVersion8});
 
 absl::StatusOr<std::int64_t> ReadNumber(Database& database, const char* sql) {
   Query query(database, sql);

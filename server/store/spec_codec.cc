@@ -232,6 +232,13 @@ std::string CanonicalContent(const jobs::Job& job) {
   content.emplace_back(View(EncodeLabels(job.labels)));
   // Jobs from before there were tenants have the same content as those of the default one.
   if (job.tenant != jobs::kDefaultTenant) content.emplace_back(View(job.tenant));
+  if (!job.more_destinations.empty()) {
+    json::array more;
+    for (const jobs::MoreDestination& place : job.more_destinations) {
+      more.emplace_back(View(place.asked_for));
+    }
+    content.emplace_back(std::move(more));
+  }
   return json::serialize(content);
 }
 
@@ -252,6 +259,27 @@ absl::StatusOr<Overwrite> ParseOverwrite(std::string_view name) {
     if (name == OverwriteName(overwrite)) return overwrite;
   }
   return absl::DataLossError(Concat("a stored job has the unknown overwrite policy ", name));
+}
+
+std::string EncodeMoreDestinations(const std::vector<jobs::MoreDestination>& destinations) {
+  if (destinations.empty()) return std::string();
+  json::array places;
+  for (const jobs::MoreDestination& place : destinations) {
+    places.push_back(json::array{View(place.resolved), View(place.asked_for)});
+  }
+  return json::serialize(places);
+}
+
+absl::StatusOr<std::vector<jobs::MoreDestination>> DecodeMoreDestinations(std::string_view text) {
+  if (text.empty()) return std::vector<jobs::MoreDestination>();
+  return Decode("list of destinations", text, [](const json::value& value) {
+    std::vector<jobs::MoreDestination> destinations;
+    for (const json::value& place : value.as_array()) {
+      const json::array& pair = place.as_array();
+      destinations.push_back({Text(pair.at(0)), Text(pair.at(1))});
+    }
+    return destinations;
+  });
 }
 
 std::string EncodeLabels(const std::map<std::string, std::string>& labels) {

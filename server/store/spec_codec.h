@@ -25,6 +25,10 @@ std::string CanonicalContent(const jobs::Job& job);
 const char* OverwriteName(jobs::Overwrite overwrite);
 absl::StatusOr<jobs::Overwrite> ParseOverwrite(std::string_view name);
 
+/// Empty for none.
+std::string EncodeMoreDestinations(const std::vector<jobs::MoreDestination>& destinations);
+absl::StatusOr<std::vector<jobs::MoreDestination>> DecodeMoreDestinations(std::string_view text);
+
 std::string EncodeLabels(const std::map<std::string, std::string>& labels);
 absl::StatusOr<std::map<std::string, std::string>> DecodeLabels(std::string_view text);
 

@@ -78,6 +78,7 @@ TEST_P(StoreConformance, ACreatedJobReadsBackWhole) {
   job.spec.if_modified_since = job.created_at;
   job.spec.range = ByteRange{1ull << 40, 1ull << 60};
   job.overwrite = Overwrite::kIfDifferent;
+  job.more_destinations = {{"file:b/1", "file:b/{job}"}, {"file:c", "file:c"}};
   job.priority = -7;
   job.labels = {{"team", "a"}, {"env", "prod"}};
   job.request_id = "r-1";
@@ -90,6 +91,7 @@ TEST_P(StoreConformance, ACreatedJobReadsBackWhole) {
   EXPECT_EQ(read->spec, job.spec);
   EXPECT_EQ(read->destination, job.destination);
   EXPECT_EQ(read->destination_template, "file:{job}");
+  EXPECT_EQ(read->more_destinations, job.more_destinations);
   EXPECT_EQ(read->overwrite, Overwrite::kIfDifferent);
   EXPECT_EQ(read->priority, -7);
   EXPECT_EQ(read->labels, job.labels);

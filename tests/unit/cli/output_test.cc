@@ -128,6 +128,29 @@ TEST_F(OutputTest, DescribeShowsAttemptsAndErrors) {
   EXPECT_THAT(out_.str(), HasSubstr("gave up: no attempts left"));
 }
 
+TEST_F(OutputTest, DescribeSaysWhichDestinationsHaveTheBody) {
+  service_.get = [](const v1::GetJobRequest& request, v1::Job& job) {
+    job.set_name(request.name());
+    job.set_destination("file:a");
+    job.add_more_destinations("file:b");
+    auto* there = job.mutable_result()->add_deliveries();
+    there->set_destination("file:///srv/a");
+    there->set_digest("sha256-x");
+    auto* missing = job.mutable_result()->add_deliveries();
+    missing->set_destination("file:b");
+    missing->mutable_error()->set_code(grpc::StatusCode::RESOURCE_EXHAUSTED);
+    missing->mutable_error()->set_message("disk full");
+    return grpc::Status::OK;
+  };
+
+  EXPECT_EQ(RunCommand({"describe", "1"}), ExitCode::kDone);
+
+  EXPECT_THAT(out_.str(), HasSubstr("Destination:          file:b\n"));
+  EXPECT_THAT(out_.str(), ::testing::ContainsRegex("file:///srv/a\n +Digest: +sha256-x\n"));
+  EXPECT_THAT(out_.str(),
+              ::testing::ContainsRegex("file:b\n +Error: +RESOURCE_EXHAUSTED: disk full\n"));
+}
+
 TEST_F(OutputTest, MissingJobIsExitCodeFour) {
   service_.get = [](const v1::GetJobRequest&, v1::Job&) {
     return grpc::Status(grpc::StatusCode::NOT_FOUND, "no such job");

@@ -91,6 +91,19 @@ TEST_F(SubmitTest, NamesOnlyForScripts) {
   EXPECT_EQ(err_.str(), "");
 }
 
+TEST_F(SubmitTest, TheBytesMayGoToSeveralPlaces) {
+  Write("list", R"({"url": "http://b/", "more_destinations": ["file:c"]})");
+  EXPECT_EQ(
+      RunCommand({"submit", "http://a/", "-i", Path("list"), "--to", "file:a", "--to", "file:b"}),
+      ExitCode::kDone);
+
+  ASSERT_THAT(requests_, SizeIs(2));
+  EXPECT_EQ(requests_[0].job().destination(), "file:a");
+  EXPECT_THAT(requests_[0].job().more_destinations(), ::testing::ElementsAre("file:b"));
+  EXPECT_EQ(requests_[1].job().destination(), "");
+  EXPECT_THAT(requests_[1].job().more_destinations(), ::testing::ElementsAre("file:c"));
+}
+
 TEST_F(SubmitTest, FlagsFillInWhatALineDoesNotSay) {
   Write("list",
         "http://a/\n"

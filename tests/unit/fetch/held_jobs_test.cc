@@ -8,7 +8,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-const Origin kHeld{"https", "a.test", 443}, kFree{"https", "b.test", 443};
+const Origin kHeldOrigin{"https", "a.test", 443}, kFreeOrigin{"https", "b.test", 443};
 
 class HeldJobsTest : public FetchTest {
  protected:
@@ -37,7 +37,7 @@ class HeldJobsTest : public FetchTest {
 
 TEST_F(HeldJobsTest, GoToAMirrorThatIsFree) {
   Create(3);
-  Hold(kHeld);
+  Hold(kHeldOrigin);
   held_.Changed();
 
   EXPECT_TRUE(Await(held_.Move()));
@@ -47,8 +47,8 @@ TEST_F(HeldJobsTest, GoToAMirrorThatIsFree) {
 
 TEST_F(HeldJobsTest, StayWhileTheMirrorIsOnHoldToo) {
   Create(3);
-  Hold(kHeld);
-  Hold(kFree);
+  Hold(kHeldOrigin);
+  Hold(kFreeOrigin);
   held_.Changed();
 
   EXPECT_FALSE(Await(held_.Move()));
@@ -68,7 +68,7 @@ TEST_F(HeldJobsTest, AreNotLookedAtWhileNothingIsOnHold) {
 
 TEST_F(HeldJobsTest, AreLookedAtAFewAtATimeAndAllInTheEnd) {
   Create(150);
-  Hold(kHeld);
+  Hold(kHeldOrigin);
   held_.Changed();
 
   EXPECT_TRUE(Await(held_.Move()));
@@ -88,7 +88,7 @@ TEST_F(HeldJobsTest, ThoseThatCannotGoHoldUpNoOthers) {
   Create(64, "a.test", "c.test");
   clock_.Advance(1s);  // Their ids follow.
   Create(10);
-  Hold(kHeld);
+  Hold(kHeldOrigin);
   Hold({"https", "c.test", 443});
   held_.Changed();
 
@@ -101,7 +101,7 @@ TEST_F(HeldJobsTest, ThoseThatCannotGoHoldUpNoOthers) {
 
 TEST_F(HeldJobsTest, OnesThatComeInTheMidstOfAPassAreFoundByTheNext) {
   Create(64, "a.test", "a.test");
-  Hold(kHeld);
+  Hold(kHeldOrigin);
   held_.Changed();
   EXPECT_FALSE(Await(held_.Move()));
 
@@ -114,7 +114,7 @@ TEST_F(HeldJobsTest, OnesThatComeInTheMidstOfAPassAreFoundByTheNext) {
 
 TEST_F(HeldJobsTest, TheDispatcherStartsThemAtTheMirror) {
   Create(1);
-  Hold(kHeld);
+  Hold(kHeldOrigin);
   std::vector<std::string> launched;
   runtime::TaskGroup group(loop_.get_executor());
   const jobs::RoomOf room_of = [this](const std::string& origin) {

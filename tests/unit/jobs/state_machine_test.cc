@@ -298,6 +298,18 @@ TEST(StateMachineEffectsTest, RetryBeginsAnewButKeepsTheCheckpoint) {
   EXPECT_EQ(job.finished_at, std::nullopt);
 }
 
+TEST(StateMachineEffectsTest, WhichDestinationsHaveTheBodyOutlivesARetry) {
+  Job job = JobIn(State::kRunning);
+  const Result partial{.deliveries = {{.destination = "file:///a"}}};
+
+  ASSERT_TRUE(Apply(GaveUp{FailedRecord(), {}, partial}, kNow, job).ok());
+  ASSERT_EQ(job.state, State::kFailed);
+  ASSERT_TRUE(Apply(RetryRequested(), kNow, job).ok());
+
+  ASSERT_TRUE(job.result.has_value());
+  EXPECT_EQ(job.result->deliveries.at(0).destination, "file:///a");
+}
+
 TEST(StateMachineEffectsTest, EachRetryRenewsTheDeadlineByItsFirstLength) {
   Job job = JobIn(State::kFailed);
   ASSERT_TRUE(Apply(RetryRequested(), kNow, job).ok());

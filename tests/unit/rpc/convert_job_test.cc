@@ -78,6 +78,38 @@ TEST(ConvertJobTest, WhatACallerGivesComesBack) {
   EXPECT_EQ(out.state(), v1::Job::QUEUED);
 }
 
+TEST(ConvertJobTest, EachDestinationAndWhatBecameOfItIsShown) {
+  jobs::Job job = FromProto(ParseJob(R"(
+      spec { urls: "https://example.org/a" } destination: "file:a" more_destinations: "file:{job}")"),
+                            kNow)
+                      .value();
+  ASSERT_EQ(job.more_destinations.size(), 1u);
+  EXPECT_EQ(job.more_destinations[0].asked_for, "file:{job}");
+  job.more_destinations[0].resolved = "file:1";
+  job.state = jobs::State::kFailed;
+  job.result = {.size_bytes = 5,
+                .deliveries = {{"file:///srv/a", {}, true, "sha256-x"},
+                               {"file:1", absl::ResourceExhaustedError("disk full"), false, ""}}};
+
+  const v1::Job out = ToProto(job, std::nullopt);
+
+  EXPECT_THAT(out.more_destinations(), ElementsAre("file:1"));
+  ASSERT_EQ(out.result().deliveries_size(), 2);
+  EXPECT_EQ(out.result().deliveries(0).destination(), "file:///srv/a");
+  EXPECT_FALSE(out.result().deliveries(0).has_error());
+  EXPECT_TRUE(out.result().deliveries(0).unchanged());
+  EXPECT_EQ(out.result().deliveries(0).digest(), "sha256-x");
+  EXPECT_EQ(out.result().deliveries(1).error().message(), "disk full");
+}
+
+TEST(ConvertJobTest, WhileAJobRunsAgainItsProgressIsThatOfTheRun) {
+  jobs::Job job = FullJob();
+  job.result = {.size_bytes = 5};
+  job.state = jobs::State::kQueued;
+
+  EXPECT_EQ(ToProto(job, std::nullopt).progress().received_bytes(), 0u);
+}
+
 TEST(ConvertJobTest, DefaultsAreADayAndNow) {
   const jobs::Job job =
       FromProto(ParseJob(R"(spec { urls: "https://example.org/" })"), kNow).value();

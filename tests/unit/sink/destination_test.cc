@@ -74,5 +74,23 @@ TEST(DestinationTest, DiscardHasNoPath) {
   EXPECT_EQ(destination->ToString(), "discard:");
 }
 
+Destination FileAt(std::string path) { return {Destination::Kind::kFile, std::move(path)}; }
+
+TEST(DestinationTest, OneJobWritesToDifferentFiles) {
+  const std::string longest(255, 'a');
+  const std::string like_it = std::string(215, 'a') + "b";
+  const std::string other = std::string(214, 'a') + "bb";
+  const auto together = [](std::vector<Destination> destinations) {
+    return CheckTogether(destinations);
+  };
+
+  EXPECT_TRUE(together({Destination()}).ok());
+  EXPECT_TRUE(together({FileAt("a"), FileAt("b"), FileAt("c/a")}).ok());
+  EXPECT_TRUE(together({FileAt(longest), FileAt(other), FileAt("c/" + like_it)}).ok());
+  EXPECT_EQ(GetField(together({FileAt("c/a"), FileAt("b"), FileAt("c/a")}))->field, "destination");
+  EXPECT_TRUE(absl::IsInvalidArgument(together({FileAt(longest), FileAt(like_it)})));
+  EXPECT_TRUE(absl::IsInvalidArgument(together({FileAt("a"), Destination()})));
+}
+
 }  // namespace
 }  // namespace fetchd::sink

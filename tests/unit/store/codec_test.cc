@@ -58,6 +58,31 @@ TEST(RecordCodecTest, AResultSaysThatItsDestinationWasLeftAlone) {
   EXPECT_TRUE(DecodeResult(EncodeResult(result))->unchanged);
 }
 
+TEST(RecordCodecTest, AResultSaysWhichDestinationsHaveTheBody) {
+  jobs::Result result;
+  result.deliveries = {{"file:///a", absl::OkStatus(), true, "sha256-x"},
+                       {"file:b", absl::ResourceExhaustedError("disk full"), false, ""}};
+
+  const auto read = DecodeResult(EncodeResult(result));
+
+  ASSERT_TRUE(read.ok()) << read.status();
+  ASSERT_EQ(read->deliveries.size(), 2u);
+  EXPECT_EQ(read->deliveries[0].destination, "file:///a");
+  EXPECT_TRUE(read->deliveries[0].error.ok());
+  EXPECT_TRUE(read->deliveries[0].unchanged);
+  EXPECT_EQ(read->deliveries[0].digest, "sha256-x");
+  EXPECT_EQ(read->deliveries[1].error, absl::ResourceExhaustedError("disk full"));
+}
+
+TEST(SpecCodecTest, FurtherDestinationsAreRareAndChecked) {
+  const std::vector<jobs::MoreDestination> places = {{"file:b/1", "file:b/{job}"}};
+  EXPECT_EQ(*DecodeMoreDestinations(EncodeMoreDestinations(places)), places);
+  EXPECT_EQ(EncodeMoreDestinations({}), "");
+  for (const char* text : {"{", "{}", "[1]", "[[]]", R"([["a"]])"}) {
+    EXPECT_TRUE(absl::IsDataLoss(DecodeMoreDestinations(text).status())) << text;
+  }
+}
+
 TEST(DefaultsCodecTest, WhatDoesNotParseIsDataLoss) {
   for (const char* const text :
        {"", "[]", "{}", R"({"overwrite":"MAYBE","priority":0,"labels":"{}"})",
@@ -110,6 +135,16 @@ TEST(SpecCodecTest, ContentIsComparedByWhatWasAskedFor) {
 
   EXPECT_EQ(CanonicalContent(job), CanonicalContent(same));
   EXPECT_NE(CanonicalContent(job), CanonicalContent(other));
+}
+
+TEST(SpecCodecTest, FurtherDestinationsAreContent) {
+  jobs::Job job;
+  job.more_destinations = {{"file:1", "file:{job}"}};
+  jobs::Job same = job;
+  same.more_destinations[0].resolved = "file:2";
+
+  EXPECT_EQ(CanonicalContent(job), CanonicalContent(same));
+  EXPECT_NE(CanonicalContent(job), CanonicalContent(jobs::Job()));
 }
 
 TEST(RecordCodecTest, DamagedTextIsDataLoss) {

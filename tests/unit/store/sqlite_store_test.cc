@@ -68,7 +68,8 @@ TEST_F(SqliteStoreTest, AFileOfTheSixthSchemaKnowsItsMirrorsThen) {
   // Its second attempt was to ask the mirror.
   ExecuteOnFile(
       "DROP INDEX jobs_mirrored; ALTER TABLE jobs DROP COLUMN url_memory;"
-      " ALTER TABLE jobs DROP COLUMN mirrored; UPDATE jobs SET lane = 'https://b.test';"
+      " ALTER TABLE jobs DROP COLUMN mirrored; ALTER TABLE jobs DROP COLUMN more_destinations;"
+      " UPDATE jobs SET lane = 'https://b.test';"
       " PRAGMA user_version = 6");
   ExecuteOnFile(Concat("UPDATE jobs SET spec = '{' WHERE id = '", damaged.id.str(), "'"));
 
@@ -95,7 +96,7 @@ TEST_F(SqliteStoreTest, AFileOfTheFirstSchemaIsBroughtUpToDate) {
       " ALTER TABLE jobs DROP COLUMN error_kind;"
       " DROP INDEX jobs_deadline; DROP INDEX jobs_ready; DROP INDEX jobs_due;"
       " DROP INDEX jobs_mirrored; ALTER TABLE jobs DROP COLUMN url_memory;"
-      " ALTER TABLE jobs DROP COLUMN mirrored;"
+      " ALTER TABLE jobs DROP COLUMN mirrored; ALTER TABLE jobs DROP COLUMN more_destinations;"
       " ALTER TABLE jobs DROP COLUMN not_before_at; ALTER TABLE jobs DROP COLUMN lane;"
       " ALTER TABLE jobs DROP COLUMN retry; DROP INDEX jobs_by_tenant;"
       " ALTER TABLE jobs DROP COLUMN tenant; ALTER TABLE events DROP COLUMN tenant;"

@@ -1,0 +1,110 @@
+#include "sink/tee_sink.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace fetchd::sink {
+
+TeeSink::TeeSink(std::vector<std::unique_ptr<Sink>> sinks) {
+  for (std::unique_ptr<Sink>& sink : sinks) branches_.push_back({.sink = std::move(sink)});
+}
+
+// OK when the others go on without the branch.
+Task<absl::Status> TeeSink::Note(Branch& branch, absl::Status status) {
+  if (status.ok() || absl::IsUnavailable(status)) co_return status;
+  branch.status = status;
+  // What cannot be removed now is swept at the next start.
+  const absl::Status aborted = co_await branch.sink->Abort();
+  aborted.IgnoreError();
+  const bool any_left =
+      std::ranges::any_of(branches_, [](const Branch& other) { return other.status.ok(); });
+  co_return any_left ? absl::OkStatus() : status;
+}
+
+Task<absl::StatusOr<std::uint64_t>> TeeSink::Open(std::uint64_t resume_bytes) {
+  bool all_kept = true;
+  for (Branch& branch : branches_) {
+    const absl::StatusOr<std::uint64_t> kept = co_await branch.sink->Open(resume_bytes);
+    CO_RETURN_IF_ERROR(co_await Note(branch, kept.status()));
+    branch.kept = kept.value_or(0);
+    all_kept = all_kept && (!kept.ok() || *kept == resume_bytes);
+  }
+  if (all_kept) co_return resume_bytes;
+  for (Branch& branch : branches_) {
+    if (!branch.status.ok() || branch.kept == 0) continue;
+    const absl::Status restarted = co_await branch.sink->Restart();
+    CO_RETURN_IF_ERROR(co_await Note(branch, restarted));
+  }
+  co_return 0;
+}
+
+Task<absl::Status> TeeSink::Restart() {
+  for (Branch& branch : branches_) {
+    if (!branch.status.ok()) continue;
+    const absl::Status restarted = co_await branch.sink->Restart();
+    CO_RETURN_IF_ERROR(co_await Note(branch, restarted));
+  }
+  co_return absl::OkStatus();
+}
+
+Task<absl::StatusOr<std::size_t>> TeeSink::ReadBack(std::uint64_t offset,
+                                                    std::span<std::byte> out) {
+  const auto first =
+      std::ranges::find_if(branches_, [](const Branch& branch) { return branch.status.ok(); });
+  co_return co_await first->sink->ReadBack(offset, out);
+}
+
+Task<absl::Status> TeeSink::Write(std::span<const std::byte> bytes) {
+  for (Branch& branch : branches_) {
+    if (!branch.status.ok()) continue;
+    const absl::Status written = co_await branch.sink->Write(bytes);
+    CO_RETURN_IF_ERROR(co_await Note(branch, written));
+  }
+  co_return absl::OkStatus();
+}
+
+Task<absl::StatusOr<std::uint64_t>> TeeSink::Checkpoint() {
+  std::optional<std::uint64_t> least;
+  for (Branch& branch : branches_) {
+    if (!branch.status.ok()) continue;
+    const absl::StatusOr<std::uint64_t> kept = co_await branch.sink->Checkpoint();
+    CO_RETURN_IF_ERROR(co_await Note(branch, kept.status()));
+    if (kept.ok()) least = std::min(least.value_or(*kept), *kept);
+  }
+  co_return least.value_or(0);
+}
+
+Task<absl::StatusOr<Receipt>> TeeSink::Commit() {
+  for (Branch& branch : branches_) {
+    if (!branch.status.ok()) continue;
+    absl::StatusOr<Receipt> receipt = co_await branch.sink->Commit();
+    CO_RETURN_IF_ERROR(co_await Note(branch, receipt.status()));
+    if (receipt.ok()) branch.receipt = *std::move(receipt);
+  }
+  const auto first =
+      std::ranges::find_if(branches_, [](const Branch& branch) { return branch.status.ok(); });
+  co_return first->receipt;
+}
+
+Task<absl::Status> TeeSink::Abort() {
+  absl::Status first_failure;
+  for (Branch& branch : branches_) {
+    const absl::Status aborted = co_await branch.sink->Abort();
+    first_failure.Update(aborted);
+  }
+  co_return first_failure;
+}
+
+std::vector<absl::StatusOr<Receipt>> TeeSink::Outcomes() const {
+  std::vector<absl::StatusOr<Receipt>> outcomes;
+  for (const Branch& branch : branches_) {
+    if (branch.status.ok()) {
+      outcomes.emplace_back(branch.receipt);
+    } else {
+      outcomes.emplace_back(branch.status);
+    }
+  }
+  return outcomes;
+}
+
+}  // namespace fetchd::sink
