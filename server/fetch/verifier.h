@@ -35,7 +35,7 @@ class Verifier {
 
   /// As soon as the size is known: DATA_LOSS SIZE_MISMATCH.
   absl::Status CheckSize(std::uint64_t size_bytes) const;
-  /// DATA_LOSS SIZE_MISMATCH or DIGEST_MISMATCH; else sha256 and the digests that `spec` expects.
+  /// DATA_LOSS SIZE_MISMATCH or DIGEST_MISMATCH; else sha256, first, and those that `spec` expects.
   /// Once a body.
   absl::StatusOr<std::vector<Digest>> Finish();
 
