@@ -126,6 +126,17 @@ std::vector<Span> SpansOf(const v1::Attempt& attempt) {
   return spans;
 }
 
+void AddSegments(const v1::Attempt::Segments& segments, std::string& out) {
+  if (segments.most_connections() > 1) {
+    out += Concat("    read over ", segments.most_connections(),
+                  " connections at once: ", segments.pieces(), " pieces, ", segments.added(),
+                  " connections added, ", segments.dropped(), " dropped\n");
+  }
+  for (const std::string& note : segments.notes()) {
+    out += Concat("      ", Printable(note), "\n");
+  }
+}
+
 void AddAttempt(const v1::Attempt& attempt, int width, std::string& out) {
   out += Concat("Attempt ", attempt.number(), ": ", OutcomeOf(attempt), " after ",
                 FormatDuration(attempt.duration()), ", begun ",
@@ -138,6 +149,7 @@ void AddAttempt(const v1::Attempt& attempt, int width, std::string& out) {
       Nanoseconds(attempt.transfer_permit_wait()) + Nanoseconds(attempt.duration());
   Waterfall waterfall(total, width);
   for (const Span& span : SpansOf(attempt)) waterfall.Draw(span, out);
+  if (attempt.has_segments()) AddSegments(attempt.segments(), out);
   if (attempt.has_error()) {
     out += Concat("    failed in ", attempt.failed_phase(), ": ",
                   Printable(attempt.error().message()), "\n");

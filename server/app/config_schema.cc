@@ -309,6 +309,11 @@ std::vector<ConfigKey> LimitKeys() {
       NumberKey(
           "limits.decode_ratio", FETCHD_AT(engine.decode.max_ratio), 1, kMany,
           "Bodies over 1MiB that grow more often than this when they are decoded are refused."),
+      NumberKey("segments.max_connections", FETCHD_AT(engine.segments.max_connections), 1, 32,
+                "Over how many connections at once the body of one job is read when each of them "
+                "makes it faster; 1: over one."),
+      SizeKey("segments.min_bytes", FETCHD_AT(engine.segments.min_bytes),
+              "So much of a body must be left before one more connection is tried."),
       DurationKey("shutdown.grace", FETCHD_AT(shutdown_grace),
                   "How long transfers may go on after SIGTERM.", true),
   };

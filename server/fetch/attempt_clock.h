@@ -24,13 +24,14 @@ class AttemptClock final : public Clock {
   /// Late by up to 50 ms when the clock stood still meanwhile.
   Task<void> SleepUntil(SteadyTime at) override;
 
-  /// Stands still while this exists: nothing is asked of the origin. Not nested.
+  /// Stands still while one of these exists: nothing is asked of the origin.
   class Pause {
    public:
     explicit Pause(AttemptClock& clock) : clock_(clock) {
-      clock_.paused_since_ = clock_.real_.Now();
+      if (clock_.pauses_++ == 0) clock_.paused_since_ = clock_.real_.Now();
     }
     ~Pause() {
+      if (--clock_.pauses_ > 0) return;
       clock_.paused_ += clock_.real_.Now() - *clock_.paused_since_;
       clock_.paused_since_.reset();
     }
@@ -46,6 +47,7 @@ class AttemptClock final : public Clock {
 
   Clock& real_;
   const std::vector<http::ExchangeRecord>& hops_;
+  int pauses_ = 0;
   Duration paused_{};
   std::optional<SteadyTime> paused_since_;
 };

@@ -54,6 +54,7 @@ jobs::AttemptRecord MakeRecord(const AttemptFrame& frame, const AttemptFacts& fa
   record.resumed_from_bytes = facts.resumed_from_bytes;
   record.received_bytes = facts.received_bytes;
   record.restarted = facts.restarted;
+  record.segments = facts.segments;
   for (const http::ExchangeRecord& exchange : facts.hops) record.hops.push_back(MakeHop(exchange));
   if (!status.ok()) record.failed_phase = PhaseName(PhaseOf(facts));
   record.status = std::move(status);

@@ -14,6 +14,7 @@
 #include "egress/policy.h"
 #include "fetch/job_wait.h"
 #include "fetch/origin_pacer.h"
+#include "fetch/segment_controller.h"
 #include "fetch/tenant_rules.h"
 #include "http/redirecting_client.h"
 #include "http/shared_client.h"
@@ -39,6 +40,7 @@ struct EngineConfig {
   PacerConfig pacer;
   BandwidthSchedule bandwidth;  ///< Of all transfers together.
   TenantRules tenants;
+  SegmentConfig segments;
 };
 
 /// References to services that outlive the engine.
@@ -65,10 +67,12 @@ struct EngineStats {
                 transfers_waiting = 0;
   std::uint64_t attempts = 0, retries = 0, succeeded = 0, failed = 0, interrupted = 0;
   std::uint64_t put_off = 0;
-  std::uint64_t received_bytes = 0;  ///< Body bytes of all transfers, as they come.
-  std::uint64_t shared_reads = 0;    ///< Requests that others could join.
-  std::uint64_t joined_reads = 0;    ///< Requests saved: they joined another's.
-  std::uint64_t left_reads = 0;      ///< Readers that fell behind, and read on by themselves.
+  std::uint64_t received_bytes = 0;     ///< Body bytes of all transfers, as they come.
+  std::uint64_t shared_reads = 0;       ///< Requests that others could join.
+  std::uint64_t joined_reads = 0;       ///< Requests saved: they joined another's.
+  std::uint64_t left_reads = 0;         ///< Readers that fell behind, and read on by themselves.
+  std::uint64_t extra_connections = 0;  ///< Now, of bodies that are read over several.
+  std::uint64_t pieces = 0;             ///< Of such bodies.
   OriginPacer::Totals pacing;
   std::map<std::string, std::size_t>
       transfers_by_tenant;  ///< Jobs at work, of those that have any.

@@ -56,6 +56,7 @@ EngineCore::EngineCore(CoreDeps deps, EngineConfig config)
       config_(config),
       transfers_(config_.max_transfers),
       pacer_(deps_.clock, config_.pacer),
+      spares_(transfers_, pacer_, [this] { dispatcher_.Wake(); }),
       store_health_(deps_.log, deps_.clock),
       shared_buffers_(SharedBudget(deps_.buffers)),
       control_(deps_.runtime.shard(0).executor()),
@@ -125,7 +126,8 @@ TransferDeps EngineCore::TransferOn(std::size_t shard) {
           pacer_,
           bandwidth_,
           [this](const Origin& origin) { deps_.clients.CountRetry(origin); },
-          shared_reads_[shard].get()};
+          shared_reads_[shard].get(),
+          &spares_};
 }
 
 std::size_t EngineCore::ShardOf(const std::string& url) const {
@@ -143,6 +145,7 @@ jobs::Room EngineCore::RoomFor(const std::string& origin) {
   const auto busy = static_cast<std::size_t>(transfers_.in_use());
   const std::size_t free = capacity - busy + std::min(dispatcher_.held(), busy);
   const OriginPacer::Room room = pacer_.RoomFor(url->origin(), free);
+  if (room.transfers == 0) spares_.NoteRefusal(url->origin());
   return {static_cast<int>(room.transfers), static_cast<int>(room.retries)};
 }
 
@@ -349,6 +352,8 @@ EngineStats EngineCore::Stats() {
   stats.pacing = pacer_.Read();
   stats.shared_reads = sharing_.begun.load(std::memory_order_relaxed);
   stats.joined_reads = sharing_.joined.load(std::memory_order_relaxed);
+  stats.extra_connections = spares_.in_use();
+  stats.pieces = spares_.pieces();
   stats.left_reads = sharing_.left.load(std::memory_order_relaxed);
   stats.put_off = counters_.put_off.load(std::memory_order_relaxed);
   {

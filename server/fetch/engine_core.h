@@ -19,6 +19,7 @@
 #include "fetch/job_run.h"
 #include "fetch/origin_pacer.h"
 #include "fetch/shared_reads.h"
+#include "fetch/spare_transfers.h"
 #include "fetch/store_health.h"
 #include "fetch/stream_run.h"
 
@@ -93,6 +94,7 @@ class EngineCore {
   Semaphore transfers_;
   OriginPacer pacer_;
   ByteRate bandwidth_;
+  SpareTransfers spares_;
   StoreHealth store_health_;
   EngineCounters counters_;
   std::atomic<bool> draining_{false};

@@ -42,9 +42,14 @@ constexpr MetricFamily kJoined{"fetchd_shared_reads_joined_total", kCounter,
 constexpr MetricFamily kLeft{
     "fetchd_shared_reads_left_total", kCounter,
     "Readers of a shared read that fell behind and read on by themselves."};
-constexpr std::array kAll = {kActive,   kPeak,     kLimit,  kWaiting,   kAttempts,
-                             kEnded,    kReceived, kHeld,   kPushbacks, kCoolDowns,
-                             kOpenings, kShared,   kJoined, kLeft};
+constexpr MetricFamily kExtra{
+    "fetchd_segment_extra_connections", kGauge,
+    "Connections besides the first of each body that is read in pieces, over several."};
+constexpr MetricFamily kPieces{"fetchd_segment_pieces_total", kCounter,
+                               "Requests for a piece of such a body that brought that piece."};
+constexpr std::array kAll = {kActive,   kPeak, kLimit,     kWaiting,   kAttempts, kEnded,
+                             kReceived, kHeld, kPushbacks, kCoolDowns, kOpenings, kShared,
+                             kJoined,   kLeft, kExtra,     kPieces};
 
 void Collect(const EngineStats& stats, MetricPage& page) {
   page.Add(kActive, stats.transfers_in_use);
@@ -68,6 +73,8 @@ void Collect(const EngineStats& stats, MetricPage& page) {
   page.Add(kShared, stats.shared_reads);
   page.Add(kJoined, stats.joined_reads);
   page.Add(kLeft, stats.left_reads);
+  page.Add(kExtra, stats.extra_connections);
+  page.Add(kPieces, stats.pieces);
 }
 
 }  // namespace

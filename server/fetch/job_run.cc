@@ -98,7 +98,7 @@ Task<absl::Status> JobRun::Attempt() {
     CO_RETURN_IF_ERROR(co_await HashKept(asked.offset));
   }
   Transfer transfer(deps_.transfer, job_.spec, *url_, *this, verifier_, progress_, facts_,
-                    {.share_scope = ShareScope()});
+                    {.share_scope = ShareScope(), .segments = true});
   absl::Status status = co_await transfer.Run(asked, deadline_);
   if (absl::IsDeadlineExceeded(status) && deadline_.Passed(deps_.transfer.clock)) {
     co_return Fail(facts_.phase, false, WithPrefix(status, "job deadline"));
@@ -217,6 +217,25 @@ Task<absl::Status> JobRun::Write(std::uint64_t, sink::Buffer bytes) {
   deps_.counters.received_bytes.fetch_add(bytes.size(), std::memory_order_relaxed);
   CO_RETURN_IF_ERROR(co_await sink_->Write(bytes.bytes()));
   bytes = sink::Buffer();  // Not needed by a checkpoint, but perhaps by others.
+  co_return co_await CheckpointIfDue();
+}
+
+Task<absl::Status> JobRun::WriteAhead(std::uint64_t offset, std::span<const std::byte> bytes) {
+  deps_.counters.received_bytes.fetch_add(bytes.size(), std::memory_order_relaxed);
+  co_return co_await sink_->WriteAhead(offset, bytes);
+}
+
+Task<absl::StatusOr<std::size_t>> JobRun::ReadBack(std::uint64_t offset, std::span<std::byte> out) {
+  co_return co_await sink_->ReadBack(offset, out);
+}
+
+Task<absl::Status> JobRun::Advance(std::uint64_t bytes) {
+  unsaved_bytes_ += bytes;
+  CO_RETURN_IF_ERROR(co_await sink_->Advance(bytes));
+  co_return co_await CheckpointIfDue();
+}
+
+Task<absl::Status> JobRun::CheckpointIfDue() {
   const EngineConfig& config = deps_.transfer.config;
   const SteadyTime now = deps_.transfer.clock.Now();
   const bool due = now - checkpointed_at_ >= config.checkpoint_interval ||

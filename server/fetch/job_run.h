@@ -71,6 +71,11 @@ class JobRun final : private Target {
                            std::optional<std::uint64_t> total_bytes,
                            const Validator& validator) override;
   Task<absl::Status> Write(std::uint64_t offset, sink::Buffer bytes) override;
+  bool CanWriteAhead() const override { return sink_ != nullptr && sink_->CanWriteAhead(); }
+  Task<absl::Status> WriteAhead(std::uint64_t offset, std::span<const std::byte> bytes) override;
+  Task<absl::StatusOr<std::size_t>> ReadBack(std::uint64_t offset,
+                                             std::span<std::byte> out) override;
+  Task<absl::Status> Advance(std::uint64_t bytes) override;
 
   absl::Status Prepare();
   Task<absl::Status> Attempt();
@@ -79,6 +84,7 @@ class JobRun final : private Target {
   Task<Continuation> HowToGoOn();
   Task<absl::Status> HashKept(std::uint64_t bytes);
   void NoteKept(std::uint64_t bytes);
+  Task<absl::Status> CheckpointIfDue();
   Task<absl::Status> CheckpointNow();
   Task<absl::Status> ForgetCheckpoint();
   Task<jobs::Checkpoint> KeepWhatIsHere();

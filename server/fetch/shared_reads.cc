@@ -94,6 +94,8 @@ class SharedReads::Flight {
     if (readers_.empty() || first_held_ > 0 || scattered_) return false;
     return !(ended_ && !end_.ok()) && (!head_ || shareable_);
   }
+  /// Until it is one reader's own.
+  bool is_shared() const { return !scattered_; }
   void Enter(Reader& reader) { readers_.push_back(&reader); }
   void Leave(Reader& reader, bool linger) {
     std::erase(readers_, &reader);
@@ -465,8 +467,14 @@ std::string SharedReads::KeyOf(const http::Request& request, const http::Timeout
   return digester.Finish().front().bytes;
 }
 
+bool SharingClient::others_read() const {
+  const std::shared_ptr<const SharedReads::Flight> read = read_.lock();
+  return read != nullptr && read->is_shared();
+}
+
 Task<absl::StatusOr<http::Response>> SharedReads::Send(http::Request request, http::Call call,
-                                                       std::string scope) {
+                                                       std::string scope,
+                                                       std::weak_ptr<const Flight>* read) {
   if (!MayShare(request)) co_return co_await deps_.client.Send(std::move(request), call);
   const std::string key = KeyOf(request, call.timeouts, scope);
   std::shared_ptr<Flight> flight = flights_[key].lock();
@@ -486,6 +494,7 @@ Task<absl::StatusOr<http::Response>> SharedReads::Send(http::Request request, ht
         co_await WithDeadline<bool>(deps_.clock, call.deadline, "first byte", flight->AwaitHead());
     CO_RETURN_IF_ERROR(head.status());
     if (flight->IsFor(body->reader())) {
+      if (read != nullptr) *read = flight;
       http::Response response = flight->ResponseFor(nullptr);
       response.body = std::move(body);
       co_return response;

@@ -50,12 +50,15 @@ class SharedReads {
   /// As http::Client. Callers that may not see one another's bytes have different scopes. Requests
   /// that ask for a part, under a condition, or for decoding are passed on as they are.
   Task<absl::StatusOr<http::Response>> Send(http::Request request, http::Call call,
-                                            std::string scope);
+                                            std::string scope) {
+    return Send(std::move(request), call, std::move(scope), nullptr);
+  }
 
   /// Ends what goes on for nobody any more. Once no reader is left.
   Task<void> Close();
 
  private:
+  friend class SharingClient;
   struct Chunk;
   struct Reader;
   class Flight;
@@ -63,6 +66,9 @@ class SharedReads {
 
   static constexpr std::size_t kForgetAtLeast = 64;
 
+  /// Notes in `read`, unless it is null, which read brings the body.
+  Task<absl::StatusOr<http::Response>> Send(http::Request request, http::Call call,
+                                            std::string scope, std::weak_ptr<const Flight>* read);
   void ForgetEnded();
   std::string KeyOf(const http::Request& request, const http::Timeouts& timeouts,
                     const std::string& scope) const;
@@ -79,12 +85,15 @@ class SharingClient final : public http::Client {
  public:
   SharingClient(SharedReads& reads, std::string scope) : reads_(reads), scope_(std::move(scope)) {}
   Task<absl::StatusOr<http::Response>> Send(http::Request request, http::Call call) override {
-    return reads_.Send(std::move(request), call, scope_);
+    return reads_.Send(std::move(request), call, scope_, &read_);
   }
+  /// Do others take what the last request brings, or may they yet?
+  bool others_read() const;
 
  private:
   SharedReads& reads_;
   const std::string scope_;
+  std::weak_ptr<const SharedReads::Flight> read_;  ///< Of the last request.
 };
 
 }  // namespace fetchd::fetch

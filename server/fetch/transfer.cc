@@ -1,7 +1,6 @@
 #include "fetch/transfer.h"
 
 #include <algorithm>
-#include <boost/asio/post.hpp>
 #include <utility>
 
 #include "base/strings.h"
@@ -14,25 +13,9 @@
 namespace fetchd::fetch {
 namespace {
 
-// Pumps whose reads and writes never suspend let others run every so many buffers.
-constexpr int kBuffersBetweenYields = 8;
-
 /// How long a job is put off whose redirect leads to an origin that is on hold until somebody lets
 /// it go on.
 constexpr Duration kHeldForUnknown = std::chrono::seconds(30);
-
-// May the same request succeed later? Decided by what went wrong before any head came.
-bool IsRetryable(const absl::Status& status) {
-  switch (status.code()) {
-    case absl::StatusCode::kUnavailable:
-    case absl::StatusCode::kDeadlineExceeded:
-    case absl::StatusCode::kDataLoss:
-    case absl::StatusCode::kResourceExhausted:
-      return true;
-    default:
-      return false;
-  }
-}
 
 std::optional<SharingClient> MakeSharing(SharedReads* reads, const Transfer::Options& options) {
   if (reads == nullptr || !options.share_scope) return std::nullopt;
@@ -71,7 +54,8 @@ Transfer::Transfer(TransferDeps deps, const jobs::FetchSpec& spec, Url url, Targ
       progress_(progress),
       facts_(facts),
       options_(std::move(options)),
-      time_(deps_.clock, facts_.hops) {}
+      time_(deps_.clock, facts_.hops),
+      bodies_({deps_, spec_, facts_, time_, options_.buffer_bytes, options_.use}) {}
 
 absl::Status Transfer::Fail(Phase phase, bool retryable, absl::Status status) {
   facts_.phase = phase;
@@ -82,8 +66,13 @@ absl::Status Transfer::Fail(Phase phase, bool retryable, absl::Status status) {
 absl::Status Transfer::FailBody(absl::Status status) {
   // A body that grows beyond its limits will do so again.
   const bool limit = absl::IsResourceExhausted(status);
-  const bool retryable = (IsRetryable(status) && !limit) || absl::IsCancelled(status);
+  const bool retryable = (IsPassing(status) && !limit) || absl::IsCancelled(status);
   return Fail(Phase::kBody, retryable, std::move(status));
+}
+
+absl::Status Transfer::FailSink(absl::Status status) {
+  const bool retryable = absl::IsUnavailable(status);
+  return Fail(Phase::kSink, retryable, std::move(status));
 }
 
 std::uint64_t Transfer::limit_bytes() const {
@@ -107,7 +96,7 @@ Task<absl::StatusOr<http::Response>> Transfer::Send(const Asked& asked) {
   absl::StatusOr<http::Response> response =
       co_await client_.Send(std::move(request), call, redirects);
   if (!response.ok()) {
-    const bool retryable = IsRetryable(response.status()) || absl::IsCancelled(response.status());
+    const bool retryable = IsPassing(response.status()) || absl::IsCancelled(response.status());
     co_return Fail(PhaseOf(facts_.hops), retryable, response.status());
   }
   facts_.http_status = response->head.status;
@@ -134,9 +123,7 @@ Task<absl::Status> Transfer::StartOver() {
   verifier_.Reset();
   const AttemptClock::Pause pause(time_);
   absl::Status restarted = co_await target_.Restart();
-  if (restarted.ok()) co_return restarted;
-  const bool retryable = absl::IsUnavailable(restarted);
-  co_return Fail(Phase::kSink, retryable, std::move(restarted));
+  co_return restarted.ok() ? restarted : FailSink(std::move(restarted));
 }
 
 // At most two requests: one for what is missing, one for all when that was of no use.
@@ -212,8 +199,18 @@ Task<absl::StatusOr<Transfer::Done>> Transfer::Fetch(Asked asked) {
   co_return Done();
 }
 
+// Once; and once more for what is left when what several connections read does not fit together.
 Task<absl::Status> Transfer::FetchAll(Asked asked) {
   CO_RETURN_IF_ERROR(co_await Prepare(asked));
+  bool all = false;
+  while (!all) {
+    CO_ASSIGN_OR_RETURN(all, co_await FetchRest(asked));
+  }
+  co_return absl::OkStatus();
+}
+
+// False when `asked` says now what is to be asked for again.
+Task<absl::StatusOr<bool>> Transfer::FetchRest(Asked& asked) {
   Judged judged;
   absl::StatusOr<http::Response> response = co_await SendUntilUsable(asked, judged);
   CO_RETURN_IF_ERROR(response.status());
@@ -230,127 +227,16 @@ Task<absl::Status> Transfer::FetchAll(Asked asked) {
     const AttemptClock::Pause pause(time_);
     begun = co_await target_.Begin(*response, asked.offset, judged.total_bytes, validator);
   }
-  if (!begun.ok()) {
-    const bool retryable = absl::IsUnavailable(begun);
-    co_return Fail(Phase::kSink, retryable, std::move(begun));
-  }
+  if (!begun.ok()) co_return FailSink(std::move(begun));
   const bool no_body = facts_.not_modified || judged.answer == Answer::kComplete ||
                        spec_.method == jobs::Method::kHead;
-  if (no_body) co_return absl::OkStatus();
+  if (no_body) co_return true;
   const SteadyTime from = deps_.clock.Now();
-  const absl::Status pumped = co_await Pump(*response->body, asked.offset, judged.total_bytes);
-  facts_.body_took = deps_.clock.Now() - from;
-  CO_RETURN_IF_ERROR(pumped);
-  Declare(response->head.status, response->body->Trailers());
-  co_return absl::OkStatus();
-}
-
-Task<absl::StatusOr<sink::Buffer>> Transfer::AcquireBuffer(
-    std::optional<std::uint64_t> left_bytes) {
-  const std::size_t most = BufferBytes();
-  const auto wanted =
-      static_cast<std::size_t>(std::min<std::uint64_t>(left_bytes.value_or(most), most));
-  const SteadyTime from = deps_.clock.Now();
-  const AttemptClock::Pause pause(time_);
-  absl::StatusOr<sink::Buffer> buffer =
-      co_await deps_.buffers.Acquire(wanted, deps_.clock, deadline_, options_.use);
-  facts_.buffer_wait += deps_.clock.Now() - from;
-  if (!buffer.ok()) co_return FailBody(buffer.status());
-  co_return buffer;
-}
-
-// Of a transfer that is to be slow, small ones: so that its bytes come evenly.
-std::size_t Transfer::BufferBytes() const {
-  constexpr std::uint64_t kSmallest = 4096, kBuffersASecond = 8;
-  if (!spec_.max_bytes_per_sec) return options_.buffer_bytes;
-  const std::uint64_t even = std::max(*spec_.max_bytes_per_sec / kBuffersASecond, kSmallest);
-  return static_cast<std::size_t>(std::min<std::uint64_t>(options_.buffer_bytes, even));
-}
-
-// Without a buffer in hand. Who waits does not read, so the origin waits too.
-Task<absl::Status> Transfer::WaitForRates(std::uint64_t bytes) {
-  const SteadyTime now = deps_.clock.Now();
-  SteadyTime until = rate_.Take(bytes, spec_.max_bytes_per_sec, now);
-  until = std::max(until, deps_.pacer.TakeBytes(*facts_.answered_by, bytes, now));
-  const auto limit = deps_.config.bandwidth.At(deps_.clock.WallNow());
-  until = std::max(until, deps_.bandwidth.Take(bytes, limit, now));
-  if (until <= now) co_return absl::OkStatus();
-  const AttemptClock::Pause pause(time_);
-  facts_.rate_wait += std::min(until, deadline_.at()) - now;
-  co_await deps_.clock.SleepUntil(std::min(until, deadline_.at()));
-  if (!deadline_.Passed(deps_.clock)) co_return absl::OkStatus();
-  co_return FailBody(absl::DeadlineExceededError("while the limits on bytes a second were kept"));
-}
-
-Task<absl::Status> Transfer::Pump(http::Body& body, std::uint64_t offset,
-                                  std::optional<std::uint64_t> total) {
-  bool ended = false;
-  for (int buffers = 1; !ended; ++buffers) {
-    if (total && offset >= *total) co_return co_await ExpectEnd(body);
-    const auto left = total ? std::optional(*total - offset) : std::nullopt;
-    CO_ASSIGN_OR_RETURN(sink::Buffer buffer, co_await AcquireBuffer(left));
-    const absl::Status filled = co_await Fill(body, buffer, ended);
-    // What came before an error counts: a later attempt goes on behind it.
-    const std::uint64_t got = buffer.size();
-    if (got > 0) CO_RETURN_IF_ERROR(co_await Deliver(std::move(buffer), offset));
-    CO_RETURN_IF_ERROR(filled);
-    const bool more = !ended && offset != total;
-    if (more) CO_RETURN_IF_ERROR(co_await WaitForRates(got));
-    if (buffers % kBuffersBetweenYields == 0) {
-      co_await asio::post(co_await asio::this_coro::executor, asio::use_awaitable);
-    }
-  }
-  if (total && offset != *total) {
-    co_return Fail(
-        Phase::kBody, true,
-        absl::DataLossError(Concat("the body ended at ", offset, " of ", *total, " bytes")));
-  }
-  co_return absl::OkStatus();
-}
-
-// Takes what is there and never waits for more: a slow origin's bytes are passed on as they come, a
-// fast one's fill the buffer.
-Task<absl::Status> Transfer::Fill(http::Body& body, sink::Buffer& buffer, bool& ended) {
-  do {
-    const absl::StatusOr<std::size_t> got = co_await body.Read(buffer.free_space());
-    if (!got.ok()) co_return FailBody(got.status());
-    ended = *got == 0;
-    buffer.Grow(*got);
-    facts_.received_bytes += *got;
-  } while (!ended && !buffer.full() && body.Buffered() > 0);
-  co_return absl::OkStatus();
-}
-
-Task<absl::Status> Transfer::Deliver(sink::Buffer buffer, std::uint64_t& offset) {
-  const std::uint64_t size = buffer.size();
-  if (offset + size > limit_bytes()) {
-    co_return Fail(Phase::kVerify, false,
-                   WithReason(absl::ResourceExhaustedError(
-                                  Concat("the body is larger than the limit of ", limit_bytes())),
-                              {"BODY_TOO_LARGE", {{"limit", Concat(limit_bytes())}}}));
-  }
-  if (spec_.expected_size && offset + size > *spec_.expected_size) {
-    co_return Fail(Phase::kVerify, true, verifier_.CheckSize(offset + size));
-  }
-  verifier_.Update(buffer.bytes());
-  const AttemptClock::Pause pause(time_);
-  absl::Status written = co_await target_.Write(offset, std::move(buffer));
-  if (!written.ok()) {
-    const bool retryable = absl::IsUnavailable(written);
-    co_return Fail(Phase::kSink, retryable, std::move(written));
-  }
-  offset += size;
-  progress_.Add(size, deps_.clock.Now());
-  co_return absl::OkStatus();
-}
-
-// Reads the end itself, without a buffer: it is what gives the connection back.
-Task<absl::Status> Transfer::ExpectEnd(http::Body& body) {
-  std::byte probe[1];
-  const absl::StatusOr<std::size_t> got = co_await body.Read(probe);
-  if (!got.ok()) co_return FailBody(got.status());
-  if (*got != 0) co_return FailBody(absl::DataLossError("the body is longer than announced"));
-  co_return absl::OkStatus();
+  const absl::Status read =
+      co_await ReadBody(*std::move(response), asked, judged.total_bytes, validator);
+  facts_.body_took += deps_.clock.Now() - from;
+  CO_RETURN_IF_ERROR(read);
+  co_return !judged.total_bytes || asked.offset == *judged.total_bytes;
 }
 
 }  // namespace fetchd::fetch

@@ -143,6 +143,18 @@ struct HopRecord {
 enum class AttemptOutcome { kSucceeded, kFailed, kPutOff, kInterrupted, kCancelled };
 const char* AttemptOutcomeName(AttemptOutcome outcome);
 
+/// How a body was read over several connections. None of it: over one.
+struct SegmentsRecord {
+  int most_connections = 0;    ///< At once; 0 = one from the beginning to the end.
+  std::uint64_t pieces = 0;    ///< Requests for a part of the body, answered with that part.
+  int added = 0, dropped = 0;  ///< Connections; dropped for bringing nothing.
+  /// A sentence for each change, with the rates that were measured: the first, and the latest.
+  std::vector<std::string> notes;
+  friend bool operator==(const SegmentsRecord&, const SegmentsRecord&) = default;
+};
+inline constexpr std::size_t kFirstSegmentNotes = 4;
+inline constexpr std::size_t kMaxSegmentNotes = 16;
+
 /// Kept for every attempt from the start; ended attempts only.
 struct AttemptRecord {
   int number = 0;  ///< From 1. An interrupted attempt keeps its number for the one that goes on.
@@ -152,8 +164,9 @@ struct AttemptRecord {
   AttemptOutcome outcome = AttemptOutcome::kFailed;
   std::uint64_t resumed_from_bytes = 0;
   std::uint64_t received_bytes = 0;  ///< By this attempt alone.
-  bool restarted = false;  ///< The origin did not go on where we asked: the body began anew.
-  std::vector<HopRecord> hops;
+  bool restarted = false;       ///< The origin did not go on where we asked: the body began anew.
+  std::vector<HopRecord> hops;  ///< Without those of the pieces.
+  SegmentsRecord segments;
   absl::Status status;       ///< OK when it succeeded.
   std::string failed_phase;  ///< PhaseName, empty when it succeeded.
   std::string decision;      ///< One sentence: what was decided next, and why.

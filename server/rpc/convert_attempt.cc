@@ -48,6 +48,16 @@ v1::Attempt::Hop HopToProto(const jobs::HopRecord& hop) {
   return out;
 }
 
+v1::Attempt::Segments SegmentsToProto(const jobs::SegmentsRecord& segments) {
+  v1::Attempt::Segments out;
+  out.set_most_connections(segments.most_connections);
+  out.set_pieces(segments.pieces);
+  out.set_added(segments.added);
+  out.set_dropped(segments.dropped);
+  for (const std::string& note : segments.notes) out.add_notes(note);
+  return out;
+}
+
 }  // namespace
 
 v1::Attempt ToProto(const jobs::AttemptRecord& record) {
@@ -63,6 +73,9 @@ v1::Attempt ToProto(const jobs::AttemptRecord& record) {
   out.set_received_bytes(record.received_bytes);
   out.set_restarted(record.restarted);
   for (const jobs::HopRecord& hop : record.hops) *out.add_hops() = HopToProto(hop);
+  if (record.segments != jobs::SegmentsRecord()) {
+    *out.mutable_segments() = SegmentsToProto(record.segments);
+  }
   if (!record.status.ok()) *out.mutable_error() = ToProtoStatus(record.status);
   out.set_failed_phase(record.failed_phase);
   out.set_decision(record.decision);

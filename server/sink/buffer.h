@@ -27,6 +27,7 @@ class Buffer {
 
   std::span<std::byte> free_space() { return {block_.get() + size_, capacity_ - size_}; }
   void Grow(std::size_t bytes) { size_ += bytes; }  ///< After writing into free_space().
+  void Clear() { size_ = 0; }                       ///< All of it is free again.
   std::span<const std::byte> bytes() const { return {block_.get(), size_}; }
   std::size_t size() const { return size_; }
   std::size_t capacity() const { return capacity_; }

@@ -38,6 +38,17 @@ Task<absl::Status> FileSink::Write(std::span<const std::byte> bytes) {
   });
 }
 
+Task<absl::Status> FileSink::WriteAhead(std::uint64_t offset, std::span<const std::byte> bytes) {
+  co_return co_await pool_.Run([this, offset, bytes]() -> absl::Status {
+    RETURN_IF_ERROR(EnsureOpen());
+    return part_.WriteAhead(offset, bytes);
+  });
+}
+
+Task<absl::Status> FileSink::Advance(std::uint64_t bytes) {
+  co_return co_await pool_.Run([this, bytes] { return part_.Advance(bytes); });
+}
+
 Task<absl::StatusOr<std::uint64_t>> FileSink::Checkpoint() {
   co_return co_await pool_.Run([this]() -> absl::StatusOr<std::uint64_t> {
     if (!part_.is_open()) return 0;
@@ -56,6 +67,7 @@ absl::StatusOr<bool> FileSink::IsAlreadyThere() {
 }
 
 Task<absl::StatusOr<Receipt>> FileSink::Commit() {
+  CO_RETURN_IF_ERROR(part_.CheckWhole());
   Receipt receipt{url_, part_.size_bytes(), false};
   if (!part_.is_open() || overwrite_ == OverwritePolicy::kIfDifferent) {
     const absl::StatusOr<bool> there = co_await pool_.Run([this] { return IsAlreadyThere(); });

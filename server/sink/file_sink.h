@@ -20,6 +20,9 @@ class FileSink final : public Sink {
   Task<absl::StatusOr<std::size_t>> ReadBack(std::uint64_t offset,
                                              std::span<std::byte> out) override;
   Task<absl::Status> Write(std::span<const std::byte> bytes) override;
+  bool CanWriteAhead() const override { return true; }
+  Task<absl::Status> WriteAhead(std::uint64_t offset, std::span<const std::byte> bytes) override;
+  Task<absl::Status> Advance(std::uint64_t bytes) override;
   Task<absl::StatusOr<std::uint64_t>> Checkpoint() override;
   Task<absl::StatusOr<Receipt>> Commit() override;
   Task<absl::Status> Abort() override;

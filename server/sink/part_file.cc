@@ -34,6 +34,12 @@ bool StatAt(int directory_fd, const std::string& name, struct stat& out) {
   return ::fstatat(directory_fd, name.c_str(), &out, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
+// A hint: what it cannot start now, the flush does later.
+void StartWriteBack(int fd, std::uint64_t first, std::uint64_t end) {
+  ::sync_file_range(fd, static_cast<off_t>(first), static_cast<off_t>(end - first),
+                    SYNC_FILE_RANGE_WRITE);
+}
+
 }  // namespace
 
 std::string PartFileName(const std::string& basename, const JobId& job) {
@@ -117,6 +123,7 @@ absl::StatusOr<std::uint64_t> PartFile::Open(std::uint64_t resume_bytes) {
   const bool kept = resume_bytes > 0 && static_cast<std::uint64_t>(part.st_size) >= resume_bytes;
   size_bytes_ = kept ? resume_bytes : 0;
   written_back_bytes_ = size_bytes_;
+  ahead_.Clear();
   if (static_cast<std::uint64_t>(part.st_size) != size_bytes_ &&
       tree_.calls().Truncate(fd_.get(), size_bytes_) != 0) {
     return FileError(errno, "truncate", path_);
@@ -128,30 +135,63 @@ absl::Status PartFile::Truncate() {
   if (tree_.calls().Truncate(fd_.get(), 0) != 0) return FileError(errno, "truncate", path_);
   size_bytes_ = 0;
   written_back_bytes_ = 0;
+  ahead_.Clear();
   return absl::OkStatus();
 }
 
 absl::StatusOr<std::size_t> PartFile::ReadAt(std::uint64_t offset, std::span<std::byte> out) const {
-  if (offset >= size_bytes_) return 0;
-  const auto wanted = std::min<std::uint64_t>(out.size(), size_bytes_ - offset);
+  const std::uint64_t end = ahead_.EndFrom(size_bytes_);
+  if (offset >= end) return 0;
+  const auto wanted = std::min<std::uint64_t>(out.size(), end - offset);
   return ReadAtFully(fd_.get(), offset, out.first(wanted), path_);
 }
 
-absl::Status PartFile::Append(std::span<const std::byte> bytes) {
+absl::Status PartFile::WriteAt(std::uint64_t offset, std::span<const std::byte> bytes) {
   while (!bytes.empty()) {
-    const ssize_t put = tree_.calls().Write(fd_.get(), bytes, size_bytes_);
+    const ssize_t put = tree_.calls().Write(fd_.get(), bytes, offset);
     if (put < 0 && errno == EINTR) continue;
     if (put < 0) return FileError(errno, "write", path_);
-    size_bytes_ += static_cast<std::uint64_t>(put);
+    offset += static_cast<std::uint64_t>(put);
     bytes = bytes.subspan(static_cast<std::size_t>(put));
   }
-  if (size_bytes_ - written_back_bytes_ >= kWriteBackStep) {
-    // A hint: what it cannot start now, the flush does later.
-    ::sync_file_range(fd_.get(), static_cast<off_t>(written_back_bytes_),
-                      static_cast<off_t>(size_bytes_ - written_back_bytes_), SYNC_FILE_RANGE_WRITE);
-    written_back_bytes_ = size_bytes_;
-  }
   return absl::OkStatus();
+}
+
+// The file is whole up to here.
+void PartFile::Reach(std::uint64_t size_bytes) {
+  size_bytes_ = size_bytes;
+  ahead_.DropBefore(size_bytes_);
+  if (size_bytes_ - written_back_bytes_ < kWriteBackStep) return;
+  StartWriteBack(fd_.get(), written_back_bytes_, size_bytes_);
+  written_back_bytes_ = size_bytes_;
+}
+
+absl::Status PartFile::Append(std::span<const std::byte> bytes) {
+  RETURN_IF_ERROR(WriteAt(size_bytes_, bytes));
+  Reach(size_bytes_ + bytes.size());
+  return absl::OkStatus();
+}
+
+absl::Status PartFile::WriteAhead(std::uint64_t offset, std::span<const std::byte> bytes) {
+  if (offset < size_bytes_) return absl::InternalError("written ahead over what was written");
+  RETURN_IF_ERROR(WriteAt(offset, bytes));
+  const std::uint64_t end = offset + bytes.size();
+  ahead_.Add(offset, end);
+  const std::uint64_t step = offset / kWriteBackStep * kWriteBackStep;
+  if (end >= step + kWriteBackStep) StartWriteBack(fd_.get(), step, step + kWriteBackStep);
+  return absl::OkStatus();
+}
+
+absl::Status PartFile::Advance(std::uint64_t bytes) {
+  const std::uint64_t end = size_bytes_ + bytes;
+  if (ahead_.EndFrom(size_bytes_) < end) return absl::InternalError("not all was written ahead");
+  Reach(end);
+  return absl::OkStatus();
+}
+
+absl::Status PartFile::CheckWhole() const {
+  if (ahead_.empty()) return absl::OkStatus();
+  return absl::InternalError(Concat("\"", path_, "\" has a hole behind byte ", size_bytes_));
 }
 
 absl::Status PartFile::Checkpoint() {

@@ -12,6 +12,7 @@
 #include "sink/destinations.h"
 #include "sink/file_tree.h"
 #include "sink/sync_group.h"
+#include "sink/written_ahead.h"
 
 namespace fetchd::sink {
 
@@ -35,8 +36,14 @@ class PartFile final : public Publication {
   absl::StatusOr<std::uint64_t> Open(std::uint64_t resume_bytes);
   bool is_open() const { return static_cast<bool>(fd_); }
   absl::Status Truncate();
+  /// Also of what was written ahead without a gap.
   absl::StatusOr<std::size_t> ReadAt(std::uint64_t offset, std::span<std::byte> out) const;
   absl::Status Append(std::span<const std::byte> bytes);
+  /// As Sink::WriteAhead and Sink::Advance.
+  absl::Status WriteAhead(std::uint64_t offset, std::span<const std::byte> bytes);
+  absl::Status Advance(std::uint64_t bytes);
+  /// INTERNAL when something was written ahead that nothing leads up to: a hole.
+  absl::Status CheckWhole() const;
   /// Data and directory entry are durable under the temporary name.
   absl::Status Checkpoint();
   absl::Status Discard();
@@ -50,13 +57,15 @@ class PartFile final : public Publication {
   absl::Status Publish() override;
   absl::Status SyncEntries() override;
 
-  std::uint64_t size_bytes() const { return size_bytes_; }
+  std::uint64_t size_bytes() const { return size_bytes_; }  ///< Without what was written ahead.
 
  private:
   absl::Status CheckDestination(int directory_fd) const;
   absl::Status AdmitNewFile(int directory_fd);
   absl::Status OpenPart(int directory_fd);
   absl::Status Link(int directory_fd) const;
+  absl::Status WriteAt(std::uint64_t offset, std::span<const std::byte> bytes);
+  void Reach(std::uint64_t size_bytes);
   absl::StatusOr<bool> HoldsTheSame(int existing_fd) const;
 
   FileTree& tree_;
@@ -68,6 +77,7 @@ class PartFile final : public Publication {
   UniqueFd fd_;
   UniqueFd directory_fd_;  ///< Between Publish and SyncEntries.
   std::uint64_t size_bytes_ = 0;
+  WrittenAhead ahead_;                    ///< Behind size_bytes_.
   std::uint64_t written_back_bytes_ = 0;  ///< Up to here the kernel was asked to write to disk.
   bool entry_durable_ = false;
   bool on_root_file_system_ = false;

@@ -19,6 +19,7 @@ struct Receipt {
 };
 
 ///   Open -> [Restart | ReadBack*] -> Write* -> Commit    the object appears, whole and durable
+///   Write may be mixed with WriteAhead* -> [ReadBack*] -> Advance, where CanWriteAhead()
 ///   Open -> ... -> (destruction)    nothing appears; what was written is kept for a later Open
 ///   Open -> ... -> Abort            nothing appears, nothing is kept
 ///
@@ -35,14 +36,29 @@ class Sink {
   virtual Task<absl::StatusOr<std::uint64_t>> Open(std::uint64_t resume_bytes) = 0;
   /// Drops what was kept: the body begins anew at 0.
   virtual Task<absl::Status> Restart() = 0;
-  /// Reads what was kept, so that digests can be computed. Fills `out` from `offset`; returns bytes
-  /// read, 0 at the end.
+  /// Reads what was kept, or was written ahead without a gap behind what was written, so that
+  /// digests can be computed. Fills `out` from `offset`; returns bytes read, 0 at the end.
   virtual Task<absl::StatusOr<std::size_t>> ReadBack(std::uint64_t offset,
                                                      std::span<std::byte> out) = 0;
   /// Behind what was written before.
   virtual Task<absl::Status> Write(std::span<const std::byte> bytes) = 0;
-  /// Makes everything written so far durable for a later Open; returns its size.
+
+  /// May bytes be written before those in front of them are here? Else the two below are
+  /// UNIMPLEMENTED.
+  virtual bool CanWriteAhead() const { return false; }
+  /// At `offset`, which is not in front of what was written. What lies there is no part of the
+  /// object, of its size or of a checkpoint until Advance() or Write() has passed it, and is gone
+  /// when the sink is. May be written over.
+  virtual Task<absl::Status> WriteAhead(std::uint64_t offset, std::span<const std::byte> bytes);
+  /// The next `bytes` behind what was written were written ahead, and count as written now.
+  /// INTERNAL when one of them was not.
+  virtual Task<absl::Status> Advance(std::uint64_t bytes);
+
+  /// Makes everything written so far durable for a later Open; returns its size. What was written
+  /// ahead is not counted: a later Open drops it.
   virtual Task<absl::StatusOr<std::uint64_t>> Checkpoint() = 0;
+  /// INTERNAL, and nothing appears, while something that was written ahead is not reached: between
+  /// the two a part is missing.
   virtual Task<absl::StatusOr<Receipt>> Commit() = 0;
   virtual Task<absl::Status> Abort() = 0;
 };

@@ -38,13 +38,19 @@ Task<absl::StatusOr<std::uint64_t>> TeeSink::Open(std::uint64_t resume_bytes) {
   co_return 0;
 }
 
-Task<absl::Status> TeeSink::Restart() {
+// Of those that take part.
+template <typename Step>
+Task<absl::Status> TeeSink::ForEach(Step step) {
   for (Branch& branch : branches_) {
     if (!branch.status.ok()) continue;
-    const absl::Status restarted = co_await branch.sink->Restart();
-    CO_RETURN_IF_ERROR(co_await Note(branch, restarted));
+    const absl::Status done = co_await step(*branch.sink);
+    CO_RETURN_IF_ERROR(co_await Note(branch, done));
   }
   co_return absl::OkStatus();
+}
+
+Task<absl::Status> TeeSink::Restart() {
+  co_return co_await ForEach([](Sink& sink) { return sink.Restart(); });
 }
 
 Task<absl::StatusOr<std::size_t>> TeeSink::ReadBack(std::uint64_t offset,
@@ -55,12 +61,22 @@ Task<absl::StatusOr<std::size_t>> TeeSink::ReadBack(std::uint64_t offset,
 }
 
 Task<absl::Status> TeeSink::Write(std::span<const std::byte> bytes) {
-  for (Branch& branch : branches_) {
-    if (!branch.status.ok()) continue;
-    const absl::Status written = co_await branch.sink->Write(bytes);
-    CO_RETURN_IF_ERROR(co_await Note(branch, written));
-  }
-  co_return absl::OkStatus();
+  co_return co_await ForEach([bytes](Sink& sink) { return sink.Write(bytes); });
+}
+
+bool TeeSink::CanWriteAhead() const {
+  return std::ranges::all_of(branches_, [](const Branch& branch) {
+    return !branch.status.ok() || branch.sink->CanWriteAhead();
+  });
+}
+
+Task<absl::Status> TeeSink::WriteAhead(std::uint64_t offset, std::span<const std::byte> bytes) {
+  co_return co_await ForEach(
+      [offset, bytes](Sink& sink) { return sink.WriteAhead(offset, bytes); });
+}
+
+Task<absl::Status> TeeSink::Advance(std::uint64_t bytes) {
+  co_return co_await ForEach([bytes](Sink& sink) { return sink.Advance(bytes); });
 }
 
 Task<absl::StatusOr<std::uint64_t>> TeeSink::Checkpoint() {

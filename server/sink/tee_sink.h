@@ -22,6 +22,9 @@ class TeeSink final : public Sink {
   Task<absl::StatusOr<std::size_t>> ReadBack(std::uint64_t offset,
                                              std::span<std::byte> out) override;
   Task<absl::Status> Write(std::span<const std::byte> bytes) override;
+  bool CanWriteAhead() const override;
+  Task<absl::Status> WriteAhead(std::uint64_t offset, std::span<const std::byte> bytes) override;
+  Task<absl::Status> Advance(std::uint64_t bytes) override;
   Task<absl::StatusOr<std::uint64_t>> Checkpoint() override;
   /// The receipt of the first that committed; Outcomes() has them all.
   Task<absl::StatusOr<Receipt>> Commit() override;
@@ -39,6 +42,8 @@ class TeeSink final : public Sink {
   };
 
   Task<absl::Status> Note(Branch& branch, absl::Status status);
+  template <typename Step>
+  Task<absl::Status> ForEach(Step step);
 
   std::vector<Branch> branches_;
 };

@@ -15,6 +15,7 @@ using jobs::AttemptRecord;
 using jobs::Checkpoint;
 using jobs::HopRecord;
 using jobs::Result;
+using jobs::SegmentsRecord;
 
 void PutDuration(json::object& object, const char* key, Duration duration) {
   if (duration != Duration{}) object[key] = duration.count();
@@ -116,6 +117,29 @@ AttemptOutcome OutcomeFromText(std::string_view name) {
   throw std::invalid_argument("unknown outcome of an attempt");
 }
 
+json::object SegmentsToJson(const SegmentsRecord& segments) {
+  json::object object;
+  object["most_connections"] = segments.most_connections;
+  object["pieces"] = segments.pieces;
+  object["added"] = segments.added;
+  object["dropped"] = segments.dropped;
+  json::array& notes = object["notes"].emplace_array();
+  for (const std::string& note : segments.notes) notes.emplace_back(View(note));
+  return object;
+}
+
+SegmentsRecord SegmentsFromJson(const json::object& object) {
+  SegmentsRecord segments;
+  segments.most_connections = object.at("most_connections").to_number<int>();
+  segments.pieces = object.at("pieces").to_number<std::uint64_t>();
+  segments.added = object.at("added").to_number<int>();
+  segments.dropped = object.at("dropped").to_number<int>();
+  for (const json::value& note : object.at("notes").as_array()) {
+    segments.notes.emplace_back(Text(note));
+  }
+  return segments;
+}
+
 AttemptRecord AttemptFromJson(const json::value& value) {
   const json::object& object = value.as_object();
   AttemptRecord record;
@@ -131,6 +155,9 @@ AttemptRecord AttemptFromJson(const json::value& value) {
   record.restarted = GetBool(object, "restarted");
   for (const json::value& hop : object.at("hops").as_array()) {
     record.hops.push_back(HopFromJson(hop));
+  }
+  if (const json::value* segments = object.if_contains("segments")) {
+    record.segments = SegmentsFromJson(segments->as_object());
   }
   record.status = StatusFromJson(object.at("status").as_object());
   record.failed_phase = GetText(object, "failed_phase");
@@ -291,6 +318,7 @@ std::string EncodeAttempt(const AttemptRecord& record) {
   PutFlag(object, "restarted", record.restarted);
   json::array& hops = object["hops"].emplace_array();
   for (const HopRecord& hop : record.hops) hops.push_back(HopToJson(hop));
+  if (record.segments != SegmentsRecord()) object["segments"] = SegmentsToJson(record.segments);
   object["status"] = StatusToJson(record.status);
   PutText(object, "failed_phase", record.failed_phase);
   PutText(object, "decision", record.decision);

@@ -8,7 +8,9 @@
 
 namespace fetchd::testing {
 
-EngineHouse::EngineHouse(const std::filesystem::path& folder, fetch::EngineConfig config) {
+EngineHouse::EngineHouse(const std::filesystem::path& folder, fetch::EngineConfig config,
+                         HttpStackOptions http)
+    : http_(std::move(http)) {
   auto store =
       store::SqliteStore::Open({.path = folder / "state.db", .key_file = folder / "state.key"},
                                http_.clock(), http_.runtime().blocking());

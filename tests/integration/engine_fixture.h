@@ -20,7 +20,8 @@ namespace fetchd::testing {
 /// One life of an engine over data that outlive it.
 class EngineHouse {
  public:
-  EngineHouse(const std::filesystem::path& folder, fetch::EngineConfig config);
+  EngineHouse(const std::filesystem::path& folder, fetch::EngineConfig config,
+              HttpStackOptions http = {});
   /// Drains without grace: transfers in flight are interrupted.
   ~EngineHouse();
 

@@ -149,7 +149,7 @@ jobs::FetchSpec Callers::NewSpec() {
     digester.Update(std::as_bytes(std::span(bytes)));
     spec.digests = digester.Finish();
   }
-  if (dice.Chance(0.1)) spec.max_bytes_per_sec = 500 + dice.Below(5000);
+  if (dice.Chance(0.1)) spec.max_bytes_per_sec = 50'000 + dice.Below(5000);
   if (dice.Chance(0.3)) spec.retry.max_attempts = static_cast<int>(1 + dice.Below(6));
   if (dice.Chance(0.1)) spec.timeouts.total = dice.Between(1s, Duration(10s));
   return spec;

@@ -79,7 +79,8 @@ Origins::Resource& Origins::Open(const std::string& name) {
 }
 
 void Origins::AddVersion(Resource& resource) {
-  constexpr std::array<std::size_t, 6> kSizes = {0, 1, 100, 700, 3000, 9000};
+  // The last one is more than a buffer: it may be read in pieces.
+  constexpr std::array<std::size_t, 7> kSizes = {0, 1, 100, 700, 3000, 9000, 600'000};
   const std::size_t size = resource.versions.empty() || dice_.Chance(0.5)
                                ? dice_.Pick(kSizes) + dice_.Below(200)
                                : resource.versions.back().bytes.size();
@@ -271,7 +272,9 @@ void Origins::FillBody(const std::string& resource, const std::string& bytes, Fa
   if (!error.ok()) cut = dice_.Below(bytes.size() + 1);
   const std::size_t end = cut.value_or(bytes.size());
   for (std::size_t at = 0; at < end;) {
-    const std::size_t size = std::min(end - at, 1 + dice_.Below(1 + bytes.size() / 2));
+    constexpr std::size_t kMost = 50'000;
+    const std::size_t most = std::min(1 + bytes.size() / 2, kMost);
+    const std::size_t size = std::min(end - at, 1 + dice_.Below(most));
     if (dice_.Chance(weather_.slow)) {
       answer.body.push_back(BodyStep::Wait(dice_.Between(1ms, Duration(1s))));
     }

@@ -33,6 +33,14 @@ fetch::EngineConfig ConfigOf(Dice& dice) {
   config.checkpoint_bytes = dice.Pick(kBytes);
   config.pacer.max_cool_down = 20s;
   config.pacer.breaker_pause = 5s;
+  // Bodies are small, and slow: soon, often and in pieces that are not much larger than a buffer.
+  config.segments.max_connections = 1 + static_cast<int>(dice.Below(4));
+  config.segments.min_bytes = 1;
+  config.segments.ramp = Duration::zero();
+  config.segments.window = 1ms;
+  config.segments.gain_ratio = dice.Uniform();
+  config.segments.first_pause = config.segments.ask_again = 10ms;
+  config.segments.min_piece_bytes = config.segments.max_piece_bytes = 1 + dice.Below(100'000);
   return config;
 }
 

@@ -682,6 +682,7 @@ TEST_P(StoreConformance, EveryAttemptIsKept) {
   hop.addresses = {{"192.0.2.1", "refused", std::chrono::milliseconds(3)}};
   hop.http_status = 503;
   record.hops = {hop};
+  record.segments = {3, 17, 2, 1, {"added a connection: 2 bring 2.0 MiB/s, 1 brought 1.0 MiB/s"}};
   ASSERT_TRUE(
       Await(store().Update(job.id, claim.fence, AttemptFailed{record, {}, Checkpoint()})).ok());
   claim = harness_.ClaimOne();
@@ -706,6 +707,8 @@ TEST_P(StoreConformance, EveryAttemptIsKept) {
   EXPECT_EQ(first.hops[0].http_status, 503);
   EXPECT_TRUE(first.hops[0].reused);
   EXPECT_EQ(first.hops[0].proxy, "corp");
+  EXPECT_EQ(first.segments, record.segments);
+  EXPECT_EQ(attempts->at(1).segments, jobs::SegmentsRecord());
   EXPECT_EQ(first.hops[0].proxy_negotiation, std::chrono::microseconds(7));
   EXPECT_EQ(attempts->at(1).number, 2);
   EXPECT_EQ(attempts->at(2).number, 2) << "an interrupted attempt keeps its number";

@@ -264,6 +264,8 @@ TEST_F(ConfigLoaderTest, PrintedConfigReadsToTheSameEffect) {
                     "tenants.*.weight=0.5",
                     "tenants.a.b-c.max_jobs=7",
                     "tenants.a.b-c.max_transfers=0",
+                    "segments.max_connections=2",
+                    "segments.min_bytes=32MiB",
                     "limits.decode_ratio=50",
                     "limits.decode_bytes=64MiB"}});
   ASSERT_THAT(first.errors, IsEmpty());
@@ -289,6 +291,8 @@ TEST_F(ConfigLoaderTest, PrintedConfigReadsToTheSameEffect) {
   EXPECT_EQ(second.config.engine.tenants.at("*").weight, 0.5);
   EXPECT_EQ(second.config.engine.tenants.at("a.b-c").max_jobs, 7u);
   EXPECT_EQ(second.config.engine.tenants.at("a.b-c").max_transfers, 0u);
+  EXPECT_EQ(second.config.engine.segments.max_connections, 2);
+  EXPECT_EQ(second.config.engine.segments.min_bytes, std::uint64_t{32} << 20);
   EXPECT_EQ(second.config.engine.decode.max_ratio, 50u);
   EXPECT_EQ(second.config.client.decode_bytes, std::uint64_t{64} << 20);
 }

@@ -67,6 +67,32 @@ TEST_F(ExplainJobTest, ShowsTheBodyBehindTheHead) {
   EXPECT_THAT(ExplainText(explained, 80), HasSubstr("| 2.0 KiB, of it waiting for buffers 50ms"));
 }
 
+TEST_F(ExplainJobTest, SaysHowABodyWasReadInPieces) {
+  v1::ExplainJobResponse explained = FailedOnce();
+  v1::Attempt::Segments& segments =
+      *explained.mutable_job()->mutable_attempts(0)->mutable_segments();
+  segments.set_most_connections(3);
+  segments.set_pieces(17);
+  segments.set_added(2);
+  segments.set_dropped(1);
+  segments.add_notes("dropped a connection: 3 bring 2.0 MiB/s, 2 brought 2.0 MiB/s");
+
+  EXPECT_THAT(ExplainText(explained, 80),
+              HasSubstr("    read over 3 connections at once: 17 pieces, 2 connections added, 1 "
+                        "dropped\n"
+                        "      dropped a connection: 3 bring 2.0 MiB/s, 2 brought 2.0 MiB/s\n"));
+}
+
+TEST_F(ExplainJobTest, SaysWhyNoFurtherConnectionWasUsed) {
+  v1::ExplainJobResponse explained = FailedOnce();
+  explained.mutable_job()->mutable_attempts(0)->mutable_segments()->add_notes(
+      "read on over one connection: it answered 200");
+
+  EXPECT_THAT(ExplainText(explained, 80),
+              HasSubstr("      read on over one connection: it answered 200\n"));
+  EXPECT_THAT(ExplainText(explained, 80), Not(HasSubstr("connections at once")));
+}
+
 TEST_F(ExplainJobTest, AReusedConnectionHasNoDial) {
   v1::ExplainJobResponse explained = FailedOnce();
   explained.mutable_job()->mutable_attempts(0)->mutable_hops(0)->set_reused(true);

@@ -103,7 +103,7 @@ class FetchTest : public ::testing::Test {
     RunLoop(group);
     return *std::move(result);
   }
-  void Step() {
+  virtual void Step() {
     loop_.restart();
     if (loop_.run_one_for(std::chrono::milliseconds(2)) > 0) return;
     if (const auto next = clock_.NextWakeAt()) clock_.Advance(*next - clock_.Now());

@@ -290,6 +290,26 @@ TEST_F(SharedReadsTest, WithoutMemoryOneAloneWaitsForNothing) {
   EXPECT_EQ(Requests(), 1u);
 }
 
+TEST_F(SharedReadsTest, ItIsKnownWhetherOthersRead) {
+  const std::string body = Pattern(3'000'000);
+  Begin({Whole(body)});
+  SharingClient first(*reads_, "default"), second(*reads_, "default");
+  EXPECT_FALSE(first.others_read()) << "nothing was asked for";
+  std::optional<Answered> mine, other;
+  runtime::TaskGroup group(loop_.get_executor());
+  group.Spawn("first", Keep(first.Send(NewRequest(), {}), &mine));
+  group.Spawn("second", Keep(second.Send(NewRequest(), {}), &other));
+  RunLoop(group);
+  EXPECT_TRUE(first.others_read());
+  EXPECT_TRUE(second.others_read());
+
+  other.reset();
+  ASSERT_EQ(Read(*mine, 2'000'000)->size(), 2'000'000u);
+
+  EXPECT_EQ(Requests(), 1u);
+  EXPECT_FALSE(first.others_read()) << "it is alone, and nobody can join any more";
+}
+
 struct Difference {
   const char* name;
   void (*change)(http::Request& request);

@@ -288,6 +288,21 @@ TEST(ConvertAttemptTest, CarriesTheWaterfall) {
   EXPECT_EQ(out.hops(0).proxy(), "lab");
   EXPECT_EQ(out.hops(0).proxy_negotiation().nanos(), 6'000'000);
   EXPECT_EQ(out.hops(0).addresses(0).outcome(), "refused");
+  EXPECT_FALSE(out.has_segments());
+}
+
+TEST(ConvertAttemptTest, CarriesHowABodyWasReadInPieces) {
+  jobs::AttemptRecord record;
+  record.segments = {3, 17, 2, 1, {"first", "second"}};
+
+  const v1::Attempt::Segments out = ToProto(record).segments();
+
+  EXPECT_EQ(out.most_connections(), 3);
+  EXPECT_EQ(out.pieces(), 17u);
+  EXPECT_EQ(out.added(), 2);
+  EXPECT_EQ(out.dropped(), 1);
+  ASSERT_EQ(out.notes_size(), 2);
+  EXPECT_EQ(out.notes(1), "second");
 }
 
 TEST(ConvertFilterTest, OriginIsCanonical) {

@@ -15,7 +15,9 @@ class ScriptedSink final : public Sink {
     std::string published;
     std::uint64_t kept = 0;
     int restarts = 0, aborts = 0;
-    absl::Status open, write, checkpoint, commit;
+    bool can_write_ahead = true;
+    std::string ahead;
+    absl::Status open, write, checkpoint, commit, write_ahead, advance;
   };
   explicit ScriptedSink(State& state) : state_(state) {}
 
@@ -38,6 +40,18 @@ class ScriptedSink final : public Sink {
   Task<absl::Status> Write(std::span<const std::byte> bytes) override {
     CO_RETURN_IF_ERROR(state_.write);
     state_.bytes.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    co_return absl::OkStatus();
+  }
+  bool CanWriteAhead() const override { return state_.can_write_ahead; }
+  /// Right behind what is there, in this test.
+  Task<absl::Status> WriteAhead(std::uint64_t, std::span<const std::byte> bytes) override {
+    CO_RETURN_IF_ERROR(state_.write_ahead);
+    state_.ahead.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    co_return absl::OkStatus();
+  }
+  Task<absl::Status> Advance(std::uint64_t bytes) override {
+    CO_RETURN_IF_ERROR(state_.advance);
+    state_.bytes += state_.ahead.substr(0, bytes);
     co_return absl::OkStatus();
   }
   Task<absl::StatusOr<std::uint64_t>> Checkpoint() override {
@@ -96,7 +110,9 @@ class FailingBranchTest : public TeeSinkTest, public ::testing::WithParamInterfa
  protected:
   absl::Status Run(TeeSink& sink) {
     RETURN_IF_ERROR(Await(sink.Open(0)).status());
-    RETURN_IF_ERROR(Await(sink.Write(Bytes("body"))));
+    RETURN_IF_ERROR(Await(sink.Write(Bytes("bo"))));
+    RETURN_IF_ERROR(Await(sink.WriteAhead(2, Bytes("dy"))));
+    RETURN_IF_ERROR(Await(sink.Advance(2)));
     RETURN_IF_ERROR(Await(sink.Checkpoint()).status());
     return Await(sink.Commit()).status();
   }
@@ -131,13 +147,21 @@ TEST_P(FailingBranchTest, ThatMayWorkLaterMakesAllTryAgain) {
   EXPECT_EQ(b_.aborts, 0);
 }
 
-INSTANTIATE_TEST_SUITE_P(Steps, FailingBranchTest,
-                         ::testing::Values(FailingStep{"Open", &ScriptedSink::State::open},
-                                           FailingStep{"Write", &ScriptedSink::State::write},
-                                           FailingStep{"Checkpoint",
-                                                       &ScriptedSink::State::checkpoint},
-                                           FailingStep{"Commit", &ScriptedSink::State::commit}),
-                         [](const auto& info) { return info.param.name; });
+INSTANTIATE_TEST_SUITE_P(
+    Steps, FailingBranchTest,
+    ::testing::Values(FailingStep{"Open", &ScriptedSink::State::open},
+                      FailingStep{"Write", &ScriptedSink::State::write},
+                      FailingStep{"WriteAhead", &ScriptedSink::State::write_ahead},
+                      FailingStep{"Advance", &ScriptedSink::State::advance},
+                      FailingStep{"Checkpoint", &ScriptedSink::State::checkpoint},
+                      FailingStep{"Commit", &ScriptedSink::State::commit}),
+    [](const auto& info) { return info.param.name; });
+
+TEST_F(TeeSinkTest, BytesAreWrittenAheadWhereAllCan) {
+  EXPECT_TRUE(NewSink()->CanWriteAhead());
+  b_.can_write_ahead = false;
+  EXPECT_FALSE(NewSink()->CanWriteAhead());
+}
 
 TEST_F(TeeSinkTest, GoesOnWhereAllOfThemAre) {
   a_ = {.bytes = "0123456789", .kept = 10};
