@@ -55,6 +55,10 @@ bool IsTerminal(State state) {
   return state == State::kSucceeded || state == State::kFailed || state == State::kCancelled;
 }
 
+bool IsClaimable(State state) {
+  return state == State::kQueued || state == State::kWaiting || state == State::kInterrupted;
+}
+
 const char* AttemptOutcomeName(AttemptOutcome outcome) {
   switch (outcome) {
     case AttemptOutcome::kSucceeded:

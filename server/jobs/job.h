@@ -109,6 +109,8 @@ enum class State {
 const char* StateName(State state);  ///< "QUEUED"
 std::optional<State> ParseState(std::string_view name);
 bool IsTerminal(State state);
+/// It waits to be run: QUEUED, WAITING, INTERRUPTED.
+bool IsClaimable(State state);
 
 /// From where a later attempt may go on. `bytes` of the body are durable in the sink.
 struct Checkpoint {

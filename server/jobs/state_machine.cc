@@ -7,10 +7,6 @@
 namespace fetchd::jobs {
 namespace {
 
-bool IsClaimable(State state) {
-  return state == State::kQueued || state == State::kWaiting || state == State::kInterrupted;
-}
-
 absl::Status NotAdmitted(const Job& job, const char* change, const char* hint) {
   return absl::FailedPreconditionError(
       Concat("job ", job.id.str(), " is ", StateName(job.state), " and cannot be ", change, hint));

@@ -10,11 +10,6 @@ namespace {
 using jobs::Job;
 using jobs::State;
 
-/// As FETCHD_STORE_CLAIMABLE says.
-bool IsClaimable(State state) {
-  return state == State::kQueued || state == State::kWaiting || state == State::kInterrupted;
-}
-
 }  // namespace
 
 absl::Status JobTable::Insert(const Job& job, const std::string& fingerprint) {
@@ -57,7 +52,7 @@ absl::Status JobTable::Save(const Job& job) {
   const auto result = job.result ? std::optional(EncodeResult(*job.result)) : std::nullopt;
   // Of a job that runs or has ended nobody reads it.
   std::optional<std::string> lane;
-  if (IsClaimable(job.state)) lane = jobs::OriginOfNext(job);
+  if (jobs::IsClaimable(job.state)) lane = jobs::OriginOfNext(job);
   Query query(
       db_,
       "UPDATE jobs SET state = ?2, ready_at = ?3, updated_at = ?4, deadline_at = ?5,"

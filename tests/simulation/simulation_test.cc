@@ -21,7 +21,7 @@ namespace fetchd::simulation {
 namespace {
 
 struct Options {
-  std::uint64_t first = 1, seeds = 5'000, sqlite_every = 100;
+  std::uint64_t first = 1, seeds = 10'000, sqlite_every = 100;
 };
 Options options;
 
