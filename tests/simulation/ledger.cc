@@ -9,10 +9,6 @@ namespace {
 using jobs::State;
 using enum jobs::State;
 
-bool IsClaimable(State state) {
-  return state == kQueued || state == kWaiting || state == kInterrupted;
-}
-
 struct MoverFinder {
   Mover operator()(const jobs::Claimed&) const { return Mover::kClaim; }
   Mover operator()(const jobs::AttemptCancelled&) const { return Mover::kCancelled; }
