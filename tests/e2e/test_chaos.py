@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Everything at once: an origin behind a proxy that breaks things, and a server that is killed and stopped all the time."""
+import contextlib
 import re
 import signal
+import sqlite3
 import time
 
 import fault_proxy
@@ -24,15 +26,20 @@ class ChaosTest(harness.TestCase):
     def ended(self, server):
         return sum(count for state, count in server.counts().items() if state in harness.TERMINAL)
 
-    def recorded(self, server, since=0):
-        """Bytes of each attempt whose end is in the log."""
+    def logged(self, server, since):
+        """Bytes of each attempt whose end is in the log: not of those that were recorded just before the process was killed."""
         return [int(received) for received in ATTEMPT_LINE.findall(server.log.read_text(errors="replace")[since:])]
+
+    def recorded(self, server):
+        """Bytes of each attempt whose end is in the store."""
+        with contextlib.closing(sqlite3.connect(server.data / "fetchd.db")) as store:
+            return [received for received, in store.execute("SELECT json_extract(record, '$.received_bytes') FROM attempts")]
 
     def kill(self, server):
         """Attempts under way leave no record: what they had received is what the server had, less what is recorded of this life."""
         received = int(server.json("status")[0].get("received_bytes", 0))
         server.kill()
-        self.lost_bytes += max(0, received - sum(self.recorded(server, self.life_began)))
+        self.lost_bytes += max(0, received - sum(self.logged(server, self.life_began)))
 
     def restart_at(self, server, ended, hard):
         """Once so many jobs have ended, and a random moment later."""
