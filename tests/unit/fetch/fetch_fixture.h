@@ -105,7 +105,7 @@ class FetchTest : public ::testing::Test {
   }
   virtual void Step() {
     loop_.restart();
-    if (loop_.run_one_for(std::chrono::milliseconds(2)) > 0) return;
+    if (loop_.poll_one() > 0) return;
     if (const auto next = clock_.NextWakeAt()) clock_.Advance(*next - clock_.Now());
   }
   void RunLoop(runtime::TaskGroup& group) {
@@ -198,7 +198,7 @@ class FetchTest : public ::testing::Test {
 
   asio::io_context loop_{1};
   testing::ManualClock clock_;
-  runtime::BlockingPool pool_{2};
+  runtime::BlockingPool pool_{loop_.get_executor()};  ///< No other thread: time waits for all.
   std::mt19937_64 random_{7};
   sink::BufferPool buffers_{std::size_t{64} << 20};
   Semaphore transfers_{4};

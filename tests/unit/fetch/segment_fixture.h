@@ -161,8 +161,7 @@ inline Task<absl::StatusOr<http::Response>> LineOrigin::Send(http::Request reque
 class SegmentTest : public FetchTest {
  protected:
   SegmentTest() {
-    destinations_ =
-        *sink::Destinations::Open(root_, clock_, inline_pool_, loop_.get_executor(), calls());
+    destinations_ = *sink::Destinations::Open(root_, clock_, pool_, loop_.get_executor(), calls());
     config_.segments.min_bytes = kPieceBytes;
     config_.segments.min_piece_bytes = config_.segments.max_piece_bytes = kPieceBytes;
   }
@@ -248,7 +247,6 @@ class SegmentTest : public FetchTest {
 
   const std::string& body_ = TheBody();
   LineOrigin origin_{clock_, body_};
-  runtime::BlockingPool inline_pool_{loop_.get_executor()};
   int freed_ = 0;
   SpareTransfers spares_{transfers_, pacer_, [this] { ++freed_; }};
   std::optional<JobRun> run_;
