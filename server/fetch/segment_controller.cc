@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <utility>
 
 #include "base/strings.h"
@@ -22,7 +23,7 @@ std::string SpeedText(double bytes_per_sec) {
     bytes_per_sec /= 1024;
     ++unit;
   }
-  const auto tenths = static_cast<std::uint64_t>(bytes_per_sec * 10 + 0.5);
+  const auto tenths = std::llround(bytes_per_sec * 10);
   return Concat(tenths / 10, '.', tenths % 10, ' ', std::string_view(kUnits.at(unit)));
 }
 

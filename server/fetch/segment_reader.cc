@@ -160,10 +160,10 @@ Task<bool> SegmentedRead::Ask(Reader& reader) {
     const Outcome failed = IsPassing(response.status()) ? Outcome::kFailed : Outcome::kNoPiece;
     co_return Fail(reader, no_place ? Outcome::kNoPlace : failed, response.status());
   }
-  std::string why = WhyNotPiece(*response, range, whole_);
+  const std::string why = WhyNotPiece(*response, range, whole_);
   if (!why.empty()) {
     co_await response->body->Discard();
-    co_return Refuse(reader, *response, std::move(why));
+    co_return Refuse(reader, *response, why);
   }
   proven_ = true;
   deps_.facts.segments.pieces += 1;
@@ -174,7 +174,7 @@ Task<bool> SegmentedRead::Ask(Reader& reader) {
 }
 
 // An origin that wants less of us says so to a reader too.
-bool SegmentedRead::Refuse(Reader& reader, const http::Response& response, std::string why) {
+bool SegmentedRead::Refuse(Reader& reader, const http::Response& response, const std::string& why) {
   const int status = response.head.status;
   const std::optional<Duration> pause =
       WantedPause(status, response.head.headers, deps_.transfer.clock.WallNow(), false);
@@ -182,7 +182,7 @@ bool SegmentedRead::Refuse(Reader& reader, const http::Response& response, std::
   if (pushback && reader.spare) {
     reader.spare->turn().End({.kind = OriginOutcome::Kind::kPushback, .cool_down = pause});
   }
-  return Fail(reader, Outcome::kNoPiece, absl::UnavailableError(std::move(why)));
+  return Fail(reader, Outcome::kNoPiece, absl::UnavailableError(why));
 }
 
 }  // namespace fetchd::fetch

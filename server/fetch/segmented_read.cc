@@ -21,7 +21,7 @@ constexpr std::size_t kBlock = std::size_t{256} << 10;
 
 SegmentedRead::SegmentedRead(Deps deps, WholeBody whole, std::uint64_t offset,
                              asio::any_io_executor executor)
-    : deps_(std::move(deps)),
+    : deps_(deps),
       whole_(std::move(whole)),
       executor_(std::move(executor)),
       client_(deps_.transfer.client, deps_.transfer.policy),
@@ -93,6 +93,7 @@ absl::Status SegmentedRead::OfTarget(absl::Status status) {
 // What a reader has handed over, at its place.
 Task<absl::Status> SegmentedRead::Store(Reader& reader) {
   sink::Buffer buffer = std::move(reader.buffer);
+  sink::Buffer for_catching_up;
   const std::uint64_t offset = reader.piece->at;
   const std::uint64_t size = buffer.size();
   const bool in_order = offset == front_;
@@ -102,6 +103,7 @@ Task<absl::Status> SegmentedRead::Store(Reader& reader) {
     front_ += size;
   } else {
     CO_RETURN_IF_ERROR(OfTarget(co_await deps_.target.WriteAhead(offset, buffer.bytes())));
+    for_catching_up = std::move(buffer);
   }
   pieces_.Wrote(*reader.piece, size);
   const SteadyTime now = deps_.transfer.clock.Now();
@@ -110,7 +112,7 @@ Task<absl::Status> SegmentedRead::Store(Reader& reader) {
   reader.handed_over = false;
   reader.wake.Set();
   if (in_order) co_return absl::OkStatus();
-  co_return co_await CatchUp(std::move(buffer), kBlocksAtOnce);
+  co_return co_await CatchUp(std::move(for_catching_up), kBlocksAtOnce);
 }
 
 // Without asking for a buffer: those who have them all may be waiting for this one.
@@ -185,8 +187,6 @@ absl::Status SegmentedRead::Settle(const Reader& reader) {
       changed_ = last;
       break;
     case Outcome::kNoPlace:
-      if (last) return reader.status;
-      break;
     case Outcome::kCancelled:
       if (last) return reader.status;
       break;

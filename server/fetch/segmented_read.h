@@ -97,7 +97,7 @@ class SegmentedRead {
   Task<bool> ReadBytes(Reader& reader);
   Task<bool> KeepResponse(Reader& reader);
   Task<bool> Ask(Reader& reader);
-  bool Refuse(Reader& reader, const http::Response& response, std::string why);
+  bool Refuse(Reader& reader, const http::Response& response, const std::string& why);
   bool Fail(Reader& reader, Outcome outcome, absl::Status status);
 
   const Deps deps_;
