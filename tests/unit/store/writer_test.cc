@@ -48,9 +48,11 @@ class WriterTest : public ::testing::Test {
 
   /// In one transaction: the writer is busy until all of them wait.
   void RunTogether(std::vector<Insertion*> insertions) {
+    std::latch is_busy(1);
     std::latch all_wait(1);
     runtime::TaskGroup group(executor());
-    group.Spawn("busy", Busy(all_wait));
+    group.Spawn("busy", Busy(is_busy, all_wait));
+    is_busy.wait();
     for (Insertion* insertion : insertions) group.Spawn("change", Run(*insertion));
     group.Spawn("go", Release(all_wait));
     runtime::RunBlocking(executor(), group.Join());
@@ -73,8 +75,9 @@ class WriterTest : public ::testing::Test {
  private:
   asio::any_io_executor executor() { return runtime_.shard(0).executor(); }
 
-  Task<absl::Status> Busy(std::latch& all_wait) {
-    auto wait = [&all_wait](Transaction&) {
+  Task<absl::Status> Busy(std::latch& is_busy, std::latch& all_wait) {
+    auto wait = [&](Transaction&) {
+      is_busy.count_down();
       all_wait.wait();
       return absl::OkStatus();
     };
