@@ -1,9 +1,11 @@
 #include "base/hash.h"
 
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 
 #include <array>
 
+#include "base/check.h"
 #include "base/strings.h"
 
 namespace fetchd {
@@ -32,6 +34,15 @@ std::optional<std::string> HashHex(HashAlgorithm algorithm, std::string_view tex
     return std::nullopt;
   }
   return HexEncode({reinterpret_cast<const char*>(bytes.data()), size});
+}
+
+std::string HmacSha256(std::string_view key, std::string_view text) {
+  std::array<unsigned char, EVP_MAX_MD_SIZE> bytes;
+  unsigned int size = 0;
+  FETCHD_CHECK(HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()),
+                    reinterpret_cast<const unsigned char*>(text.data()), text.size(), bytes.data(),
+                    &size) != nullptr);
+  return {reinterpret_cast<const char*>(bytes.data()), size};
 }
 
 }  // namespace fetchd

@@ -13,4 +13,7 @@ enum class HashAlgorithm { kMd5, kSha256, kSha512Over256 };
 /// FIPS mode).
 std::optional<std::string> HashHex(HashAlgorithm algorithm, std::string_view text);
 
+/// RFC 2104 with SHA-256: 32 bytes, not encoded.
+std::string HmacSha256(std::string_view key, std::string_view text);
+
 }  // namespace fetchd

@@ -194,6 +194,17 @@ absl::StatusOr<Url> Url::Resolve(std::string_view location, UrlOptions options) 
   return url;
 }
 
+absl::StatusOr<Url> Url::WithExactTarget(std::string target) const {
+  const auto may_stand = [](char c) { return c > ' ' && c < 0x7f && c != '#' && c != '\\'; };
+  if (!target.starts_with('/') || !std::ranges::all_of(target, may_stand)) {
+    return UrlError("a target must begin with '/' and be percent-encoded");
+  }
+  Url url = *this;
+  url.target_ = std::move(target);
+  RETURN_IF_ERROR(CheckBytes(url.ToString()));
+  return url;
+}
+
 std::string_view Url::path() const {
   return std::string_view(target_).substr(0, target_.find('?'));
 }

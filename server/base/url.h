@@ -46,6 +46,12 @@ class Url {
   /// percent-encoded: servers do send them raw.
   absl::StatusOr<Url> Resolve(std::string_view location, UrlOptions options = {}) const;
 
+  /// This origin with a request-target of a protocol that names things by it, to the letter: dot
+  /// segments stay where they are, and so what ToString() gives is a URL that Parse may read as
+  /// another. INVALID_ARGUMENT unless it begins with '/' and is printable ASCII without '#', or the
+  /// whole is too long.
+  absl::StatusOr<Url> WithExactTarget(std::string target) const;
+
   const Origin& origin() const { return origin_; }
   const std::string& scheme() const { return origin_.scheme; }
   const std::string& host() const { return origin_.host; }

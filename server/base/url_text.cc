@@ -12,8 +12,16 @@ namespace {
 
 constexpr std::size_t kMaxFileNameBytes = 255;  // NAME_MAX on the file systems that matter.
 
+bool IsUnreserved(char c) {
+  const char lower = AsciiLower(c);
+  return (lower >= 'a' && lower <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
+         c == '_' || c == '~';
+}
+
 bool MustEncode(char c, UrlPart part) {
   if (c <= ' ' || c >= 0x7f) return true;  // char is signed: this covers bytes above 0x7f.
+  if (part == UrlPart::kText) return !IsUnreserved(c);
+  if (part == UrlPart::kSegments) return !IsUnreserved(c) && c != '/';
   const std::string_view forbidden = part == UrlPart::kPath ? "\"#<>?^`{}" : "\"#<>'";
   return forbidden.find(c) != std::string_view::npos;
 }

@@ -10,8 +10,10 @@ namespace fetchd {
 /// Decodes every %XX; a '%' without two hex digits stays as it is (WHATWG "percent-decode").
 std::string PercentDecode(std::string_view text);
 
-/// Which characters a part of a URL cannot hold raw (WHATWG "percent-encode sets").
-enum class UrlPart { kPath, kQuery };
+/// Which characters stay as they are. Of a URL that is there: all that its path or query can hold
+/// raw (WHATWG "percent-encode sets"). Of text that is to become part of one: only those that
+/// RFC 3986 2.3 calls unreserved, and in kSegments '/' too; so a '%' of the text is encoded.
+enum class UrlPart { kPath, kQuery, kText, kSegments };
 std::string PercentEncode(std::string_view text, UrlPart part);
 
 /// A path that starts with '/', with "." and ".." segments (also written %2e) resolved; never

@@ -6,6 +6,8 @@
 #include <array>
 #include <string>
 
+#include "base/url_text.h"
+
 namespace fetchd {
 namespace {
 
@@ -187,6 +189,32 @@ TEST(UrlTest, PartsAreWhatGoesOnTheWire) {
   EXPECT_EQ(url.origin().ToString(), "https://[2001:db8::1]:8443");
   EXPECT_EQ(Url::Parse("http://h:80/")->host_header(), "h");
   EXPECT_FALSE(Url::Parse("http://h/")->address());
+}
+
+TEST(UrlTest, AnExactTargetIsKeptToTheLetter) {
+  const Url url = *Url::Parse("https://h:81/a?b");
+  for (const char* target : {"/", "/b/../up", "/b//c/./", "/b/%2E%2e", "/b?", "/b/a%20b?x=%2F"}) {
+    const auto exact = url.WithExactTarget(target);
+    ASSERT_TRUE(exact.ok()) << exact.status();
+    EXPECT_EQ(exact->target(), target);
+    EXPECT_EQ(exact->origin(), url.origin());
+  }
+}
+
+TEST(UrlTest, AnExactTargetCannotBreakOutOfItsLine) {
+  const Url url = *Url::Parse("https://h/");
+  for (const std::string& target :
+       {std::string(""), std::string("a"), std::string("/a b"), std::string("/a\r\nb"),
+        std::string("/\xc3\xbc"), std::string("/a#b"), std::string("/a\\b"),
+        "/" + std::string(8192, 'a')}) {
+    EXPECT_TRUE(absl::IsInvalidArgument(url.WithExactTarget(target).status())) << target;
+  }
+}
+
+TEST(UrlTextTest, TextBecomesPartOfAUrlWithOnlyUnreservedCharactersRaw) {
+  EXPECT_EQ(PercentEncode("aZ0-._~ /%+?&=\xc3\xbc", UrlPart::kText),
+            "aZ0-._~%20%2F%25%2B%3F%26%3D%C3%BC");
+  EXPECT_EQ(PercentEncode("a//../b c*", UrlPart::kSegments), "a//../b%20c%2A");
 }
 
 TEST(UrlTest, RedactedHidesTheQueryOnly) {
