@@ -19,7 +19,8 @@ struct Timeouts {
       Duration::max();  ///< Waiting for a place is not charged to the transfer; max() = unlimited.
   net::DialTimeouts dial;
   Duration first_byte = std::chrono::seconds(30);  ///< Request sent to the final head.
-  Duration read_idle = std::chrono::seconds(30);   ///< Between two reads that bring bytes.
+  /// Between two reads that bring bytes; and for each 256 KiB of a request to be taken.
+  Duration read_idle = std::chrono::seconds(30);
   std::uint64_t min_speed_bytes_per_sec =
       1024;  ///< Averaged over min_speed_window while somebody reads; 0 = off.
   Duration min_speed_window = std::chrono::seconds(30);
@@ -89,8 +90,8 @@ struct Response {
 ///    name), INVALID_ARGUMENT (no such proxy or profile), FAILED_PRECONDITION (certificate, a
 ///    proxy's credentials), DATA_LOSS (malformed response, reason MALFORMED_RESPONSE),
 ///    RESOURCE_EXHAUSTED (too many wait), CANCELLED (client closed).
-///  * One silent re-dial when a reused connection turns out stale before any response byte. No
-///  other retry.
+///  * One silent re-dial when a reused connection turns out stale before any response byte, but for
+///  POST, which may have been acted upon (RFC 9110 9.2.2). No other retry.
 ///  * Lives on one shard; call it only from there. Bodies must be gone before the client is.
 class Client {
  public:

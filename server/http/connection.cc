@@ -20,6 +20,8 @@ constexpr std::size_t kMaxBufferBytes = 128 * 1024;  ///< A whole head, and what
 /// read.
 constexpr std::size_t kMinDirectBytes = 4096;
 constexpr std::size_t kMaxInformationalBytes = 64 * 1024;
+/// What is sent of a request in one wait.
+constexpr std::size_t kSendBytes = 256 * 1024;
 
 }  // namespace
 
@@ -34,6 +36,7 @@ absl::Status Http1Connection::Begin(const Request& request, std::string_view use
                                     const Timeouts& timeouts, Deadline deadline) {
   FETCHD_CHECK(at_end_ && begin_ == end_);
   RETURN_IF_ERROR(ComposeRequestHead(request, user_agent, forwarding_.get(), request_text_));
+  request_body_ = request.body;
   if (forwarding_ != nullptr) forwarded_peer_ = net::PeerName(request.url.origin());
   head_request_ = request.method == "HEAD";
   first_byte_timeout_ = timeouts.first_byte;
@@ -53,20 +56,43 @@ absl::Status Http1Connection::Begin(const Request& request, std::string_view use
   return absl::OkStatus();
 }
 
+Task<boost::system::error_code> Http1Connection::SendRest(std::size_t head_bytes_sent) {
+  const std::span<const std::byte> head = std::as_bytes(std::span<const char>(request_text_));
+  boost::system::error_code error = co_await SendBlock(head.subspan(head_bytes_sent));
+  for (const std::span<const std::byte> block : request_body_) {
+    if (!error) error = co_await SendBlock(block);
+  }
+  co_return error;
+}
+
+Task<boost::system::error_code> Http1Connection::SendBlock(std::span<const std::byte> block) {
+  while (!block.empty()) {
+    const std::span<const std::byte> next = block.first(std::min(block.size(), kSendBytes));
+    block = block.subspan(next.size());
+    const SteadyTime begun = watchdog_.clock().Now();
+    const Deadline phase = Deadline::After(begun, read_idle_timeout_);
+    const ArmedWatch armed(watchdog_, watch_,
+                           {.target = *this, .now = begun, .phase = phase, .total = total_});
+    const net::IoResult sent = co_await stream_->WriteAll(next);
+    if (sent.error) co_return sent.error;
+  }
+  co_return boost::system::error_code();
+}
+
 Task<absl::Status> Http1Connection::Exchange() {
+  const std::span<const std::byte> head = std::as_bytes(std::span<const char>(request_text_));
+  const std::size_t sent = stream_->SendNow(head);
+  boost::system::error_code send_error;
+  if (sent < head.size() || !request_body_.empty()) send_error = co_await SendRest(sent);
+  request_body_.clear();  // It was only lent.
+  // A server may answer and close without reading the request: its answer counts.
+  if (send_error && watch_.expiry() != Expiry::kNone) {
+    co_return FailedWait(Phase::kSend, send_error);
+  }
   const SteadyTime begun = watchdog_.clock().Now();
   const Deadline phase = Deadline::After(begun, first_byte_timeout_);
   const ArmedWatch armed(watchdog_, watch_,
                          {.target = *this, .now = begun, .phase = phase, .total = total_});
-  const std::span<const std::byte> request = std::as_bytes(std::span<const char>(request_text_));
-  net::IoResult written{.bytes = stream_->SendNow(request)};
-  if (written.bytes < request.size()) {
-    written = co_await stream_->WriteAll(request.subspan(written.bytes));
-  }
-  // A server may answer and close without reading the request: its answer counts.
-  if (written.error && watch_.expiry() != Expiry::kNone) {
-    co_return FailedWait(Phase::kSend, written.error);
-  }
   HeadParser parser;
   absl::StatusOr<bool> complete = false;
   boost::system::error_code read_error;
@@ -76,10 +102,15 @@ Task<absl::Status> Http1Connection::Exchange() {
     complete = TakeHeadBytes(received, parser);
   }
   first_byte_ = watchdog_.clock().Now() - begun;
-  if (complete.ok()) co_return TakeFinalHead();
+  if (complete.ok()) {
+    CO_RETURN_IF_ERROR(TakeFinalHead());
+    // What was not sent of the body would be taken for the next request (RFC 9112 9.3).
+    if (send_error) framing_.reusable = false;
+    co_return absl::OkStatus();
+  }
   // So does what it says in its last words, such as that it wants a client certificate.
   const bool told = !silent_ || net::IsTlsFault(read_error);
-  if (written.error && !told) co_return FailedWait(Phase::kSend, written.error);
+  if (send_error && !told) co_return FailedWait(Phase::kSend, send_error);
   co_return complete.status();
 }
 
@@ -245,7 +276,6 @@ absl::Status Http1Connection::EndOfStream(boost::system::error_code error) {
 
 absl::Status Http1Connection::FailedWait(Phase phase, boost::system::error_code error) {
   failed_phase_ = phase;
-  const bool body = phase == Phase::kBody;
   switch (watch_.expiry()) {
     case Expiry::kNone:
       return LostError(peer_, phase, error);
@@ -256,8 +286,9 @@ absl::Status Http1Connection::FailedWait(Phase phase, boost::system::error_code 
     case Expiry::kPhase:
       break;
   }
-  if (body) return TimeoutError(peer_, "read idle", read_idle_timeout_);
-  return TimeoutError(peer_, PhaseName(phase), first_byte_timeout_);
+  if (phase == Phase::kBody) return TimeoutError(peer_, "read idle", read_idle_timeout_);
+  const Duration timeout = phase == Phase::kSend ? read_idle_timeout_ : first_byte_timeout_;
+  return TimeoutError(peer_, PhaseName(phase), timeout);
 }
 
 }  // namespace fetchd::http

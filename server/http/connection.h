@@ -61,6 +61,8 @@ class Http1Connection final : public Channel, private Abortable {
 
  private:
   void Abort() noexcept override { stream_->Close(); }
+  Task<boost::system::error_code> SendRest(std::size_t head_bytes_sent);
+  Task<boost::system::error_code> SendBlock(std::span<const std::byte> block);
   /// Takes in what was read: true when the final head is complete, false when more bytes are
   /// needed.
   absl::StatusOr<bool> TakeHeadBytes(const net::IoResult& received, HeadParser& parser);
@@ -83,6 +85,7 @@ class Http1Connection final : public Channel, private Abortable {
 
   // The exchange.
   std::string request_text_;
+  BorrowedBytes request_body_;
   bool head_request_ = false;
   Duration first_byte_timeout_{};
   Duration read_idle_timeout_{};

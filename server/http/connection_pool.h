@@ -72,6 +72,7 @@ class ConnectionPool {
     Watchdog& watchdog;
     runtime::TaskGroup& tasks;
   };
+  /// `shard`: this pool's number among those of the budget.
   ConnectionPool(asio::any_io_executor executor, std::size_t shard, PoolConfig config, Deps deps);
   ~ConnectionPool();
   ConnectionPool(const ConnectionPool&) = delete;

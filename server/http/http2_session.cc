@@ -110,6 +110,16 @@ struct Http2Callbacks {
     return 0;
   }
 
+  static ssize_t ReadRequestBody(nghttp2_session* session, std::int32_t id, std::uint8_t* out,
+                                 std::size_t size, std::uint32_t* flags, nghttp2_data_source*,
+                                 void*) {
+    Http2Stream* stream = StreamOf(session, id);
+    if (stream == nullptr) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    const auto [bytes, last] = stream->TakeToSend(std::as_writable_bytes(std::span(out, size)));
+    if (last) *flags |= NGHTTP2_DATA_FLAG_EOF;
+    return bytes == 0 && !last ? NGHTTP2_ERR_DEFERRED : static_cast<ssize_t>(bytes);
+  }
+
   static std::unique_ptr<nghttp2_session_callbacks, CallbacksDeleter> Make() {
     nghttp2_session_callbacks* made = nullptr;
     FETCHD_CHECK(nghttp2_session_callbacks_new(&made) == 0);
@@ -183,7 +193,8 @@ bool Http2Session::has_room() const {
 }
 
 absl::StatusOr<std::int32_t> Http2Session::Submit(Http2Stream& stream,
-                                                  const std::vector<Header>& fields) {
+                                                  const std::vector<Header>& fields,
+                                                  bool with_body) {
   std::vector<nghttp2_nv> pairs;
   pairs.reserve(fields.size());
   for (const auto& [name, value] : fields) {
@@ -192,9 +203,11 @@ absl::StatusOr<std::int32_t> Http2Session::Submit(Http2Stream& stream,
                      reinterpret_cast<std::uint8_t*>(const_cast<char*>(value.data())), name.size(),
                      value.size(), IndexingOf(name)});
   }
-  const std::int32_t id = usable() ? nghttp2_submit_request(session_.get(), nullptr, pairs.data(),
-                                                            pairs.size(), nullptr, &stream)
-                                   : NGHTTP2_ERR_START_STREAM_NOT_ALLOWED;
+  const nghttp2_data_provider body{.source = {}, .read_callback = &Http2Callbacks::ReadRequestBody};
+  const std::int32_t id =
+      usable() ? nghttp2_submit_request(session_.get(), nullptr, pairs.data(), pairs.size(),
+                                        with_body ? &body : nullptr, &stream)
+               : NGHTTP2_ERR_START_STREAM_NOT_ALLOWED;
   if (id < 0) return UnprocessedError(peer_, "the connection takes no more requests");
   to_write_.Notify();
   return id;

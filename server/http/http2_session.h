@@ -68,8 +68,10 @@ class Http2Session : public std::enable_shared_from_this<Http2Session> {
                runtime::TaskGroup& tasks, Http2Config config);
 
   // For streams.
-  /// UNAVAILABLE when the connection is no longer usable().
-  absl::StatusOr<std::int32_t> Submit(Http2Stream& stream, const std::vector<Header>& fields);
+  /// UNAVAILABLE when the connection is no longer usable(). With a body, the stream's TakeToSend()
+  /// brings it.
+  absl::StatusOr<std::int32_t> Submit(Http2Stream& stream, const std::vector<Header>& fields,
+                                      bool with_body);
   void Consumed(std::int32_t id, std::size_t bytes);
   /// Ends a stream that is still open with RST_STREAM (CANCEL, or NO_ERROR when `complete`).
   void Reset(std::int32_t id, bool complete);

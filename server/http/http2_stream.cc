@@ -32,6 +32,8 @@ absl::Status Http2Stream::Begin(const Request& request, std::string_view user_ag
                                 const Timeouts& timeouts, Deadline deadline) {
   FETCHD_CHECK(id_ == 0 && fields_.empty());
   RETURN_IF_ERROR(ComposeRequestFields(request, user_agent, fields_));
+  request_body_ = request.body;
+  unsent_bytes_ = SizeOf(request_body_);
   head_request_ = request.method == "HEAD";
   first_byte_timeout_ = timeouts.first_byte;
   read_idle_timeout_ = timeouts.read_idle;
@@ -42,13 +44,14 @@ absl::Status Http2Stream::Begin(const Request& request, std::string_view user_ag
 }
 
 Task<absl::Status> Http2Stream::Exchange() {
-  const SteadyTime begun = session_->watchdog_.clock().Now();
-  if (const auto id = session_->Submit(*this, fields_); id.ok()) {
+  if (const auto id = session_->Submit(*this, fields_, unsent_bytes_ > 0); id.ok()) {
     id_ = *id;
   } else {
     unprocessed_ = true;
     co_return id.status();
   }
+  if (unsent_bytes_ > 0) co_await SendBody();
+  const SteadyTime begun = session_->watchdog_.clock().Now();
   {
     const ArmedWatch armed(session_->watchdog_, watch_,
                            {.target = *this,
@@ -57,10 +60,43 @@ Task<absl::Status> Http2Stream::Exchange() {
                             .total = total_});
     while (!head_done_ && !closed_) co_await changed_.Wait();
   }
+  // It is only lent until now; a peer that has answered before its end does not want the rest.
+  request_body_.clear();
   first_byte_ = session_->watchdog_.clock().Now() - begun;
   if (!head_done_) co_return Failure(silent_ ? Phase::kSend : Phase::kFirstByte);
   failed_phase_ = Phase::kBody;
   co_return absl::OkStatus();
+}
+
+Task<void> Http2Stream::SendBody() {
+  while (unsent_bytes_ > 0 && !head_done_ && !closed_) {
+    const SteadyTime begun = session_->watchdog_.clock().Now();
+    const std::uint64_t before = unsent_bytes_;
+    const ArmedWatch armed(session_->watchdog_, watch_,
+                           {.target = *this,
+                            .now = begun,
+                            .phase = Deadline::After(begun, read_idle_timeout_),
+                            .total = total_});
+    while (unsent_bytes_ == before && !head_done_ && !closed_) co_await changed_.Wait();
+  }
+}
+
+Http2Stream::ToSend Http2Stream::TakeToSend(std::span<std::byte> out) {
+  ToSend taken;
+  while (taken.bytes < out.size() && sending_ < request_body_.size()) {
+    const std::span<const std::byte> block = request_body_[sending_].subspan(block_sent_);
+    const std::size_t bytes = std::min(block.size(), out.size() - taken.bytes);
+    if (bytes > 0) std::memcpy(out.data() + taken.bytes, block.data(), bytes);
+    taken.bytes += bytes;
+    block_sent_ += bytes;
+    if (bytes < block.size()) break;
+    ++sending_;
+    block_sent_ = 0;
+  }
+  unsent_bytes_ -= taken.bytes;
+  taken.last = unsent_bytes_ == 0;
+  changed_.Notify();
+  return taken;
 }
 
 bool Http2Stream::at_end() const {

@@ -38,7 +38,13 @@ class Http2Stream final : public Channel, private Abortable {
   friend class Http2Session;
   friend struct Http2Callbacks;
 
-  // From the session, as frames come in.
+  // From the session, as frames come and go.
+  struct ToSend {
+    std::size_t bytes = 0;
+    bool last = false;
+  };
+  /// The next of the request's body, for `out`. Nothing, and not the last: nobody has it any more.
+  ToSend TakeToSend(std::span<std::byte> out);
   void BeginHead();
   /// False when the head is too large.
   bool AddField(std::string_view name, std::string_view value);
@@ -51,6 +57,7 @@ class Http2Stream final : public Channel, private Abortable {
   /// The connection is.
   void Lose(const absl::Status& why);
 
+  Task<void> SendBody();
   void Abort() noexcept override;
   /// Ends the stream because of what the peer sent.
   void Refuse(std::string_view what);
@@ -63,6 +70,10 @@ class Http2Stream final : public Channel, private Abortable {
 
   // The exchange.
   std::vector<Header> fields_;
+  BorrowedBytes request_body_;
+  std::uint64_t unsent_bytes_ = 0;  ///< Of it.
+  std::size_t sending_ = 0;         ///< The block that is being sent, ...
+  std::size_t block_sent_ = 0;      ///< ... and how much of it was.
   bool head_request_ = false;
   Duration first_byte_timeout_{};
   Duration read_idle_timeout_{};

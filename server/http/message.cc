@@ -9,6 +9,13 @@
 #include "http/tokens.h"
 
 namespace fetchd::http {
+
+std::uint64_t SizeOf(const BorrowedBytes& bytes) {
+  std::uint64_t size = 0;
+  for (const std::span<const std::byte> block : bytes) size += block.size();
+  return size;
+}
+
 namespace {
 
 struct Refusal {

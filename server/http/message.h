@@ -1,8 +1,10 @@
 // Requests and responses as values.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -52,13 +54,19 @@ struct DecodeLimits {
   std::uint64_t free_bytes = std::uint64_t{1} << 20;
 };
 
-/// A request without a body. Framing, Host, Connection, Accept-Encoding and Authorization are the
-/// client's business.
+/// In order; what they point to is another's.
+using BorrowedBytes = std::vector<std::span<const std::byte>>;
+
+std::uint64_t SizeOf(const BorrowedBytes& bytes);
+
+/// Framing, Host, Connection, Accept-Encoding and Authorization are the client's business.
 struct Request {
   explicit Request(Url url) : url(std::move(url)) {}
   Url url;
-  std::string method = "GET";   ///< GET or HEAD.
+  std::string method = "GET";   ///< GET, HEAD, PUT, POST or DELETE.
   std::vector<Header> headers;  ///< Already validated: see ValidateHeader.
+  /// With PUT and POST, never else; its length is announced. Outlives the call of Send.
+  BorrowedBytes body;
   /// Names (lower case) in `headers` that must not leave the origin: dropped for good on a
   /// cross-origin redirect, besides Authorization, Cookie and Proxy-Authorization.
   std::vector<std::string> secret_headers;

@@ -65,12 +65,12 @@ ConnectionPool::Want WantFor(const Request& request, const net::ProxyPtr& proxy,
 }
 
 /// A reused connection may have been closed by the server at the moment we wrote; nothing was
-/// answered, and GET and HEAD may be sent again (RFC 9110 9.2.2). So may a request that the server
+/// answered, and idempotent requests may be sent again (RFC 9110 9.2.2). So may any that the server
 /// says it did not process (RFC 9113 8.7).
-bool MayRedial(const absl::Status& failure, const Lease& lease) {
+bool MayRedial(const absl::Status& failure, const Lease& lease, const Request& request) {
   const Channel& channel = lease.channel();
-  return absl::IsUnavailable(failure) &&
-         ((lease.reused() && channel.silent()) || channel.unprocessed());
+  const bool stale = lease.reused() && channel.silent() && request.method != "POST";
+  return absl::IsUnavailable(failure) && (stale || channel.unprocessed());
 }
 
 /// The length of the body: of the one that follows, or that GET would bring.
@@ -189,7 +189,7 @@ Task<absl::StatusOr<Response>> PooledClient::SendRecorded(Request request, const
     record.first_byte = channel.first_byte();
     if (exchanged.ok()) break;
     record.failed_phase = channel.failed_phase();
-    if (redials == kMaxRedials || !MayRedial(exchanged, *lease)) co_return exchanged;
+    if (redials == kMaxRedials || !MayRedial(exchanged, *lease, request)) co_return exchanged;
     record.redialled = true;
     record.failed_phase.reset();
     recording.Dialling();

@@ -16,6 +16,9 @@ bool Has(const std::vector<Header>& headers, std::string_view name) {
       headers, [&](const Header& header) { return EqualsIgnoreCase(header.name, name); });
 }
 
+// Announced also when it is empty (RFC 9110 8.6).
+bool HasBody(const Request& request) { return request.method == "PUT" || request.method == "POST"; }
+
 using FieldVisitor = absl::FunctionRef<void(std::string_view name, std::string_view value)>;
 
 /// All fields but the one that names the host.
@@ -24,6 +27,7 @@ absl::Status VisitRequestFields(const Request& request, std::string_view user_ag
   if (!user_agent.empty() && !Has(request.headers, "user-agent")) visit("User-Agent", user_agent);
   if (!Has(request.headers, "accept")) visit("Accept", "*/*");
   visit("Accept-Encoding", request.decode ? kDecodedCodings : "identity");
+  if (HasBody(request)) visit("Content-Length", Concat(SizeOf(request.body)));
   for (const Header& header : request.headers) {
     if (!IsToken(header.name) || !IsFieldValue(header.value)) {
       return absl::InvalidArgumentError("a request header is not valid: see ValidateHeader");

@@ -23,28 +23,34 @@
 namespace fetchd::http {
 namespace {
 
+PoolConfig PoolConfigOf(const ClientConfig& config) {
+  return {.idle_ttl = config.idle_ttl,
+          .max_lifetime = config.max_lifetime,
+          .offer_http2 = config.http2,
+          .http2_origins = config.http2_origins,
+          .http2 = config.http2_connection,
+          .seed = std::random_device()()};
+}
+
 /// What one shard has of the client. Made and destroyed on its shard. Members die in reverse.
 struct ShardClient {
-  ShardClient(runtime::Shard& shard, Clock& clock, const ClientConfig& config, HostBudget& budget,
-              const OriginRules& rules, const ProxyRoutes& routes, OriginBook& book,
-              const CredentialRules& credentials, Semaphore& decode_memory,
-              std::shared_ptr<const egress::Policy> policy, std::shared_ptr<net::TlsContexts> tls)
+  ShardClient(runtime::Shard& shard, std::size_t shards, Clock& clock, const ClientConfig& config,
+              HostBudget& budget, const OriginRules& rules, const ProxyRoutes& routes,
+              OriginBook& book, const CredentialRules& credentials, Semaphore& decode_memory,
+              const SharedClient::Policies& policies, const std::shared_ptr<net::TlsContexts>& tls)
       : tasks(shard.executor()),
         resolver(net::MakeCachingResolver(
             shard.executor(), clock, config.resolver,
             net::MakeAresResolver(shard.executor(), clock, config.resolver))),
-        dialer(
-            net::MakeDialer(shard.executor(), clock, *resolver, std::move(policy), std::move(tls))),
+        dialer(net::MakeDialer(shard.executor(), clock, *resolver, policies.origins, tls)),
+        store_dialer(net::MakeDialer(shard.executor(), clock, *resolver, policies.stores, tls)),
         watchdog(clock, tasks),
-        pool(shard.executor(), shard.index(),
-             {.idle_ttl = config.idle_ttl,
-              .max_lifetime = config.max_lifetime,
-              .offer_http2 = config.http2,
-              .http2_origins = config.http2_origins,
-              .http2 = config.http2_connection,
-              .seed = std::random_device()()},
+        pool(shard.executor(), shard.index(), PoolConfigOf(config),
              {budget, book, *dialer, watchdog, tasks}),
+        store_pool(shard.executor(), shards + shard.index(), PoolConfigOf(config),
+                   {budget, book, *store_dialer, watchdog, tasks}),
         client(pool, rules, routes, config.user_agent),
+        store_client(store_pool, rules, routes, config.user_agent),
         prewarmer(clock, client, tasks),
         decoding(client, clock, decode_memory),
         authenticating(decoding, credentials) {}
@@ -52,9 +58,12 @@ struct ShardClient {
   runtime::TaskGroup tasks;
   std::unique_ptr<net::Resolver> resolver;
   std::unique_ptr<net::Dialer> dialer;
+  std::unique_ptr<net::Dialer> store_dialer;
   Watchdog watchdog;
   ConnectionPool pool;
+  ConnectionPool store_pool;
   PooledClient client;
+  PooledClient store_client;
   Prewarmer prewarmer;
   DecodingClient decoding;
   AuthenticatingClient authenticating;
@@ -64,15 +73,16 @@ struct ShardClient {
 
 struct SharedClient::Core {
   Core(runtime::Runtime& common_runtime, const Clock& clock, const ClientConfig& config,
-       std::shared_ptr<const egress::Policy> common_policy)
+       Policies common_policies)
       : runtime(common_runtime),
-        policy(std::move(common_policy)),
+        policies(std::move(common_policies)),
         rules(config.origin_rules),
         routes(config.proxy_routes),
         netrc(config.netrc),
         decode_memory(config.decode_bytes),
+        // Two pools a shard: each is asked for its own idle connections.
         budget({config.max_connections, config.max_per_host, config.max_waiters, rules},
-               common_runtime.size()),
+               2 * common_runtime.size()),
         book(clock),
         shards(common_runtime.size()) {}
 
@@ -84,9 +94,9 @@ struct SharedClient::Core {
   /// On shard `index`.
   Task<absl::Status> Open(std::size_t index, Clock& clock, ClientConfig config,
                           std::shared_ptr<net::TlsContexts> tls) {
-    shards[index] =
-        std::make_unique<ShardClient>(runtime.shard(index), clock, config, budget, rules, routes,
-                                      book, credentials, decode_memory, policy, std::move(tls));
+    shards[index] = std::make_unique<ShardClient>(runtime.shard(index), runtime.size(), clock,
+                                                  config, budget, rules, routes, book, credentials,
+                                                  decode_memory, policies, tls);
     for (const auto& [url, connections] : rules.prewarmed()) {
       if (HomeOf(url.origin()) == index) shards[index]->prewarmer.Keep({url, connections});
     }
@@ -96,6 +106,7 @@ struct SharedClient::Core {
   /// On shard `index`.
   Task<absl::Status> CloseShard(std::size_t index) {
     shards[index]->pool.Close();
+    shards[index]->store_pool.Close();
     shards[index]->tasks.Cancel();
     co_await shards[index]->tasks.Join();
     shards[index].reset();
@@ -108,7 +119,8 @@ struct SharedClient::Core {
     CO_ASSIGN_OR_RETURN(const net::Resolution resolution,
                         co_await shards[index]->resolver->Resolve(url.host(), deadline));
     std::vector<boost::asio::ip::address> admitted;
-    co_return policy->JudgeAddresses(resolution.addresses, url.port(), url.host(), admitted);
+    co_return policies.origins->JudgeAddresses(resolution.addresses, url.port(), url.host(),
+                                               admitted);
   }
 
   /// Connections are limited, and therefore counted, by host and port.
@@ -130,8 +142,7 @@ struct SharedClient::Core {
 
   void AddPools(ClientStats& stats) const {
     const auto read = [](const auto& counter) { return counter.load(std::memory_order_relaxed); };
-    for (const auto& shard : shards) {
-      const PoolCounters& pool = shard->pool.counters();
+    const auto add = [&](const PoolCounters& pool) {
       stats.expired += read(pool.expired);
       stats.lost += read(pool.lost);
       stats.evicted += read(pool.evicted);
@@ -139,11 +150,15 @@ struct SharedClient::Core {
       stats.read_out += read(pool.read_out);
       stats.rejected += read(pool.rejected);
       stats.pool_wait_max = std::max(stats.pool_wait_max, Duration(read(pool.wait_max_ns)));
+    };
+    for (const auto& shard : shards) {
+      add(shard->pool.counters());
+      add(shard->store_pool.counters());
     }
   }
 
   runtime::Runtime& runtime;
-  const std::shared_ptr<const egress::Policy> policy;
+  const Policies policies;
   const OriginRules rules;
   const ProxyRoutes routes;
   const Netrc netrc;
@@ -156,9 +171,8 @@ struct SharedClient::Core {
 };
 
 SharedClient::SharedClient(runtime::Runtime& runtime, Clock& clock, ClientConfig config,
-                           std::shared_ptr<const egress::Policy> policy,
-                           std::shared_ptr<net::TlsContexts> tls)
-    : core_(std::make_unique<Core>(runtime, clock, config, std::move(policy))) {
+                           Policies policies, std::shared_ptr<net::TlsContexts> tls)
+    : core_(std::make_unique<Core>(runtime, clock, config, std::move(policies))) {
   for (std::size_t i = 0; i < runtime.size(); ++i) {
     const absl::Status opened =
         runtime::RunBlocking(runtime.shard(i).executor(), core_->Open(i, clock, config, tls));
@@ -170,6 +184,8 @@ SharedClient::~SharedClient() { Close(); }
 
 Client& SharedClient::ForShard(std::size_t shard) { return core_->shards[shard]->authenticating; }
 
+Client& SharedClient::ForStores(std::size_t shard) { return core_->shards[shard]->store_client; }
+
 std::size_t SharedClient::ShardFor(const Origin& origin) const { return core_->HomeOf(origin); }
 
 absl::Status SharedClient::CheckProxy(std::string_view proxy, const Origin& origin) const {
@@ -177,12 +193,13 @@ absl::Status SharedClient::CheckProxy(std::string_view proxy, const Origin& orig
 }
 
 Task<absl::StatusOr<egress::Judgement>> SharedClient::Judge(Url url, Deadline deadline) {
-  egress::Judgement judgement = core_->policy->JudgeUrl(url);
+  const egress::Policy& policy = *core_->policies.origins;
+  egress::Judgement judgement = policy.JudgeUrl(url);
   if (!judgement.allowed() || url.address()) co_return judgement;
   const OriginRule rule = core_->rules.For(url.origin());
   const absl::StatusOr<net::ProxyPtr> proxy = core_->routes.Choose(url.origin(), "", rule);
   if (proxy.ok() && *proxy != nullptr && (*proxy)->resolves_names) {
-    co_return core_->policy->JudgeRemoteName(url.host(), url.port());
+    co_return policy.JudgeRemoteName(url.host(), url.port());
   }
   const std::size_t home = ShardFor(url.origin());
   co_return co_await runtime::OnShard(core_->runtime.shard(home).executor(),

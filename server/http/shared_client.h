@@ -62,11 +62,23 @@ struct ClientStats {
 /// elsewhere is closed when its place is wanted.
 class SharedClient {
  public:
-  SharedClient(runtime::Runtime& runtime, Clock& clock, ClientConfig config,
-               std::shared_ptr<const egress::Policy> policy, std::shared_ptr<net::TlsContexts> tls);
+  /// Where callers' URLs may lead, and where the operator's stores of objects are. Neither group
+  /// uses a connection of the other: what is open to a store is no way in.
+  struct Policies {
+    std::shared_ptr<const egress::Policy> origins, stores;
+    Policies(std::shared_ptr<const egress::Policy> both) : origins(both), stores(both) {}
+    Policies(std::shared_ptr<const egress::Policy> of_origins,
+             std::shared_ptr<const egress::Policy> of_stores)
+        : origins(std::move(of_origins)), stores(std::move(of_stores)) {}
+  };
+  SharedClient(runtime::Runtime& runtime, Clock& clock, ClientConfig config, Policies policies,
+               std::shared_ptr<net::TlsContexts> tls);
   ~SharedClient();
 
   Client& ForShard(std::size_t shard);
+  /// For the stores of the configuration: other egress rules, nothing of a caller's (redirects,
+  /// decoding, credentials); the same limits.
+  Client& ForStores(std::size_t shard);
   /// The shard on which this origin's connections live: requests sent there reuse them.
   std::size_t ShardFor(const Origin& origin) const;
   /// What a request to `origin` would get that asks for `proxy` ("" = nothing): OK, or the error of

@@ -170,6 +170,23 @@ TEST_F(HttpClientTest, AConnectionResetBeforeAnyByteOfAReusedOneIsReplacedOnce) 
   EXPECT_TRUE(fetched.records.back().redialled);
 }
 
+// Of whichever pool: origins' and stores' connections share the places.
+TEST_F(HttpClientTest, AnIdleConnectionGivesItsPlaceToWhoWaits) {
+  Origin other;
+  origin_.Handle("/a", Serve("a"));
+  other.Handle("/b", Serve("b"));
+  HttpStackOptions options;
+  options.client.max_connections = 1;
+  HttpStack stack(options);
+
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(stack.Get(origin_.Url("/a")).body, "a");
+    const Fetched fetched = stack.Get(other.Url("/b"), {.pool_wait = std::chrono::seconds(20)});
+    EXPECT_EQ(fetched.body, "b") << fetched.message();
+  }
+  EXPECT_EQ(stack.client().Stats().evicted, 5U);
+}
+
 TEST_F(HttpClientTest, RedirectsAreFollowed) {
   origin_.Handle("/1", Redirect("/2", 301));
   origin_.Handle("/2", Redirect(origin_.Url("/3"), 302));

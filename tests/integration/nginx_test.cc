@@ -59,6 +59,37 @@ TEST_P(NginxTest, BodiesOfAllSizesAreRightOverOneConnection) {
   EXPECT_THAT(nginx_.AccessLog(), HasSubstr(multiplexes() ? "HTTP/2.0" : "HTTP/1.1"));
 }
 
+TEST_P(NginxTest, BodiesOfAllSizesArriveOverOneConnection) {
+  for (const std::size_t size : {0, 1, 16'384, 65'535, 3'000'001}) {
+    const std::string body = PatternBody(size);
+    const auto bytes = std::as_bytes(std::span<const char>(body));
+    const std::string target = "/upload/" + std::to_string(size);
+    http::Request request = RequestFor(NginxUrl(target));
+    request.method = "PUT";
+    request.body = {bytes.first(size / 3), bytes.subspan(size / 3)};
+
+    const Fetched fetched = stack_.Send(request, {}, {});
+
+    EXPECT_EQ(fetched.http_status, 201) << size << ' ' << fetched.message();
+    EXPECT_EQ(ReadFile(nginx_.root().string() + target), body) << size;
+  }
+  EXPECT_EQ(stack_.client().Stats().dials.opened, 1U);
+}
+
+// nginx refuses it by its length, without reading it.
+TEST_P(NginxTest, ABodyThatIsRefusedLeavesTheNextRequestWhole) {
+  const std::string body = AddBody("next", 1000);
+  const std::string large = PatternBody(9'000'000);
+  http::Request request = RequestFor(NginxUrl("/upload/large"));
+  request.method = "PUT";
+  request.body = {std::as_bytes(std::span<const char>(large))};
+
+  const Fetched refused = stack_.Send(request, {}, {});
+
+  EXPECT_EQ(refused.http_status, 413) << refused.message();
+  EXPECT_EQ(stack_.Get(NginxUrl("/next")).body, body);
+}
+
 TEST_P(NginxTest, AResumeIsAnsweredWithTheRest) {
   const std::string body = AddBody("resume", 100'000);
   http::Request request = RequestFor(NginxUrl("/resume"));

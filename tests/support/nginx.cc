@@ -72,6 +72,8 @@ std::string Nginx::Configuration() const {
   text += "    ssl_certificate_key " + identity_.key.string() + ";\n";
   text += "    ssl_session_cache shared:sessions:1m;\n";
   text += "    root " + root_.string() + ";\n";
+  text += "    location /upload/ { dav_methods PUT; create_full_put_path on; ";
+  text += "client_max_body_size 8m; }\n";
   text += "    location /slow/ { alias " + root_.string() + "/; limit_rate 64k; }\n";
   for (const auto& [name, directives] :
        {std::pair("gzip", "gzip on; gzip_types *; gzip_min_length 1;"),

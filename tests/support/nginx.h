@@ -15,7 +15,7 @@ namespace fetchd::testing {
 /// Serves a folder over HTTP, over HTTPS (certificate for localhost and 127.0.0.1; HTTP/2 for those
 /// who offer it) and over HTTP/2 without TLS. Other ways to the same folder: /slow/ at 64 KiB/s;
 /// /gzip/ and /br/ under that coding for those who accept it; /zstd/ and /deflate/ as they are, but
-/// called that.
+/// called that; /upload/ takes PUT, of up to 8 MiB.
 class Nginx {
  public:
   /// CHECKs that it came up.

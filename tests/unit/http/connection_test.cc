@@ -28,10 +28,8 @@ struct Outcome {
   bool reusable = false;
 };
 
-Task<absl::Status> RunExchange(Http1Connection& connection, bool head_request, std::size_t room,
-                               Timeouts timeouts, Deadline deadline, Outcome& outcome) {
-  Request request(TestUrl());
-  if (head_request) request.method = "HEAD";
+Task<absl::Status> RunRequest(Http1Connection& connection, Request request, std::size_t room,
+                              Timeouts timeouts, Deadline deadline, Outcome& outcome) {
   outcome.status = connection.Begin(request, "tester", timeouts, deadline);
   if (outcome.status.ok()) outcome.status = co_await connection.Exchange();
   if (!outcome.status.ok()) co_return absl::OkStatus();
@@ -45,6 +43,22 @@ Task<absl::Status> RunExchange(Http1Connection& connection, bool head_request, s
   }
   outcome.reusable = connection.reusable();
   co_return absl::OkStatus();
+}
+
+Task<absl::Status> RunExchange(Http1Connection& connection, bool head_request, std::size_t room,
+                               Timeouts timeouts, Deadline deadline, Outcome& outcome) {
+  Request request(TestUrl());
+  if (head_request) request.method = "HEAD";
+  return RunRequest(connection, std::move(request), room, timeouts, deadline, outcome);
+}
+
+Request Put(const std::vector<std::string>& blocks) {
+  Request request(TestUrl());
+  request.method = "PUT";
+  for (const std::string& block : blocks) {
+    request.body.push_back(std::as_bytes(std::span<const char>(block)));
+  }
+  return request;
 }
 
 class ConnectionTest : public ShardTest {
@@ -67,6 +81,16 @@ class ConnectionTest : public ShardTest {
     Outcome outcome;
     tasks_.Spawn("exchange",
                  RunExchange(*connection_, head_request, room, {}, Deadline::Never(), outcome));
+    Poll();
+    return outcome;
+  }
+
+  Outcome Send(Request request, std::deque<std::string> pieces) {
+    peer_->sends = std::move(pieces);
+    connection_ = Connect();
+    Outcome outcome;
+    tasks_.Spawn("exchange",
+                 RunRequest(*connection_, std::move(request), 7, {}, Deadline::Never(), outcome));
     Poll();
     return outcome;
   }
@@ -216,6 +240,37 @@ TEST_F(ConnectionTest, WishForAClientCertificateIsNoLostConnection) {
 TEST_F(ConnectionTest, AnswerToAHalfWrittenRequestCounts) {
   peer_->write_error = asio::error::broken_pipe;
   EXPECT_EQ(Exchange({"HTTP/1.1 503 Busy\r\nConnection: close\r\n\r\n"}).head.status, 503);
+}
+
+TEST_F(ConnectionTest, ABodyFollowsItsLength) {
+  const std::vector<std::string> blocks = {"ab", "", std::string(600'000, 'c')};
+
+  const Outcome outcome = Send(Put(blocks), {Answer("x")});
+
+  EXPECT_EQ(outcome.body, "x");
+  EXPECT_TRUE(outcome.reusable);
+  const std::size_t head_bytes = peer_->received.find("\r\n\r\n") + 4;
+  EXPECT_THAT(peer_->received.substr(0, head_bytes), HasSubstr("\r\nContent-Length: 600002\r\n"));
+  EXPECT_EQ(peer_->received.substr(head_bytes), "ab" + blocks[2]);
+}
+
+TEST_F(ConnectionTest, AnEmptyBodyIsAnnounced) {
+  Send(Put({}), {Answer("x")});
+
+  EXPECT_TRUE(peer_->received.starts_with("PUT /a?b HTTP/1.1\r\n"));
+  EXPECT_THAT(peer_->received, HasSubstr("\r\nContent-Length: 0\r\n"));
+}
+
+TEST_F(ConnectionTest, AConnectionThatDidNotTakeAllOfABodyIsNotUsedAgain) {
+  const std::vector<std::string> blocks = {"ab", "cd"};
+  peer_->on_write = [this](std::string_view text) {
+    if (text == "ab") peer_->write_error = asio::error::connection_reset;
+  };
+
+  const Outcome outcome = Send(Put(blocks), {Answer("too large")});
+
+  EXPECT_EQ(outcome.body, "too large");
+  EXPECT_FALSE(outcome.reusable);
 }
 
 TEST_F(ConnectionTest, WhyAPeerRefusedUsComesBeforeThatItsConnectionIsGone) {

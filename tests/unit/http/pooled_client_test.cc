@@ -305,6 +305,17 @@ TEST_F(PooledClientTest, StaleConnectionIsReplacedOnce) {
   EXPECT_EQ(budget_.open(), 1U);
 }
 
+TEST_F(PooledClientTest, APostThatMayHaveBeenActedUponIsNotSentAgain) {
+  dialer_.script = [](FakePeer& peer, std::size_t index) {
+    if (index == 0) ClosesAfter(peer, 1);
+  };
+  Answered first = Send();
+  Read(first);
+
+  EXPECT_TRUE(absl::IsUnavailable(Send("POST").status));
+  EXPECT_EQ(dialer_.peers.size(), 1U);
+}
+
 TEST_F(PooledClientTest, FreshConnectionIsNotReplaced) {
   dialer_.script = [](FakePeer& peer, std::size_t index) { ClosesAfter(peer, index == 0 ? 1 : 0); };
   Answered first = Send();
