@@ -36,7 +36,7 @@ INCLUDE_ONLY_IN = [
     (r"(zlib|zstd|zstd_errors)\.h$|brotli/", ["server/http", "tests"], "compression"),
     (r"CLI/", ["client_cli", "server/app", "bench"], "CLI11"),
     (r"yaml-cpp", ["server/app", "client_cli"], "yaml-cpp"),
-    (r"expat", ["client_cli"], "Expat"),
+    (r"expat", ["client_cli", "server/objstore"], "Expat"),
 ]
 NO_SLEEP = re.compile(r"\b(sleep_for|sleep_until|usleep|nanosleep)\b|(?<![\w.:])sleep\(")
 

@@ -1,0 +1,118 @@
+#include "objstore/store_requests.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/strings.h"
+
+namespace fetchd::objstore {
+namespace {
+
+StoreReply Refused(absl::Status status) {
+  StoreReply reply;
+  reply.status = std::move(status);
+  return reply;
+}
+
+}  // namespace
+
+bool IsSuccess(int http_status) { return http_status >= 200 && http_status < 300; }
+
+StoreContext StoreRequests::ContextOf(const StoreOperation& operation) const {
+  return {store_, operation.name,
+          operation.key.empty() ? operation.bucket : Concat(operation.bucket, '/', operation.key)};
+}
+
+http::Call StoreRequests::CallFor(const StoreOperation& operation) const {
+  http::Call call;
+  call.timeouts = timing_.timeouts;
+  if (operation.slow) {
+    call.timeouts.first_byte = std::max(call.timeouts.first_byte, timing_.complete_timeout);
+    call.timeouts.read_idle = std::max(call.timeouts.read_idle, timing_.complete_timeout);
+    call.timeouts.min_speed_bytes_per_sec = 0;
+  }
+  return call;
+}
+
+StoreReply StoreRequests::Unanswered(const StoreOperation& operation,
+                                     const absl::Status& status) const {
+  StoreReply reply;
+  reply.status = NoAnswer(status, Describe(ContextOf(operation)));
+  reply.failure.retryable = MayPass(status);
+  return reply;
+}
+
+StoreReply StoreRequests::Failed(StoreFailure failure) {
+  StoreReply reply;
+  reply.failure = std::move(failure);
+  reply.status = reply.failure.status;
+  if (!reply.failure.cool_down) return reply;
+  cooldown_.Hold(clock_.Now(), *reply.failure.cool_down);
+  if (const auto until = cooldown_.Until(clock_.Now())) {
+    reply.status = WithRetryAfter(std::move(reply.status), MillisecondsUntil(*until));
+  }
+  return reply;
+}
+
+Task<absl::Status> StoreRequests::WaitUntilCool() {
+  const SteadyTime patience = clock_.Now() + timing_.retry.max_retry_after;
+  std::optional<SteadyTime> until = cooldown_.Until(clock_.Now());
+  if (!until) co_return absl::OkStatus();
+  for (; until; until = cooldown_.Until(clock_.Now())) {
+    if (*until > patience) {
+      co_return WithRetryAfter(absl::UnavailableError("the store asks everybody to wait"),
+                               MillisecondsUntil(*until));
+    }
+    co_await clock_.SleepUntil(*until);
+  }
+  // Not all at the same moment.
+  co_await clock_.SleepFor(std::chrono::duration_cast<Duration>(
+      std::chrono::duration<double, Duration::period>(timing_.retry.base_delay) * uniform_()));
+  co_return absl::OkStatus();
+}
+
+std::chrono::milliseconds StoreRequests::MillisecondsUntil(SteadyTime at) const {
+  return std::chrono::ceil<std::chrono::milliseconds>(at - clock_.Now());
+}
+
+Task<StoreReply> StoreRequests::Try(const StoreOperation& operation, RequestAuthor& author) {
+  auto request = co_await author.Write();
+  if (!request.ok()) {
+    co_return Refused(WithPrefix(request.status(), Describe(ContextOf(operation))));
+  }
+  const http::Call call = CallFor(operation);
+  auto response = co_await client_.Send(*std::move(request), call);
+  if (!response.ok()) co_return Unanswered(operation, response.status());
+  StoreReply reply;
+  if (operation.streamed && IsSuccess(response->head.status)) {
+    reply.response = *std::move(response);
+    co_return reply;
+  }
+  auto answer = co_await ReadAnswer(*std::move(response), operation.most_answer_bytes);
+  if (!answer.ok()) co_return Unanswered(operation, answer.status());
+  if (author.IsFailure(*answer)) co_return Failed(author.Judge(*answer, clock_.WallNow()));
+  reply.answer = *std::move(answer);
+  co_return reply;
+}
+
+Task<StoreReply> StoreRequests::Send(const StoreOperation& operation, RequestAuthor& author) {
+  const RetryPolicy policy(timing_.retry);
+  bool repeated = false;
+  for (int attempt = 1;;) {
+    if (const absl::Status cool = co_await WaitUntilCool(); !cool.ok()) {
+      co_return Refused(WithPrefix(cool, Describe(ContextOf(operation))));
+    }
+    StoreReply reply = co_await Try(operation, author);
+    reply.repeated = repeated;
+    if (reply.status.ok()) co_return reply;
+    if (author.Learn(reply.failure)) continue;
+    const Failure failure{
+        reply.status, Phase::kFirstByte, reply.failure.http_status, {}, reply.failure.retryable};
+    const auto delay = policy.Next(failure, attempt++, clock_.Now(), Deadline::Never(), uniform_);
+    if (!delay) co_return reply;
+    repeated = true;
+    co_await clock_.SleepFor(*delay);
+  }
+}
+
+}  // namespace fetchd::objstore
