@@ -209,6 +209,14 @@ struct MoreDestination {
   friend bool operator==(const MoreDestination&, const MoreDestination&) = default;
 };
 
+/// What is kept with a body where a destination is an object in a store. Empty = not said.
+struct ObjectSettings {
+  std::string content_type, content_disposition, cache_control, storage_class;
+  std::map<std::string, std::string> metadata, tags;
+  bool empty() const { return *this == ObjectSettings(); }
+  friend bool operator==(const ObjectSettings&, const ObjectSettings&) = default;
+};
+
 struct Job {
   JobId id;
   FetchSpec spec;
@@ -217,6 +225,7 @@ struct Job {
                                      ///< `destination`.
   /// The same bytes go there too; each place gets them or fails by itself.
   std::vector<MoreDestination> more_destinations;
+  ObjectSettings object;
   Overwrite overwrite = Overwrite::kAlways;
   int priority = 0;                     ///< -100..100; higher first.
   std::string tenant = kDefaultTenant;  ///< Whose it is: tenants share what there is fairly.

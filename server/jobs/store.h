@@ -12,6 +12,7 @@
 #include "base/task.h"
 #include "jobs/batch_store.h"
 #include "jobs/job.h"
+#include "jobs/sink_note_store.h"
 #include "jobs/state_machine.h"
 
 namespace fetchd::jobs {
@@ -109,7 +110,7 @@ struct StoreStats {
 /// A job of which the stored data are damaged fails when it would be claimed, expired or recovered
 /// (DATA_LOSS, reason JOB_DAMAGED), and no other job is held up by it; it is shown with what is
 /// left of it, and can be deleted.
-class Store : public BatchStore {
+class Store : public BatchStore, public SinkNoteStore {
  public:
   Task<absl::StatusOr<CreateOutcome>> Create(Job job) {
     return CreateWithin(std::move(job), std::numeric_limits<std::uint64_t>::max());

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/strings.h"
+#include "store/object_codec.h"
 #include "store/record_codec.h"
 #include "store/spec_codec.h"
 
@@ -42,6 +43,7 @@ enum Column {
   kBatchEntry,
   kUrlMemory,
   kMoreDestinations,
+  kObject,
 };
 
 constexpr char kJobById[] = "SELECT " FETCHD_STORE_JOB_COLUMNS " FROM jobs AS j WHERE j.id = ?1";
@@ -112,6 +114,7 @@ absl::StatusOr<Job> JobTable::ReadJob(const Query& row, int first) const {
   ASSIGN_OR_RETURN(job.labels, DecodeLabels(row.Text(first + kLabels)));
   ASSIGN_OR_RETURN(job.more_destinations,
                    DecodeMoreDestinations(row.Text(first + kMoreDestinations)));
+  ASSIGN_OR_RETURN(job.object, DecodeObject(row.Text(first + kObject)));
   std::string secrets;
   if (!row.IsNull(first + kSealed)) {
     ASSIGN_OR_RETURN(secrets, sealer_.Open(row.Text(first + kSealed), job.id.str()));

@@ -18,7 +18,7 @@ namespace fetchd::store {
   "j.retried_at, j.started_at, j.finished_at, j.attempt, j.fence, j.destination, "       \
   "j.destination_template, j.overwrite, j.request_id, j.labels, j.spec, j.sealed, "      \
   "j.checkpoint, j.error, j.result, j.not_before_at, j.tenant, j.batch, j.batch_entry, " \
-  "j.url_memory, j.more_destinations"
+  "j.url_memory, j.more_destinations, j.object"
 
 /// The condition of the indexes jobs_ready and jobs_deadline, word for word.
 #define FETCHD_STORE_CLAIMABLE "state IN ('QUEUED', 'WAITING', 'INTERRUPTED')"

@@ -1,6 +1,7 @@
 // JobTable, second half: how rows are written.
 #include "base/strings.h"
 #include "store/job_table.h"
+#include "store/object_codec.h"
 #include "store/record_codec.h"
 #include "store/spec_codec.h"
 
@@ -27,9 +28,9 @@ absl::Status JobTable::Insert(const Job& job, const std::string& fingerprint) {
       " retried_at, started_at, finished_at, attempt, fence, origin, destination,"
       " destination_template, overwrite, request_id, fingerprint, labels, spec, sealed,"
       " key_id, checkpoint, error, result, not_before_at, lane, retry, tenant, batch,"
-      " batch_entry, url_memory, mirrored, more_destinations)"
+      " batch_entry, url_memory, mirrored, more_destinations, object)"
       " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
-      " ?, ?, ?, ?, ?, ?, ?, ?)",
+      " ?, ?, ?, ?, ?, ?, ?, ?, ?)",
       job.id.str(), jobs::StateName(job.state), job.priority, job.ready_at, job.created_at,
       job.updated_at, job.deadline_at, job.retried_at, job.started_at, job.finished_at, job.attempt,
       job.fence, origin, job.destination, job.destination_template, OverwriteName(job.overwrite),
@@ -38,7 +39,8 @@ absl::Status JobTable::Insert(const Job& job, const std::string& fingerprint) {
       EncodeStatus(job.error), result, job.not_before_at,
       job.urls.next == 0 ? origin : jobs::OriginOfNext(job), job.attempt > 0 ? 1 : 0, job.tenant,
       NullWhenEmpty(job.batch.str()), job.batch_entry, EncodeUrlMemory(job.urls),
-      job.spec.urls.size() > 1 ? 1 : 0, EncodeMoreDestinations(job.more_destinations));
+      job.spec.urls.size() > 1 ? 1 : 0, EncodeMoreDestinations(job.more_destinations),
+      EncodeObject(job.object));
   RETURN_IF_ERROR(query.Run());
   for (const auto& [key, value] : job.labels) {
     Query label(db_, "INSERT INTO labels (job_id, key, value) VALUES (?, ?, ?)", job.id.str(), key,

@@ -5,6 +5,7 @@
 #include <boost/json.hpp>
 #include <chrono>
 #include <exception>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -37,6 +38,19 @@ inline void PutText(json::object& object, const char* key, std::string_view text
   if (!text.empty()) object[key] = View(text);
 }
 
+inline json::object TextsToJson(const std::map<std::string, std::string>& texts) {
+  json::object object;
+  for (const auto& [key, value] : texts) object[View(key)] = View(value);
+  return object;
+}
+/// Throws when one is no text.
+inline std::map<std::string, std::string> TextsFromJson(const json::value& value) {
+  std::map<std::string, std::string> texts;
+  for (const auto& [key, text] : value.as_object()) {
+    texts.emplace(std::string(key.data(), key.size()), Text(text));
+  }
+  return texts;
+}
 /// Absent members read as empty. A member of another type throws.
 inline std::string GetText(const json::object& object, const char* key) {
   const json::value* value = object.if_contains(key);

@@ -187,9 +187,24 @@ constexpr char kVersion8[] = R"sql(
 ALTER TABLE jobs ADD COLUMN more_destinations TEXT NOT NULL DEFAULT '';
 )sql";
 
+// What is kept outside of fetchd for a job: rows outlive those of jobs, so that it can be ended.
+// And what is kept with an object.
+constexpr char kVersion9[] = R"sql(
+CREATE TABLE sink_notes (
+  job_id TEXT NOT NULL,
+  destination TEXT NOT NULL,
+  note TEXT NOT NULL,
+  PRIMARY KEY (job_id, destination)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX sink_notes_at ON sink_notes (destination, job_id);
+
+ALTER TABLE jobs ADD COLUMN object TEXT NOT NULL DEFAULT '';
+)sql";
+
 // kMigrations[n] leads from version n to n + 1. Released ones are never edited.
-constexpr auto kMigrations = std::to_array<const char*>(
-    {kVersion1, kVersion2, kVersion3, kVersion4, kVersion5, kVersion6, kVersion7, kVersion8});
+constexpr auto kMigrations =
+    std::to_array<const char*>({kVersion1, kVersion2, kVersion3, kVersion4, kVersion5, kVersion6,
+                                kVersion7, kVersion8, kVersion9});
 
 absl::StatusOr<std::int64_t> ReadNumber(Database& database, const char* sql) {
   Query query(database, sql);

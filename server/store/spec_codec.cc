@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "store/json.h"
+#include "store/object_codec.h"
 
 namespace fetchd::store {
 namespace {
@@ -239,6 +240,7 @@ std::string CanonicalContent(const jobs::Job& job) {
     }
     content.emplace_back(std::move(more));
   }
+  if (!job.object.empty()) content.emplace_back(View(EncodeObject(job.object)));
   return json::serialize(content);
 }
 
@@ -283,19 +285,11 @@ absl::StatusOr<std::vector<jobs::MoreDestination>> DecodeMoreDestinations(std::s
 }
 
 std::string EncodeLabels(const std::map<std::string, std::string>& labels) {
-  json::object object;
-  for (const auto& [key, value] : labels) object[View(key)] = View(value);
-  return json::serialize(object);
+  return json::serialize(TextsToJson(labels));
 }
 
 absl::StatusOr<std::map<std::string, std::string>> DecodeLabels(std::string_view text) {
-  return Decode("set of labels", text, [](const json::value& value) {
-    std::map<std::string, std::string> labels;
-    for (const auto& [key, label] : value.as_object()) {
-      labels.emplace(std::string(key.data(), key.size()), Text(label));
-    }
-    return labels;
-  });
+  return Decode("set of labels", text, TextsFromJson);
 }
 
 }  // namespace fetchd::store

@@ -15,6 +15,7 @@
 #include "store/ready_jobs.h"
 #include "store/schema.h"
 #include "store/sealer.h"
+#include "store/sink_note_table.h"
 #include "store/spec_codec.h"
 #include "store/writer.h"
 
@@ -205,6 +206,36 @@ class OpenSqliteStore final : public jobs::Store {
       BatchTable table(database);
       RETURN_IF_ERROR(table.Load(id).status());
       return table.Entries(id, page_size, page_token);
+    });
+  }
+
+  Task<absl::Status> KeepSinkNote(jobs::SinkNote note, std::int64_t fence) override {
+    auto keep = [&note, fence](Transaction& transaction) {
+      return store::KeepSinkNote(transaction.jobs.database(), note, fence);
+    };
+    co_return co_await writer_.Apply(keep);
+  }
+
+  Task<absl::Status> DropSinkNote(jobs::SinkNote note) override {
+    auto drop = [&note](Transaction& transaction) {
+      return store::DropSinkNote(transaction.jobs.database(), note);
+    };
+    co_return co_await writer_.Apply(drop);
+  }
+
+  Task<absl::StatusOr<std::vector<jobs::SinkNote>>> SinkNotesOf(JobId id) override {
+    co_return co_await Read([&id](Database& database) { return store::SinkNotesOf(database, id); });
+  }
+
+  Task<absl::StatusOr<std::vector<jobs::SinkNote>>> SinkNotesAt(std::string destination) override {
+    co_return co_await Read(
+        [&destination](Database& database) { return store::SinkNotesAt(database, destination); });
+  }
+
+  Task<absl::StatusOr<std::vector<jobs::SinkNote>>> AbandonedSinkNotes(jobs::SinkNote after,
+                                                                       int limit) override {
+    co_return co_await Read([&after, limit](Database& database) {
+      return store::AbandonedSinkNotes(database, after, limit);
     });
   }
 

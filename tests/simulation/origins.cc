@@ -5,8 +5,8 @@
 #include <charconv>
 #include <cstring>
 
+#include "base/http_date.h"
 #include "base/strings.h"
-#include "fetch/http_date.h"
 
 namespace fetchd::simulation {
 namespace {
@@ -65,8 +65,8 @@ Origins::Origins(const Clock& clock, Dice& dice, Trace& trace, Weather weather)
     : clock_(clock), dice_(dice), trace_(trace), weather_(weather) {}
 
 std::string Origins::Date() const {
-  return fetch::FormatHttpDate(kOriginsBegan + std::chrono::duration_cast<WallTime::duration>(
-                                                   clock_.Now().time_since_epoch()));
+  return FormatHttpDate(kOriginsBegan + std::chrono::duration_cast<WallTime::duration>(
+                                            clock_.Now().time_since_epoch()));
 }
 
 Origins::Resource& Origins::Open(const std::string& name) {
@@ -98,8 +98,8 @@ void Origins::AddVersion(Resource& resource) {
   if (kind <= 1) version.etag = Concat("\"v", number, '"');
   if (kind == 2) version.etag = Concat("W/\"v", number, '"');
   if (kind == 1 || kind == 3) {
-    version.last_modified = fetch::FormatHttpDate(kOriginsBegan - std::chrono::hours(1000) +
-                                                  std::chrono::hours(number));
+    version.last_modified =
+        FormatHttpDate(kOriginsBegan - std::chrono::hours(1000) + std::chrono::hours(number));
   }
   if (kind == kFreshDates) version.last_modified = Date();  // Strong only after a while.
   resource.versions.push_back(std::move(version));

@@ -41,11 +41,11 @@ class Origins {
   /// From now on everything works.
   void Calm() { weather_ = {}; }
   /// The body is another one, or again an earlier one: two servers behind one name.
-  void Change(const std::string& resource);
+  void Change(const std::string& name);
 
   /// Each content that a job with this specification may have fetched; the current one too.
   std::vector<Version> VersionsFor(const jobs::FetchSpec& spec);
-  const Version& Current(const std::string& resource);
+  const Version& Current(const std::string& name);
 
  private:
   struct Resource {
@@ -58,7 +58,7 @@ class Origins {
     bool if_range_holds = true;
   };
 
-  Resource& Open(const std::string& resource);
+  Resource& Open(const std::string& name);
   void AddVersion(Resource& resource);
   std::optional<testing::FakeAnswer> Refusal(const http::Request& request);
   testing::FakeAnswer Redirect(const http::Request& request);

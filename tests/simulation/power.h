@@ -12,7 +12,9 @@ class Power {
   bool AllowsWrite() {
     if (off_) return false;
     ++writes_;
-    if (crash_in_ != 0 && --crash_in_ == 0) off_ = true;
+    if (crash_in_ == 0) return true;
+    --crash_in_;
+    off_ = crash_in_ == 0;
     return !off_;
   }
   /// The n-th write from now on is the first that does not happen.

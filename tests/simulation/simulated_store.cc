@@ -180,6 +180,37 @@ Task<absl::StatusOr<std::vector<jobs::JobEvent>>> SimulatedStore::EventsAfter(
   co_return co_await Call(std::move(call));
 }
 
+Task<absl::Status> SimulatedStore::KeepSinkNote(jobs::SinkNote note, std::int64_t fence) {
+  Note<bool> written = [](const auto&, bool) {};
+  auto call = Succeeds(store_->KeepSinkNote(std::move(note), fence));
+  const absl::StatusOr<bool> kept = co_await Call(std::move(call), std::move(written));
+  co_return kept.status();
+}
+
+Task<absl::Status> SimulatedStore::DropSinkNote(jobs::SinkNote note) {
+  Note<bool> written = [](const auto&, bool) {};
+  auto call = Succeeds(store_->DropSinkNote(std::move(note)));
+  const absl::StatusOr<bool> dropped = co_await Call(std::move(call), std::move(written));
+  co_return dropped.status();
+}
+
+Task<absl::StatusOr<std::vector<jobs::SinkNote>>> SimulatedStore::SinkNotesOf(JobId id) {
+  auto call = store_->SinkNotesOf(std::move(id));
+  co_return co_await Call(std::move(call));
+}
+
+Task<absl::StatusOr<std::vector<jobs::SinkNote>>> SimulatedStore::SinkNotesAt(
+    std::string destination) {
+  auto call = store_->SinkNotesAt(std::move(destination));
+  co_return co_await Call(std::move(call));
+}
+
+Task<absl::StatusOr<std::vector<jobs::SinkNote>>> SimulatedStore::AbandonedSinkNotes(
+    jobs::SinkNote after, int limit) {
+  auto call = store_->AbandonedSinkNotes(std::move(after), limit);
+  co_return co_await Call(std::move(call));
+}
+
 Task<absl::StatusOr<jobs::BatchOutcome>> SimulatedStore::CreateBatch(jobs::Batch batch) {
   auto call = store_->CreateBatch(std::move(batch));
   co_return co_await Call(std::move(call));

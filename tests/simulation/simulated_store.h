@@ -94,6 +94,13 @@ class SimulatedStore final : public jobs::Store {
   void RemoveListener(std::uint64_t id) override { store_->RemoveListener(id); }
   Task<absl::StatusOr<jobs::StoreStats>> Stats() override { return store_->Stats(); }
 
+  Task<absl::Status> KeepSinkNote(jobs::SinkNote note, std::int64_t fence) override;
+  Task<absl::Status> DropSinkNote(jobs::SinkNote note) override;
+  Task<absl::StatusOr<std::vector<jobs::SinkNote>>> SinkNotesOf(JobId id) override;
+  Task<absl::StatusOr<std::vector<jobs::SinkNote>>> SinkNotesAt(std::string destination) override;
+  Task<absl::StatusOr<std::vector<jobs::SinkNote>>> AbandonedSinkNotes(jobs::SinkNote after,
+                                                                       int limit) override;
+
   // There are no batches here.
   Task<absl::StatusOr<jobs::BatchOutcome>> CreateBatch(jobs::Batch batch) override;
   Task<absl::StatusOr<jobs::Batch>> GetBatch(BatchId id) override;

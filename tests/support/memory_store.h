@@ -13,6 +13,7 @@
 
 #include "jobs/store.h"
 #include "support/memory_batches.h"
+#include "support/memory_sink_notes.h"
 
 namespace fetchd::testing {
 
@@ -250,6 +251,42 @@ class MemoryStore final : public jobs::Store {
     co_return batches_.Entries(id, page_size, page_token);
   }
 
+  Task<absl::Status> KeepSinkNote(jobs::SinkNote note, std::int64_t fence) override {
+    const std::lock_guard lock(mutex_);
+    const auto job = jobs_.find(note.job);
+    const bool held = job != jobs_.end() && job->second.fence == fence &&
+                      job->second.state == jobs::State::kRunning;
+    if (!held) co_return absl::AbortedError("lost claim");
+    notes_.Keep(note);
+    co_return absl::OkStatus();
+  }
+  Task<absl::Status> DropSinkNote(jobs::SinkNote note) override {
+    const std::lock_guard lock(mutex_);
+    notes_.Drop(note);
+    co_return absl::OkStatus();
+  }
+  Task<absl::StatusOr<std::vector<jobs::SinkNote>>> SinkNotesOf(JobId id) override {
+    const std::lock_guard lock(mutex_);
+    co_return notes_.Find({}, kAllNotes, [&id](const JobId& of) { return of == id; });
+  }
+  Task<absl::StatusOr<std::vector<jobs::SinkNote>>> SinkNotesAt(std::string destination) override {
+    const std::lock_guard lock(mutex_);
+    std::vector<jobs::SinkNote> notes =
+        notes_.Find({}, kAllNotes, [](const JobId&) { return true; });
+    std::erase_if(notes,
+                  [&](const jobs::SinkNote& note) { return note.destination != destination; });
+    co_return notes;
+  }
+  Task<absl::StatusOr<std::vector<jobs::SinkNote>>> AbandonedSinkNotes(jobs::SinkNote after,
+                                                                       int limit) override {
+    const std::lock_guard lock(mutex_);
+    const auto abandoned = [this](const JobId& id) {
+      const auto job = jobs_.find(id);
+      return job == jobs_.end() || jobs::IsTerminal(job->second.state);
+    };
+    co_return notes_.Find(after, static_cast<std::size_t>(limit), abandoned);
+  }
+
   Task<absl::StatusOr<std::uint64_t>> Recover() override {
     const std::lock_guard lock(mutex_);
     std::uint64_t recovered = 0;
@@ -292,6 +329,8 @@ class MemoryStore final : public jobs::Store {
   }
 
  private:
+  static constexpr std::size_t kAllNotes = 1000;
+
   static bool IsClaimable(const jobs::Job& job) {
     return job.state == jobs::State::kQueued || job.state == jobs::State::kWaiting ||
            job.state == jobs::State::kInterrupted;
@@ -406,6 +445,7 @@ class MemoryStore final : public jobs::Store {
   const Clock& clock_;
   mutable std::mutex mutex_;  ///< Guards all below, but the listeners.
   std::map<JobId, jobs::Job> jobs_;
+  MemorySinkNotes notes_;
   MemoryBatches batches_{jobs_};
   std::map<JobId, std::vector<jobs::AttemptRecord>> attempts_;
   std::vector<jobs::JobEvent> events_;

@@ -79,6 +79,12 @@ TEST_P(StoreConformance, ACreatedJobReadsBackWhole) {
   job.spec.range = ByteRange{1ull << 40, 1ull << 60};
   job.overwrite = Overwrite::kIfDifferent;
   job.more_destinations = {{"file:b/1", "file:b/{job}"}, {"file:c", "file:c"}};
+  job.object = {.content_type = "text/plain",
+                .content_disposition = "attachment",
+                .cache_control = "no-store",
+                .storage_class = "GLACIER",
+                .metadata = {{"from", "caf\xc3\xa9"}},
+                .tags = {{"team", "a"}, {"kind", ""}}};
   job.priority = -7;
   job.labels = {{"team", "a"}, {"env", "prod"}};
   job.request_id = "r-1";
@@ -92,6 +98,7 @@ TEST_P(StoreConformance, ACreatedJobReadsBackWhole) {
   EXPECT_EQ(read->destination, job.destination);
   EXPECT_EQ(read->destination_template, "file:{job}");
   EXPECT_EQ(read->more_destinations, job.more_destinations);
+  EXPECT_EQ(read->object, job.object);
   EXPECT_EQ(read->overwrite, Overwrite::kIfDifferent);
   EXPECT_EQ(read->priority, -7);
   EXPECT_EQ(read->labels, job.labels);

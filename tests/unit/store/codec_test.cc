@@ -3,6 +3,7 @@
 
 #include "base/strings.h"
 #include "store/batch_codec.h"
+#include "store/object_codec.h"
 #include "store/record_codec.h"
 #include "store/spec_codec.h"
 
@@ -135,6 +136,16 @@ TEST(SpecCodecTest, ContentIsComparedByWhatWasAskedFor) {
 
   EXPECT_EQ(CanonicalContent(job), CanonicalContent(same));
   EXPECT_NE(CanonicalContent(job), CanonicalContent(other));
+}
+
+TEST(SpecCodecTest, WhatIsKeptWithAnObjectIsContent) {
+  jobs::Job job;
+  job.object.tags = {{"team", "a"}};
+
+  EXPECT_NE(CanonicalContent(job), CanonicalContent(jobs::Job()));
+  EXPECT_EQ(EncodeObject({}), "");
+  EXPECT_EQ(*DecodeObject(EncodeObject(job.object)), job.object);
+  EXPECT_TRUE(absl::IsDataLoss(DecodeObject(R"({"tags": 1})").status()));
 }
 
 TEST(SpecCodecTest, FurtherDestinationsAreContent) {

@@ -3,6 +3,7 @@
 #include "support/store_batch_conformance.h"
 #include "support/store_conformance.h"
 #include "support/store_deadline_conformance.h"
+#include "support/store_note_conformance.h"
 
 namespace fetchd::jobs {
 namespace {
@@ -29,6 +30,12 @@ INSTANTIATE_TEST_SUITE_P(
     [](const auto& info) { return info.param.name; });
 INSTANTIATE_TEST_SUITE_P(
     All, StoreDeadlines,
+    ::testing::Values(File(),
+                      StoreBackendCase{"Memory", [] { return std::make_unique<Memory>(); }}),
+    [](const auto& info) { return info.param.name; });
+
+INSTANTIATE_TEST_SUITE_P(
+    All, SinkNoteConformance,
     ::testing::Values(File(),
                       StoreBackendCase{"Memory", [] { return std::make_unique<Memory>(); }}),
     [](const auto& info) { return info.param.name; });

@@ -67,7 +67,8 @@ TEST_F(SqliteStoreTest, AFileOfTheSixthSchemaKnowsItsMirrorsThen) {
   harness_->Close();
   // Its second attempt was to ask the mirror.
   ExecuteOnFile(
-      "DROP INDEX jobs_mirrored; ALTER TABLE jobs DROP COLUMN url_memory;"
+      "DROP TABLE sink_notes; ALTER TABLE jobs DROP COLUMN object;"
+      " DROP INDEX jobs_mirrored; ALTER TABLE jobs DROP COLUMN url_memory;"
       " ALTER TABLE jobs DROP COLUMN mirrored; ALTER TABLE jobs DROP COLUMN more_destinations;"
       " UPDATE jobs SET lane = 'https://b.test';"
       " PRAGMA user_version = 6");
@@ -88,7 +89,8 @@ TEST_F(SqliteStoreTest, AFileOfTheFirstSchemaIsBroughtUpToDate) {
   const jobs::Job job = harness_->Create(harness_->NewJob());
   harness_->Close();
   ExecuteOnFile(
-      "DROP INDEX jobs_by_entry; DROP INDEX jobs_of_batch; DROP INDEX jobs_of_batch_in_state;"
+      "DROP TABLE sink_notes; ALTER TABLE jobs DROP COLUMN object;"
+      " DROP INDEX jobs_by_entry; DROP INDEX jobs_of_batch; DROP INDEX jobs_of_batch_in_state;"
       " DROP INDEX jobs_by_error; DROP TABLE batch_counters; DROP TABLE batch_errors;"
       " DROP TABLE batch_entries; DROP TABLE batches; ALTER TABLE events DROP COLUMN batch;"
       " ALTER TABLE jobs DROP COLUMN batch; ALTER TABLE jobs DROP COLUMN batch_entry;"
