@@ -80,6 +80,7 @@ class Entries {
     job.set_batch_entry(entry->number);
     // The first alone is the batch's default; of others it has none.
     if (options_.job.destinations.size() > 1) FillInDestinations(options_.job, job);
+    FillInObject(options_.job, job);
     FillIn(flags_, *job.mutable_spec());
     FillInAttempts(options_.job, *job.mutable_spec());
     if (submission.request.request_id().empty()) {

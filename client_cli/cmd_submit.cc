@@ -35,6 +35,7 @@ void ApplyFlags(const SubmitOptions& options, const v1::FetchSpec& flags,
   v1::Job& job = *request.mutable_job();
   v1::FetchSpec& spec = *job.mutable_spec();
   FillInDestinations(options.job, job);
+  FillInObject(options.job, job);
   if (job.overwrite() == v1::Job::OVERWRITE_UNSPECIFIED) job.set_overwrite(options.job.overwrite);
   if (job.priority() == 0 && options.job.priority) job.set_priority(*options.job.priority);
   for (const auto& [key, value] : options.job.labels) job.mutable_labels()->insert({key, value});

@@ -75,11 +75,25 @@ void AddPartWanted(Sheet& sheet, const v1::FetchSpec& spec) {
   sheet.Add(0, "Range", Concat(spec.range().first(), '-', last));
 }
 
+void AddObject(Sheet& sheet, const v1::ObjectSettings& object) {
+  sheet.Add(0, "Content type", object.content_type());
+  sheet.Add(0, "Content disposition", object.content_disposition());
+  sheet.Add(0, "Cache control", object.cache_control());
+  sheet.Add(0, "Storage class", object.storage_class());
+  const auto add_all = [&sheet](const char* name, const auto& entries) {
+    const std::map<std::string, std::string> sorted(entries.begin(), entries.end());
+    for (const auto& [key, value] : sorted) sheet.Add(0, name, Concat(key, '=', value));
+  };
+  add_all("Metadata", object.metadata());
+  add_all("Tag", object.tags());
+}
+
 void AddSpec(Sheet& sheet, const v1::Job& job) {
   const v1::FetchSpec& spec = job.spec();
   for (const std::string& url : spec.urls()) sheet.Add(0, "URL", url);
   sheet.Add(0, "Destination", job.destination());
   for (const std::string& more : job.more_destinations()) sheet.Add(0, "Destination", more);
+  AddObject(sheet, job.object());
   for (const v1::Header& header : spec.headers()) {
     sheet.Add(0, "Header", Concat(header.name(), ": ", header.value()));
   }

@@ -24,7 +24,7 @@ const char kManifestHelp[] =
     "  jsonl     {\"url\": \"https://...\", \"destination\": \"file:a\", \"sha256\": \"<hex>\"} a "
     "line, with url or\n"
     "            urls, destination, more_destinations, request_id, sha256, digests, size, labels,\n"
-    "            headers, priority, overwrite, range, compressed, if_none_match and\n"
+    "            object, headers, priority, overwrite, range, compressed, if_none_match and\n"
     "            if_modified_since\n"
     "  csv       the first line names the columns: url (several, by spaces, are mirrors),\n"
     "            destination, sha256, digests, size, request_id, priority, overwrite, range,\n"
@@ -33,11 +33,24 @@ const char kManifestHelp[] =
     "            priority), size and hashes\n"
     "Flags fill in what an entry does not say. Nothing is submitted while an entry is wrong.\n";
 
+void AddObjectFlags(CLI::App* app, JobFlags& flags) {
+  app->add_option("--content-type", flags.content_type, "Of objects. Default: the origin's")
+      ->type_name("TYPE");
+  app->add_option("--content-disposition", flags.content_disposition, "Of objects")
+      ->type_name("TEXT");
+  app->add_option("--cache-control", flags.cache_control, "Of objects")->type_name("TEXT");
+  app->add_option("--storage-class", flags.storage_class, "Of objects, as their store calls it")
+      ->type_name("NAME");
+  AddPairs(app, "--metadata", '=', flags.metadata, "Kept with an object (x-amz-meta-); many times");
+  AddPairs(app, "--tag", '=', flags.tags, "Of an object; up to 10 times");
+}
+
 void AddJobFlags(CLI::App* app, JobFlags& flags) {
   app->add_option("--to", flags.destinations,
-                  "file:PATH under the service's root, or discard:. May hold {host} {path}\n"
-                  "{basename} {job} {date}. Up to 8 times: the same bytes go to each place.\n"
-                  "Default file:{job}/{basename}")
+                  "file:PATH under the service's root, s3://BUCKET/KEY, gs://BUCKET/KEY,\n"
+                  "azblob://CONTAINER/KEY, or discard:. May hold {host} {path} {basename} {job}\n"
+                  "{date}. Up to 8 times: the same bytes go to each place. Default\n"
+                  "file:{job}/{basename}")
       ->type_name("DEST")
       ->allow_extra_args(false);
   app->add_option_function<std::string>(
@@ -58,6 +71,7 @@ void AddJobFlags(CLI::App* app, JobFlags& flags) {
   app->add_option("--max-attempts", flags.max_attempts, "1 to 100. Default 4")
       ->check(CLI::Range(1, 100))
       ->type_name("N");
+  AddObjectFlags(app, flags);
   AddTimeFlags(app, flags);
 }
 
@@ -79,6 +93,17 @@ void FillInDestinations(const JobFlags& flags, v1::Job& job) {
   if (says_itself || flags.destinations.empty()) return;
   job.set_destination(flags.destinations.front());
   job.mutable_more_destinations()->Assign(flags.destinations.begin() + 1, flags.destinations.end());
+}
+
+void FillInObject(const JobFlags& flags, v1::Job& job) {
+  v1::ObjectSettings object;
+  object.set_content_type(flags.content_type);
+  object.set_content_disposition(flags.content_disposition);
+  object.set_cache_control(flags.cache_control);
+  object.set_storage_class(flags.storage_class);
+  for (const auto& [name, value] : flags.metadata) (*object.mutable_metadata())[name] = value;
+  for (const auto& [key, value] : flags.tags) (*object.mutable_tags())[key] = value;
+  if (!job.has_object() && object.ByteSizeLong() > 0) *job.mutable_object() = std::move(object);
 }
 
 void FillInAttempts(const JobFlags& flags, v1::FetchSpec& spec) {

@@ -18,6 +18,8 @@ struct JobFlags {
   std::vector<std::string> destinations;
   v1::Job::Overwrite overwrite = v1::Job::OVERWRITE_UNSPECIFIED;
   std::vector<std::pair<std::string, std::string>> labels;
+  std::string content_type, content_disposition, cache_control, storage_class;
+  std::vector<std::pair<std::string, std::string>> metadata, tags;
   std::string tenant;
   std::optional<int> priority;
   std::optional<Milliseconds> deadline;
@@ -34,6 +36,8 @@ CLI::Option* AddManifest(CLI::App* app, std::string& path, ManifestFormat& forma
 
 /// Where a job goes that does not say so itself.
 void FillInDestinations(const JobFlags& flags, v1::Job& job);
+/// What `flags` say of objects, where the job does not.
+void FillInObject(const JobFlags& flags, v1::Job& job);
 /// What `flags` say of attempts.
 void FillInAttempts(const JobFlags& flags, v1::FetchSpec& spec);
 /// A deadline is a point in time, and part of what a request_id stands for: the same for a whole

@@ -87,12 +87,44 @@ absl::Status ReadSize(const json::value& value, v1::CreateJobRequest& request) {
   return absl::OkStatus();
 }
 
-absl::Status ReadLabels(const json::value& value, v1::CreateJobRequest& request) {
-  if (!value.is_object()) return WrongType("labels", "an object of strings");
+absl::Status ReadTextMap(std::string_view name, const json::value& value,
+                         google::protobuf::Map<std::string, std::string>& out) {
+  if (!value.is_object()) return WrongType(name, "an object of strings");
   for (const auto& item : value.get_object()) {
-    if (!item.value().is_string()) return WrongType("labels", "an object of strings");
-    (*request.mutable_job()->mutable_labels())[std::string(View(item.key()))] =
-        std::string(View(item.value().get_string()));
+    if (!item.value().is_string()) return WrongType(name, "an object of strings");
+    out[std::string(View(item.key()))] = std::string(View(item.value().get_string()));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReadLabels(const json::value& value, v1::CreateJobRequest& request) {
+  return ReadTextMap("labels", value, *request.mutable_job()->mutable_labels());
+}
+
+absl::Status ReadObjectKey(std::string_view key, const json::value& value,
+                           v1::ObjectSettings& object) {
+  if (key == "metadata") return ReadTextMap("object.metadata", value, *object.mutable_metadata());
+  if (key == "tags") return ReadTextMap("object.tags", value, *object.mutable_tags());
+  ASSIGN_OR_RETURN(std::string text, Text(Concat("object.", key), value));
+  if (key == "content_type") {
+    object.set_content_type(std::move(text));
+  } else if (key == "content_disposition") {
+    object.set_content_disposition(std::move(text));
+  } else if (key == "cache_control") {
+    object.set_cache_control(std::move(text));
+  } else if (key == "storage_class") {
+    object.set_storage_class(std::move(text));
+  } else {
+    return absl::InvalidArgumentError(Concat("unknown key \"object.", key, '"'));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReadObject(const json::value& value, v1::CreateJobRequest& request) {
+  if (!value.is_object()) return WrongType("object", "an object");
+  v1::ObjectSettings& object = *request.mutable_job()->mutable_object();
+  for (const auto& item : value.get_object()) {
+    RETURN_IF_ERROR(ReadObjectKey(View(item.key()), item.value(), object));
   }
   return absl::OkStatus();
 }
@@ -164,6 +196,7 @@ constexpr Key kKeys[] = {{"url", ReadUrlKey},
                          {"digests", ReadDigests},
                          {"size", ReadSize},
                          {"labels", ReadLabels},
+                         {"object", ReadObject},
                          {"headers", ReadHeaders},
                          {"priority", ReadPriority},
                          {"overwrite", ReadOverwrite},

@@ -15,7 +15,8 @@ namespace fetchd::cli {
 ///   URL<TAB>destination
 ///   {"url": "...", "destination": "...", "sha256": "...", ...}
 /// JSON keys: url | urls, destination, more_destinations (a list), request_id, sha256 (hex),
-/// digests, size, labels, headers, priority, overwrite ("always", "never", "if-different"), range
+/// digests, size, labels, object (content_type, content_disposition, cache_control, storage_class,
+/// metadata, tags), headers, priority, overwrite ("always", "never", "if-different"), range
 /// ("0-99"), compressed, if_none_match (a list), if_modified_since; others are refused. Blank lines
 /// and lines that begin with '#' are nothing. Whether a URL may be fetched is the service's to say.
 /// INVALID_ARGUMENT without the place; nullopt for nothing.

@@ -12,10 +12,11 @@
 
 #include "admin/listen_address.h"
 #include "admin/server.h"
-#include "app/credential_files.h"
 #include "app/drain_controller.h"
-#include "app/fd_limits.h"
 #include "app/metrics.h"
+#include "app/module_configs.h"
+#include "app/object_stores.h"
+#include "app/store_policy.h"
 #include "base/check.h"
 #include "base/strings.h"
 #include "rpc/server.h"
@@ -43,66 +44,10 @@ absl::Status MakeDataDirectory(const std::string& path) {
   return absl::OkStatus();
 }
 
-/// With windows that let every transfer have its share of the buffers' bytes, and no more.
-absl::StatusOr<http::ClientConfig> ClientConfigOf(const Config& config) {
-  constexpr std::uint64_t kSmallest = 64 << 10;  // About what HTTP/2 starts with (RFC 9113 6.9.2).
-  constexpr std::uint64_t kLargest = 16 << 20;
-  http::ClientConfig client = config.client;
-  client.resolver.timeout = config.engine.timeouts.dial.dns;
-  std::vector<std::string> errors;
-  auto routes = MakeProxyRoutes(config.proxy, config.tls_profiles, errors);
-  if (!errors.empty()) return absl::InvalidArgumentError(errors.front());
-  ASSIGN_OR_RETURN(client.proxy_routes, http::ProxyRoutes::Create(std::move(routes)));
-  ASSIGN_OR_RETURN(client.origin_rules, ReadOriginRules(config));
-  ASSIGN_OR_RETURN(client.netrc, ReadNetrc(config.netrc_file));
-  const std::uint64_t share = config.buffer_bytes / config.engine.max_transfers;
-  client.http2_connection.stream_window_bytes =
-      static_cast<std::uint32_t>(std::clamp(share, kSmallest, kLargest));
-  return client;
-}
-
 /// After the grace: for the last words of streams to reach their clients.
 constexpr Duration kFarewell = std::chrono::seconds(1);
 
-std::map<std::string, net::TlsProfile> AllProfiles(const Config& config) {
-  std::map<std::string, net::TlsProfile> profiles = config.tls_profiles;
-  profiles[""] = config.tls;
-  return profiles;
-}
-
-absl::Status CheckDescriptors(const Config& config) {
-  ASSIGN_OR_RETURN(const std::uint64_t limit, RaiseFileLimit());
-  return CheckFileLimit(limit, config.client.max_connections, config.engine.max_transfers);
-}
-
-fetch::EngineConfig EngineConfigOf(const Config& config, http::OriginRules rules) {
-  fetch::EngineConfig engine = config.engine;
-  engine.pacer.max_cool_down = engine.retry.max_retry_after;
-  engine.pacer.limits_of = [rules = std::move(rules)](const Origin& origin) {
-    const http::OriginRule rule = rules.For(origin);
-    return fetch::OriginLimits{rule.max_transfers, rule.requests_per_sec, rule.bytes_per_sec};
-  };
-  for (const auto& [name, profile] : config.tls_profiles) {
-    if (!profile.certificate_file.empty()) engine.redirects.identifying_profiles.push_back(name);
-  }
-  return engine;
-}
-
 }  // namespace
-
-std::vector<std::string> CheckMachine(const Config& config) {
-  std::vector<absl::Status> checks = {CheckDescriptors(config)};
-  for (const auto& profile : AllProfiles(config)) {
-    checks.push_back(net::TlsContexts::Create({profile}).status());
-  }
-  checks.push_back(ReadOriginRules(config).status());
-  checks.push_back(ReadNetrc(config.netrc_file).status());
-  std::vector<std::string> errors;
-  for (const absl::Status& status : checks) {
-    if (!status.ok()) errors.push_back(MessageOf(status));
-  }
-  return errors;
-}
 
 /// In the order of construction; destroyed in the reverse one.
 struct Application::Parts {
@@ -116,6 +61,7 @@ struct Application::Parts {
 
   absl::Status OpenStorage();
   absl::Status StartEngine();
+  absl::Status ServeObjects();
   absl::Status StartServer();
   absl::Status StartAdmin();
   void LogServing();
@@ -135,6 +81,7 @@ struct Application::Parts {
   std::shared_ptr<const egress::Policy> policy;
   std::shared_ptr<net::TlsContexts> tls;
   std::unique_ptr<http::SharedClient> client;
+  std::unique_ptr<ObjectStores> object_stores;
   telemetry::Metrics metrics{clock};
   std::unique_ptr<runtime::LoopLagMonitor> loop_lag;
   std::unique_ptr<fetch::Engine> engine;
@@ -145,9 +92,7 @@ struct Application::Parts {
 };
 
 absl::Status Application::Parts::OpenStorage() {
-  ASSIGN_OR_RETURN(file_limit, RaiseFileLimit());
-  RETURN_IF_ERROR(
-      CheckFileLimit(file_limit, config.client.max_connections, config.engine.max_transfers));
+  ASSIGN_OR_RETURN(file_limit, FileLimitFor(config));
   RETURN_IF_ERROR(MakeDataDirectory(config.data_dir));
   const store::SqliteConfig sqlite{
       .path = config.DatabasePath(),
@@ -164,11 +109,14 @@ absl::Status Application::Parts::OpenStorage() {
 
 absl::Status Application::Parts::StartEngine() {
   ASSIGN_OR_RETURN(policy, egress::Policy::Create(config.egress));
+  ASSIGN_OR_RETURN(auto store_policy, egress::Policy::Create(StorePolicyOf(config)));
   ASSIGN_OR_RETURN(tls, net::TlsContexts::Create(AllProfiles(config)));
   ASSIGN_OR_RETURN(http::ClientConfig client_config, ClientConfigOf(config));
   fetch::EngineConfig engine_config = EngineConfigOf(config, client_config.origin_rules);
-  client =
-      std::make_unique<http::SharedClient>(runtime, clock, std::move(client_config), policy, tls);
+  client = std::make_unique<http::SharedClient>(
+      runtime, clock, std::move(client_config),
+      http::SharedClient::Policies(policy, std::move(store_policy)), tls);
+  RETURN_IF_ERROR(ServeObjects());
   loop_lag = std::make_unique<runtime::LoopLagMonitor>(runtime, clock);
   engine = std::make_unique<fetch::Engine>(
       fetch::EngineDeps{runtime, clock, *store, *client, *destinations, *buffers, policy, log},
@@ -176,6 +124,14 @@ absl::Status Application::Parts::StartEngine() {
   AddMetricSources(metrics, {clock, version, *client, *engine, *store, *buffers, *loop_lag});
   RETURN_IF_ERROR(engine->Start());
   engine_started = true;
+  return absl::OkStatus();
+}
+
+absl::Status Application::Parts::ServeObjects() {
+  ASSIGN_OR_RETURN(object_stores, ObjectStores::Create(config.stores, {runtime, clock, *client}));
+  std::vector<asio::any_io_executor> shards;
+  for (std::size_t i = 0; i < runtime.size(); ++i) shards.push_back(runtime.shard(i).executor());
+  destinations->ServeObjects(object_stores->MakePlaces(), *buffers, shards);
   return absl::OkStatus();
 }
 
@@ -201,7 +157,7 @@ absl::Status Application::Parts::StartServer() {
                                         .version = version,
                                         .url = config.engine.url,
                                         .tenants = config.engine.tenants,
-                                        .max_connections = config.client.max_connections,
+                                        .max_connections = AllConnections(config),
                                         .caller_idle = config.caller_idle};
   ASSIGN_OR_RETURN(server, rpc::Server::Start(std::move(deps), server_config));
   return absl::OkStatus();
@@ -225,7 +181,7 @@ void Application::Parts::LogServing() {
                        {"files_root", config.FilesRoot().string()},
                        {"egress_allow", allow},
                        {"proxy_default", config.proxy.default_name},
-                       {"connections", config.client.max_connections},
+                       {"connections", AllConnections(config)},
                        {"per_host", config.client.max_per_host},
                        {"transfers", config.engine.max_transfers},
                        {"buffer_bytes", config.buffer_bytes},
@@ -250,6 +206,8 @@ void Application::Parts::Stop(SteadyTime deadline) {
   FETCHD_CHECK(closed.ok());
   engine.reset();
   // These end their own tasks on the shards, which have to be there still.
+  if (destinations) destinations->CloseObjects();
+  object_stores.reset();
   client.reset();
   loop_lag.reset();
   destinations.reset();

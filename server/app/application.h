@@ -3,20 +3,16 @@
 
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "app/config.h"
 #include "base/status.h"
 
 namespace fetchd::app {
 
-/// What a configuration asks of this machine and a start would not find: descriptors, trust files.
-/// Makes nothing. Empty when all is there.
-std::vector<std::string> CheckMachine(const Config& config);
-
-/// Owner: main(). Start order: data directory, store, destinations, policy, TLS, HTTP client,
-/// engine, gRPC, admin. Stop order: new work is refused, transfers end or are checkpointed, watches
-/// end, calls end, connections close, admin (it tells health all the while), threads join.
+/// Owner: main(). Start order: data directory, store, destinations, policies, TLS, HTTP client,
+/// stores of objects, engine, gRPC, admin. Stop order: new work is refused, transfers end or are
+/// checkpointed, watches end, calls end, uploads stop, connections close, admin (it tells health
+/// all the while), threads join.
 class Application {
  public:
   /// Serves from here on. The message says what cannot be done, why, and what to do.

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "app/proxy_config.h"
+#include "app/store_config.h"
 #include "egress/policy.h"
 #include "fetch/engine.h"
 #include "http/shared_client.h"
@@ -43,6 +44,7 @@ struct Config {
   std::map<std::string, net::TlsProfile> tls_profiles;
   egress::PolicyConfig egress;
   ProxyConfig proxy;
+  StoreConfigs stores;
   http::ClientConfig client;
   std::map<std::string, OriginConfig> origins;  ///< By pattern.
   std::string netrc_file;                       ///< Empty = none.

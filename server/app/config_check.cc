@@ -4,6 +4,7 @@
 
 #include "admin/listen_address.h"
 #include "app/config_loader.h"
+#include "base/byte_size.h"
 #include "base/strings.h"
 #include "rpc/server.h"
 
@@ -46,6 +47,17 @@ void CheckLimits(const Config& config, std::vector<std::string>& errors) {
   if (config.engine.retry.base_delay > config.engine.retry.max_delay) {
     errors.push_back("retry.base_delay: is longer than retry.max_delay");
   }
+}
+
+// A transfer that waits for the memory of a part holds a buffer meanwhile: those who fill parts
+// must find theirs all the same (sink/buffer.h).
+void CheckReadingMemory(const Config& config, std::vector<std::string>& errors) {
+  constexpr std::uint64_t kBuffer = 256 << 10;
+  const std::uint64_t wanted = 4 * kBuffer * config.engine.max_transfers;
+  if (config.stores.empty() || config.buffer_bytes >= wanted) return;
+  errors.push_back(Concat("limits.buffer_bytes: with stores.<name> each of limits.transfers (",
+                          config.engine.max_transfers, ") takes 1MiB of it: raise it to ",
+                          FormatByteSize(wanted), ", or lower limits.transfers"));
 }
 
 void CheckListeners(const Config& config, std::vector<std::string>& errors) {
@@ -157,6 +169,8 @@ std::vector<std::string> CheckConfig(const Config& config) {
   CheckLimits(config, errors);
   CheckOrigins(config, errors);
   MakeProxyRoutes(config.proxy, config.tls_profiles, errors);
+  CheckStores(config.stores, config.tls_profiles, config.buffer_bytes, errors);
+  CheckReadingMemory(config, errors);
   CheckDns(config, errors);
   CheckListeners(config, errors);
   CheckFilesRoot(config, errors);
@@ -164,7 +178,9 @@ std::vector<std::string> CheckConfig(const Config& config) {
 }
 
 std::vector<std::string> WarningsAbout(const Config& config) {
-  return egress::Policy::Remarks(config.egress);
+  std::vector<std::string> remarks = egress::Policy::Remarks(config.egress);
+  RemarkOnStores(config.stores, remarks);
+  return remarks;
 }
 
 }  // namespace fetchd::app

@@ -5,8 +5,10 @@
 #include <limits>
 #include <numeric>
 
+#include "app/config_kinds.h"
 #include "app/config_origin_keys.h"
 #include "app/config_proxy_keys.h"
+#include "app/config_store_keys.h"
 #include "app/config_tenant_keys.h"
 #include "app/config_tls_keys.h"
 #include "app/config_values.h"
@@ -95,35 +97,18 @@ ConfigKey DurationKey(const char* name, At at, const char* help, bool zero_allow
           [at](const Config& config) { return Written{{"", WriteDuration(at(config))}}; }};
 }
 
-template <typename Enum>
-struct Choice {
-  std::string name;
-  Enum value;
-};
-
 template <typename Enum, typename At>
 ConfigKey ChoiceKey(const char* name, At at, std::vector<Choice<Enum>> choices, const char* help) {
-  std::string names;
-  for (const auto& choice : choices) names += (names.empty() ? "" : " | ") + choice.name;
+  const Kind<Enum> kind = ChoiceKind(std::move(choices));
   return {name,
-          names,
+          kind.type,
           help,
-          true,
-          [at, choices, names](const YAML::Node& node, const std::string&,
-                               Config& config) -> absl::Status {
-            for (const auto& choice : choices) {
-              if (!node.IsScalar() || node.Scalar() != choice.name) continue;
-              at(config) = choice.value;
-              return absl::OkStatus();
-            }
-            return absl::InvalidArgumentError("expects " + names);
+          kind.is_text,
+          [at, kind](const YAML::Node& node, const std::string&, Config& config) -> absl::Status {
+            ASSIGN_OR_RETURN(at(config), kind.read(node));
+            return absl::OkStatus();
           },
-          [at, choices](const Config& config) {
-            for (const auto& choice : choices) {
-              if (choice.value == at(config)) return Written{{"", choice.name}};
-            }
-            return Written();
-          }};
+          [at, kind](const Config& config) { return Written{{"", kind.write(at(config))}}; }};
 }
 
 ConfigKey AllowKey() {
@@ -392,7 +377,7 @@ std::vector<ConfigKey> ProcessKeys() {
 std::vector<ConfigKey> AllKeys() {
   std::vector<ConfigKey> keys;
   for (auto* group : {&StorageKeys, &EdgeKeys, &TlsKeys, &DnsKeys, &OriginKeys, &TenantKeys,
-                      &AuthKeys, &ProxyKeys, &LimitKeys, &TimeoutKeys, &ProcessKeys}) {
+                      &AuthKeys, &ProxyKeys, &StoreKeys, &LimitKeys, &TimeoutKeys, &ProcessKeys}) {
     for (ConfigKey& key : group()) keys.push_back(std::move(key));
   }
   return keys;

@@ -87,6 +87,33 @@ absl::StatusOr<http::OriginRules> ReadOriginRules(const Config& config) {
   return http::OriginRules::Create(rules);
 }
 
+absl::StatusOr<objstore::AwsCredentials> ReadStoreKeys(const std::string& name,
+                                                       const StoreSettings& store) {
+  const std::string prefix = Concat("stores.", name, '.');
+  objstore::AwsCredentials keys{.access_key_id = store.access_key_id};
+  absl::StatusOr<Secret> secret = ReadSecretFile(store.secret_access_key_file);
+  if (!secret.ok()) return WithPrefix(secret.status(), prefix + "secret_access_key_file");
+  keys.secret_access_key = *std::move(secret);
+  if (store.session_token_file.empty()) return keys;
+  absl::StatusOr<Secret> token = ReadSecretFile(store.session_token_file);
+  if (!token.ok()) return WithPrefix(token.status(), prefix + "session_token_file");
+  keys.session_token = *std::move(token);
+  return keys;
+}
+
+absl::StatusOr<objstore::AzureAccess> ReadAzureAccess(const std::string& name,
+                                                      const StoreSettings& store) {
+  const bool by_key = store.sas_token_file.empty();
+  const std::string& path = by_key ? store.account_key_file : store.sas_token_file;
+  const std::string key =
+      Concat("stores.", name, '.', by_key ? "account_key_file" : "sas_token_file");
+  const absl::StatusOr<Secret> text = ReadSecretFile(path);
+  if (!text.ok()) return WithPrefix(text.status(), key);
+  auto access = by_key ? objstore::AccountKeyAccess(*text) : objstore::SasTokenAccess(*text);
+  if (access.ok()) return access;
+  return WithPrefix(CannotUse(path, MessageOf(access.status())), key);
+}
+
 absl::StatusOr<http::Netrc> ReadNetrc(const std::string& path) {
   if (path.empty()) return http::Netrc();
   const OpenFile file(path);

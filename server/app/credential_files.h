@@ -5,6 +5,8 @@
 #include "base/status.h"
 #include "http/netrc.h"
 #include "http/origin_rules.h"
+#include "objstore/azure_config.h"
+#include "objstore/credentials.h"
 
 namespace fetchd::app {
 
@@ -15,6 +17,15 @@ absl::StatusOr<Secret> ReadSecretFile(const std::string& path);
 /// The rules of `config.origins`, with credentials. FAILED_PRECONDITION naming the key whose file
 /// is of no use.
 absl::StatusOr<http::OriginRules> ReadOriginRules(const Config& config);
+
+/// The static keys of `stores.<name>`. FAILED_PRECONDITION naming the key whose file is of no use.
+absl::StatusOr<objstore::AwsCredentials> ReadStoreKeys(const std::string& name,
+                                                       const StoreSettings& store);
+
+/// The account's key or the token of `stores.<name>`, whose type is azblob. FAILED_PRECONDITION
+/// naming the key whose file is of no use.
+absl::StatusOr<objstore::AzureAccess> ReadAzureAccess(const std::string& name,
+                                                      const StoreSettings& store);
 
 /// Empty when `path` is. FAILED_PRECONDITION when the file cannot be read or is no netrc file, and
 /// when others than its owner and group may read it or others than its owner write it.

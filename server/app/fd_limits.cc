@@ -30,18 +30,22 @@ absl::StatusOr<std::uint64_t> RaiseFileLimit() {
   return limit.rlim_cur;
 }
 
-absl::Status CheckFileLimit(std::uint64_t file_limit, std::uint64_t connections,
+absl::Status CheckFileLimit(std::uint64_t file_limit, Connections connections,
                             std::uint64_t transfers) {
   const std::uint64_t files = kDescriptorsPerTransfer * transfers;
   const std::uint64_t reserved = kOwnDescriptors + net::kSpareSockets + files;
   const std::uint64_t left = file_limit > reserved ? file_limit - reserved : 0;
   const std::uint64_t allowed = left / 5 * 4;
-  if (connections <= allowed) return absl::OkStatus();
+  if (connections.to_origins + connections.to_stores <= allowed) return absl::OkStatus();
+  const std::string stores =
+      connections.to_stores == 0
+          ? " is"
+          : Concat(" and ", connections.to_stores, " for stores (their parts_in_flight) are");
   return absl::FailedPreconditionError(
-      Concat("limits.connections: ", connections, " is more than ", allowed, ", 80 % of the ", left,
-             " file descriptors that the limit of ", file_limit, " leaves beside ", kOwnDescriptors,
-             " of the process, ", net::kSpareSockets, " for connects to several addresses and ",
-             files, " for the files of ", transfers,
+      Concat("limits.connections: ", connections.to_origins, stores, " more than ", allowed,
+             ", 80 % of the ", left, " file descriptors that the limit of ", file_limit,
+             " leaves beside ", kOwnDescriptors, " of the process, ", net::kSpareSockets,
+             " for connects to several addresses and ", files, " for the files of ", transfers,
              " transfers; raise `ulimit -Hn` or lower limits.connections and limits.transfers"));
 }
 

@@ -14,6 +14,7 @@
 
 #include "app/application.h"
 #include "app/config_loader.h"
+#include "app/module_configs.h"
 #include "base/strings.h"
 #include "runtime/signals.h"
 

@@ -5,19 +5,30 @@
 #include <string>
 #include <vector>
 
+#include "fetch/sink_notes.h"
 #include "jobs/job.h"
+#include "jobs/store.h"
 #include "sink/destinations.h"
 #include "sink/tee_sink.h"
+#include "telemetry/log.h"
 
 namespace fetchd::fetch {
 
 /// All of a job's, Job::destination first.
 absl::StatusOr<std::vector<sink::Destination>> DestinationsOf(const jobs::Job& job);
 
-/// Removes what the job has kept of its body. What cannot be removed now is swept at the next
-/// start.
+/// One of them is an object: then its sink may have notes.
+bool AnyObject(const std::vector<sink::Destination>& destinations);
+
+/// Removes the files that the job has kept of its body. What cannot be removed now is swept at the
+/// next start.
 Task<void> DropTemporaries(sink::Destinations& places, std::vector<sink::Destination> destinations,
                            JobId job);
+
+/// Ends what the notes are of, and drops those of which nothing is left. What does not work is
+/// logged, and tried again at the next start.
+Task<void> DropNoted(sink::Destinations& places, jobs::Store& store, telemetry::Logger& log,
+                     std::vector<jobs::SinkNote> notes);
 
 /// The sinks of one run of a job. Those of several destinations that got the body in an earlier run
 /// are left alone.
@@ -25,8 +36,10 @@ class Deliveries {
  public:
   Deliveries(const jobs::Job& job, std::vector<sink::Destination> destinations);
 
-  /// Once.
-  std::unique_ptr<sink::Sink> MakeSink(sink::Destinations& places);
+  /// Once. `order` is that of each, but for its note, which is in `notes`: those may be null when
+  /// there is no object.
+  absl::StatusOr<std::unique_ptr<sink::Sink>> MakeSink(sink::Destinations& places,
+                                                       sink::SinkOrder order, SinkNotes* notes);
   /// After that sink's Commit: of each of several destinations; empty when there is one.
   std::vector<jobs::Delivery> Outcomes(const std::string& digest) const;
 

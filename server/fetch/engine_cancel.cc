@@ -20,20 +20,22 @@ constexpr Duration kLastPausePoll = std::chrono::milliseconds(250);
 /// Keeps a job from beginning to run while its temporary file is removed. Made under the lock.
 class EngineCore::FileRemoval {
  public:
-  FileRemoval(EngineCore& core, JobId id) : core_(core), id_(std::move(id)) {
-    core_.removing_.insert(id_);
+  FileRemoval(EngineCore& core, JobId id) : core_(&core), id_(std::move(id)) {
+    core_->removing_.insert(id_);
   }
+  FileRemoval(FileRemoval&& other) noexcept
+      : core_(std::exchange(other.core_, nullptr)), id_(std::move(other.id_)) {}
+  FileRemoval& operator=(FileRemoval&&) = delete;
   ~FileRemoval() {
-    const std::lock_guard lock(core_.mutex_);
-    core_.removing_.erase(id_);
-    core_.BeginNext(id_);
+    if (core_ == nullptr) return;
+    const std::lock_guard lock(core_->mutex_);
+    core_->removing_.erase(id_);
+    core_->BeginNext(id_);
   }
-  FileRemoval(const FileRemoval&) = delete;
-  FileRemoval& operator=(const FileRemoval&) = delete;
 
  private:
-  EngineCore& core_;
-  const JobId id_;
+  EngineCore* core_;
+  JobId id_;
 };
 
 Task<absl::StatusOr<jobs::Job>> EngineCore::Cancel(JobId id) {
@@ -89,15 +91,56 @@ void EngineCore::StopRuns(const JobId& id, std::int64_t fence) {
 Task<void> EngineCore::DropKept(jobs::Job job) {
   absl::StatusOr<std::vector<sink::Destination>> destinations = DestinationsOf(job);
   if (!destinations.ok()) co_return;
-  std::optional<FileRemoval> removal;
-  {
-    const std::lock_guard lock(mutex_);
-    const bool in_use =
-        running_.contains(job.id) || next_.contains(job.id) || removing_.contains(job.id);
-    if (!in_use) removal.emplace(*this, job.id);
-  }
+  std::optional<FileRemoval> removal = BeginRemoval(job.id);
   if (!removal) co_return;
-  co_await DropTemporaries(deps_.destinations, *std::move(destinations), job.id);
+  if (!AnyObject(*destinations)) {
+    co_await DropTemporaries(deps_.destinations, *std::move(destinations), job.id);
+    co_return;
+  }
+  // Whoever cancels need not wait for a store far away.
+  housekeeping_.Spawn("drop kept", DropAll(job.id, *std::move(destinations), *std::move(removal)));
+}
+
+Task<absl::Status> EngineCore::DropAll(JobId id, std::vector<sink::Destination> destinations,
+                                       FileRemoval /*removal*/) {
+  co_await DropTemporaries(deps_.destinations, std::move(destinations), id);
+  CO_ASSIGN_OR_RETURN(std::vector<jobs::SinkNote> notes, co_await deps_.store.SinkNotesOf(id));
+  co_await DropNoted(deps_.destinations, deps_.store, deps_.log, std::move(notes));
+  co_return absl::OkStatus();
+}
+
+// What jobs keep elsewhere that have ended: their processes died, or the place could not be
+// reached. The notes are in the store that all processes share: what a live job keeps is not among
+// them.
+Task<absl::Status> EngineCore::SweepNoted() {
+  constexpr int kStep = 100;
+  jobs::SinkNote last;
+  while (true) {
+    CO_ASSIGN_OR_RETURN(const std::vector<jobs::SinkNote> notes,
+                        co_await deps_.store.AbandonedSinkNotes(last, kStep));
+    if (notes.empty()) co_return absl::OkStatus();
+    last = notes.back();
+    for (const jobs::SinkNote& note : notes) co_await SweepNote(note);
+  }
+}
+
+// The job may have been retried since the note was read: then it is its own again.
+Task<void> EngineCore::SweepNote(jobs::SinkNote note) {
+  std::optional<FileRemoval> removal = BeginRemoval(note.job);
+  if (!removal) co_return;
+  const absl::StatusOr<jobs::Job> job = co_await deps_.store.Get(note.job);
+  const bool ended = job.ok() ? jobs::IsTerminal(job->state) : absl::IsNotFound(job.status());
+  if (!ended) co_return;
+  std::vector<jobs::SinkNote> notes;
+  notes.push_back(std::move(note));
+  co_await DropNoted(deps_.destinations, deps_.store, deps_.log, std::move(notes));
+}
+
+// Empty: a run here has the job's files, or a removal.
+std::optional<EngineCore::FileRemoval> EngineCore::BeginRemoval(const JobId& id) {
+  const std::lock_guard lock(mutex_);
+  if (running_.contains(id) || next_.contains(id) || removing_.contains(id)) return std::nullopt;
+  return FileRemoval(*this, id);
 }
 
 Task<void> EngineCore::OnBatchStep(std::vector<jobs::Job> changed) {
@@ -108,7 +151,7 @@ Task<void> EngineCore::OnBatchStep(std::vector<jobs::Job> changed) {
     LogJobEnd(deps_.log, job);
     StopRuns(job.id, job.fence);
     // What was never claimed has no file.
-    if (job.started_at) co_await DropKept(std::move(job));
+    if (job.fence > 0) co_await DropKept(std::move(job));
   }
   if (queued) Wake();
 }
@@ -117,7 +160,7 @@ Task<void> EngineCore::OnExpired(jobs::Job job) {
   counters_.failed.fetch_add(1, std::memory_order_relaxed);
   LogJobEnd(deps_.log, job);
   // What was never claimed has no file.
-  if (job.started_at) co_await DropKept(std::move(job));
+  if (job.fence > 0) co_await DropKept(std::move(job));
 }
 
 }  // namespace fetchd::fetch

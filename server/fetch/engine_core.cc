@@ -85,6 +85,8 @@ EngineCore::EngineCore(CoreDeps deps, EngineConfig config)
 
 EngineCore::~EngineCore() {
   if (!drained_) Drain(deps_.clock.Now());
+  // A cancellation that came late may have left work there.
+  runtime::RunBlocking(deps_.runtime.shard(0).executor(), housekeeping_.Join());
 }
 
 absl::Status EngineCore::Start() {
@@ -92,6 +94,7 @@ absl::Status EngineCore::Start() {
       runtime::RunBlocking(deps_.runtime.shard(0).executor(), deps_.store.Recover());
   RETURN_IF_ERROR(recovered.status());
   housekeeping_.Spawn("sweep temporaries", Sweep());
+  housekeeping_.Spawn("sweep uploads", SweepNoted());
   control_.Spawn("dispatcher", dispatcher_.Run());
   control_.Spawn("expirer", expirer_.Run());
   control_.Spawn("batches", batch_runner_.Run());

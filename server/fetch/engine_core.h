@@ -75,6 +75,8 @@ class EngineCore {
   void StopRuns(const JobId& id, std::int64_t fence);
   void StopForPause(const JobId& id);
   Task<void> DropKept(jobs::Job job);
+  Task<absl::Status> DropAll(JobId id, std::vector<sink::Destination> destinations,
+                             FileRemoval removal);
   Task<void> OnExpired(jobs::Job job);
   Task<void> OnBatchStep(std::vector<jobs::Job> changed);
   void NoteClaiming(bool now);
@@ -82,6 +84,9 @@ class EngineCore {
                                            std::uint64_t offset, Deadline deadline,
                                            StreamReceiver& receiver);
   Task<absl::Status> Sweep();
+  Task<absl::Status> SweepNoted();
+  Task<void> SweepNote(jobs::SinkNote note);
+  std::optional<FileRemoval> BeginRemoval(const JobId& id);
   bool MayBeLive(const JobId& id);
   Task<void> WaitUntilIdle(SteadyTime deadline);
   void InterruptAll();

@@ -13,6 +13,7 @@ constexpr Duration kFirstEndBackoff = std::chrono::milliseconds(50);
 constexpr Duration kLongestEndBackoff = std::chrono::seconds(1);
 constexpr int kMaxClaimsInVain = 20;  ///< Delays do not double more often.
 constexpr Duration kRecordPatience = std::chrono::seconds(10);
+constexpr Duration kAbortPatience = std::chrono::seconds(10);
 
 bool IsMismatch(const absl::Status& status) {
   const std::optional<Reason> reason = GetReason(status);
@@ -35,6 +36,12 @@ Task<absl::Status> JobRun::End(absl::Status outcome) {
   if (!outcome.ok() && stop_reason() != StopReason::kNone) co_return co_await EndStopped();
   if (outcome.ok()) outcome = co_await Publish();
   if (outcome.ok() || absl::IsAborted(outcome)) co_return outcome;
+  if (absl::IsCancelled(outcome) && stop_reason() == StopReason::kCancel) {
+    co_return absl::AbortedError("cancelled while the object was completed");
+  }
+  if (absl::IsCancelled(outcome) && stop_reason() != StopReason::kNone) {
+    co_return co_await EndStopped();
+  }
   co_return co_await FailOrRetry(std::move(outcome));
 }
 
@@ -59,7 +66,8 @@ Task<absl::Status> JobRun::Publish() {
   if (!verified.ok()) co_return Fail(Phase::kVerify, true, verified.status());
   result_.digests = *std::move(verified);
   result_.size_bytes = verifier_.size_bytes();
-  absl::StatusOr<sink::Receipt> receipt = co_await sink_->Commit();
+  absl::StatusOr<sink::Receipt> receipt = co_await Commit();
+  if (absl::IsCancelled(receipt.status())) co_return receipt.status();
   if (!receipt.ok()) {
     co_return Fail(Phase::kSink, absl::IsUnavailable(receipt.status()), receipt.status());
   }
@@ -68,6 +76,20 @@ Task<absl::Status> JobRun::Publish() {
   if (delivered.ok()) co_return co_await Succeed();
   partly_done_ = true;
   co_return Fail(Phase::kSink, false, std::move(delivered));
+}
+
+// CANCELLED: it was stopped.
+Task<absl::StatusOr<sink::Receipt>> JobRun::Commit() {
+  if (!notes_) co_return co_await sink_->Commit();
+  std::optional<absl::StatusOr<sink::Receipt>> receipt;
+  const absl::Status ended = co_await commit_.Run("commit " + id_.str(), CommitInto(receipt));
+  if (receipt) co_return *std::move(receipt);
+  co_return ended;
+}
+
+Task<absl::Status> JobRun::CommitInto(std::optional<absl::StatusOr<sink::Receipt>>& receipt) {
+  receipt.emplace(co_await sink_->Commit());
+  co_return absl::OkStatus();
 }
 
 void JobRun::NoteDeliveries(sink::Receipt receipt) {
@@ -97,6 +119,7 @@ Task<absl::Status> JobRun::Succeed() {
   if (absl::IsAborted(recorded)) co_return recorded;
   if (!recorded.ok()) co_return absl::OkStatus();
   deps_.counters.succeeded.fetch_add(1, std::memory_order_relaxed);
+  if (notes_) co_await notes_->Forget();
   if (sink_ != nullptr && job_.overwrite == jobs::Overwrite::kNever) {
     // Only a leftover name: the sweep at the next start removes it when this fails.
     co_await DropTemporaries(deps_.destinations, deliveries_->destinations(), id_);
@@ -270,8 +293,18 @@ Task<void> JobRun::AbortSink() {
   permit_.Release();
   if (sink_ == nullptr) co_return;
   // What cannot be removed now is swept at the next start.
-  const absl::Status aborted = co_await sink_->Abort();
-  aborted.IgnoreError();
+  Clock& clock = deps_.transfer.clock;
+  const Deadline until = Deadline::After(clock, kAbortPatience);
+  const absl::StatusOr<Done> aborted = co_await WithDeadline(clock, until, "abort", AbortAll());
+  if (aborted.ok() && notes_) co_await notes_->Forget();
+  if (aborted.ok() || !notes_) co_return;
+  deps_.log.Warning("what a job has kept in a store is not removed",
+                    {{"job", id_.name()}, {"error", MessageOf(aborted.status())}});
+}
+
+Task<absl::StatusOr<JobRun::Done>> JobRun::AbortAll() {
+  CO_RETURN_IF_ERROR(co_await sink_->Abort());
+  co_return Done();
 }
 
 Task<absl::Status> JobRun::CleanUpAfterCancel() {

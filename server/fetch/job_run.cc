@@ -43,7 +43,8 @@ JobRun::JobRun(JobRunDeps deps, jobs::Claim claim, Permit permit, OriginPacer::T
       current_(job_.checkpoint),
       persisted_(job_.checkpoint),
       checkpointed_at_(began_),
-      attempt_(deps_.executor) {}
+      attempt_(deps_.executor),
+      commit_(deps_.executor) {}
 
 void JobRun::Stop(StopReason reason) {
   StopReason weaker = stop_reason();
@@ -51,6 +52,7 @@ void JobRun::Stop(StopReason reason) {
     if (stop_.compare_exchange_weak(weaker, reason, std::memory_order_acq_rel)) break;
   }
   attempt_.Stop();
+  commit_.Stop();
 }
 
 absl::Status JobRun::Fail(Phase phase, bool retryable, absl::Status status) {
@@ -62,6 +64,7 @@ absl::Status JobRun::Fail(Phase phase, bool retryable, absl::Status status) {
 Task<absl::Status> JobRun::Run() {
   deps_.counters.attempts.fetch_add(1, std::memory_order_relaxed);
   absl::Status outcome = Prepare();
+  if (outcome.ok()) outcome = co_await MakeSink();
   if (outcome.ok()) outcome = co_await attempt_.Run("attempt " + id_.str(), Attempt());
   const bool own = stop_reason() != StopReason::kNone || GoesItsOwnWay(job_.spec) ||
                    deadline_.Passed(deps_.transfer.clock);
@@ -82,13 +85,27 @@ absl::Status JobRun::Prepare() {
     absl::StatusOr<std::vector<sink::Destination>> destinations = DestinationsOf(job_);
     if (!destinations.ok()) return final(destinations.status());
     deliveries_.emplace(job_, *std::move(destinations));
-    sink_ = deliveries_->MakeSink(deps_.destinations);
-  }
-  // After the sink is made: giving up removes what earlier attempts kept.
-  if (deadline_.Passed(deps_.transfer.clock)) {
-    return final(jobs::ExpiredError(job_, deps_.transfer.clock.WallNow()));
   }
   return absl::OkStatus();
+}
+
+Task<absl::Status> JobRun::MakeSink() {
+  if (deliveries_) {
+    if (AnyObject(deliveries_->destinations())) {
+      notes_.emplace(deps_.store, id_, fence_);
+      const absl::Status loaded = co_await notes_->Load();
+      if (!loaded.ok()) co_return Fail(Phase::kSink, IsWorthRepeating(loaded), loaded);
+    }
+    auto made =
+        deliveries_->MakeSink(deps_.destinations, {.shard = deps_.shard, .deadline = deadline_},
+                              notes_ ? &*notes_ : nullptr);
+    if (!made.ok()) co_return Fail(Phase::kSink, false, made.status());
+    sink_ = *std::move(made);
+    verifier_.SetMarks([this](std::uint64_t size) { return sink_->NextMark(size); });
+  }
+  // After the sink is made: giving up removes what earlier attempts kept.
+  if (!deadline_.Passed(deps_.transfer.clock)) co_return absl::OkStatus();
+  co_return Fail(Phase::kPoolWait, false, jobs::ExpiredError(job_, deps_.transfer.clock.WallNow()));
 }
 
 Task<absl::Status> JobRun::Attempt() {
@@ -123,7 +140,12 @@ Task<absl::StatusOr<Asked>> JobRun::OpenSink() {
   const Continuation how = co_await HowToGoOn();
   const bool resumable = how != Continuation::kNone;
   const std::uint64_t wanted = resumable ? UsableOf(current_.bytes, job_.spec.range) : 0;
-  const absl::StatusOr<std::uint64_t> kept = co_await sink_->Open(wanted);
+  absl::StatusOr<std::uint64_t> kept = co_await sink_->Open(wanted);
+  if (kept.ok() && *kept > 0 && !verifier_.Resume(current_.digest_state, *kept) &&
+      !sink_->CanReadBack()) {
+    const absl::Status restarted = co_await sink_->Restart();
+    kept = restarted.ok() ? absl::StatusOr<std::uint64_t>(0) : restarted;
+  }
   if (!kept.ok()) co_return Fail(Phase::kSink, absl::IsUnavailable(kept.status()), kept.status());
   opened_ = true;
   if (*kept == 0) {
@@ -142,7 +164,7 @@ Task<absl::StatusOr<Asked>> JobRun::OpenSink() {
 }
 
 Task<absl::Status> JobRun::HashKept(std::uint64_t bytes) {
-  if (bytes == 0 || verifier_.Resume(current_.digest_state, bytes)) co_return absl::OkStatus();
+  if (verifier_.size_bytes() == bytes) co_return absl::OkStatus();
   absl::StatusOr<sink::Buffer> block =
       co_await deps_.transfer.buffers.Acquire(kHashBlock, deps_.transfer.clock, deadline_);
   if (!block.ok()) co_return Fail(Phase::kSink, true, block.status());
@@ -209,6 +231,9 @@ Task<absl::Status> JobRun::Begin(const http::Response& response, std::uint64_t o
                 .mixed = mixed};
   }
   current_.total_bytes = total_bytes;
+  if (sink_ != nullptr) {
+    sink_->Describe({total_bytes, std::string(response.head.headers.Get("Content-Type"))});
+  }
   co_return absl::OkStatus();
 }
 
@@ -248,14 +273,16 @@ Task<absl::Status> JobRun::CheckpointIfDue() {
 // sink.
 void JobRun::NoteKept(std::uint64_t bytes) {
   current_.bytes = bytes;
-  current_.digest_state = verifier_.size_bytes() == bytes ? verifier_.Save() : std::string();
+  current_.digest_state = verifier_.Save(bytes);
 }
 
 Task<absl::Status> JobRun::CheckpointNow() {
   CO_ASSIGN_OR_RETURN(const std::uint64_t bytes, co_await sink_->Checkpoint());
   checkpointed_at_ = deps_.transfer.clock.Now();
   unsaved_bytes_ = 0;
-  if (bytes == 0) co_return absl::OkStatus();
+  if (bytes == 0 || (bytes == persisted_.bytes && !sink_->CanReadBack())) {
+    co_return absl::OkStatus();
+  }
   NoteKept(bytes);
   jobs::Change change = jobs::CheckpointTaken{current_};
   const absl::Status recorded = co_await Record(std::move(change), kOnce);

@@ -42,9 +42,9 @@ struct JobRunDeps {
 enum class StopReason { kNone, kInterrupt, kPause, kCancel };
 
 /// Run() is the supervisor and is never cancelled itself; what Stop() cancels is the attempt inside
-/// it. The order of the end is what makes publication happen once: Sink::Commit (durable) ->
-/// Store::Update(Succeeded). A crash between the two leads to another attempt, which publishes the
-/// same destination again.
+/// it, and the commit of an object. The order of the end is what makes publication happen once:
+/// Sink::Commit (durable) -> Store::Update(Succeeded). A crash between the two leads to another
+/// attempt, which publishes the same destination again.
 class JobRun final : private Target {
  public:
   JobRun(JobRunDeps deps, jobs::Claim claim, Permit permit, OriginPacer::Turn turn,
@@ -78,6 +78,7 @@ class JobRun final : private Target {
   Task<absl::Status> Advance(std::uint64_t bytes) override;
 
   absl::Status Prepare();
+  Task<absl::Status> MakeSink();
   Task<absl::Status> Attempt();
   std::optional<std::string> ShareScope() const;
   Task<absl::StatusOr<Asked>> OpenSink();
@@ -93,6 +94,8 @@ class JobRun final : private Target {
   Task<absl::Status> End(absl::Status outcome);
   Task<absl::Status> EndCancelled();
   Task<absl::Status> Publish();
+  Task<absl::StatusOr<sink::Receipt>> Commit();
+  Task<absl::Status> CommitInto(std::optional<absl::StatusOr<sink::Receipt>>& receipt);
   Task<absl::Status> SucceedUntouched();
   void NoteDeliveries(sink::Receipt receipt);
   Task<absl::Status> Succeed();
@@ -109,6 +112,8 @@ class JobRun final : private Target {
   Task<absl::Status> Record(jobs::Change change, Deadline until);
   Task<absl::Status> RecordEnd(jobs::Change change);
   Task<void> AbortSink();
+  struct Done {};
+  Task<absl::StatusOr<Done>> AbortAll();
   jobs::AttemptRecord MakeRecord(jobs::AttemptOutcome outcome, absl::Status status) const;
   absl::Status Fail(Phase phase, bool retryable, absl::Status status);
   StopReason stop_reason() const { return stop_.load(std::memory_order_acquire); }
@@ -128,6 +133,7 @@ class JobRun final : private Target {
   std::size_t url_index_ = 0;  ///< Of spec.urls: the one that this attempt asks.
   std::optional<Url> url_;     ///< That one.
   std::optional<Deliveries> deliveries_;
+  std::optional<SinkNotes> notes_;    ///< When a destination is an object.
   std::unique_ptr<sink::Sink> sink_;  ///< Null for HEAD.
   bool opened_ = false;
   Verifier verifier_;
@@ -143,6 +149,7 @@ class JobRun final : private Target {
 
   std::atomic<StopReason> stop_{StopReason::kNone};
   Supervised attempt_;
+  Supervised commit_;  ///< Of objects: it may take as long as a store likes.
 };
 
 }  // namespace fetchd::fetch

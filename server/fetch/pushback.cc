@@ -5,8 +5,8 @@
 #include <string_view>
 #include <utility>
 
+#include "base/http_date.h"
 #include "base/strings.h"
-#include "fetch/http_date.h"
 #include "fetch/job_wait.h"
 
 namespace fetchd::fetch {

@@ -4,8 +4,8 @@
 #include <array>
 #include <string_view>
 
+#include "base/http_date.h"
 #include "base/strings.h"
-#include "fetch/http_date.h"
 
 namespace fetchd::fetch {
 namespace {

@@ -4,9 +4,9 @@
 #include <span>
 
 #include "base/digest.h"
+#include "base/http_date.h"
 #include "base/retry_policy.h"
 #include "base/strings.h"
-#include "fetch/http_date.h"
 
 namespace fetchd::fetch {
 namespace {

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/http_date.h"
 #include "base/strings.h"
 #include "fetch/declared_digests.h"
-#include "fetch/http_date.h"
 #include "fetch/pushback.h"
 #include "fetch/request.h"
 #include "http/error.h"

@@ -1,6 +1,7 @@
 #include "fetch/validate.h"
 
 #include <algorithm>
+#include <set>
 #include <string_view>
 
 #include "base/strings.h"
@@ -12,6 +13,12 @@ namespace {
 constexpr std::size_t kMaxUrls = 16;
 constexpr std::size_t kMaxHeaders = 64;
 constexpr std::size_t kMaxHeaderBytes = 16 << 10;
+// S3's, which others share or exceed.
+constexpr std::size_t kMaxObjectText = 1024;
+constexpr std::size_t kMaxMetadata = 2048;
+constexpr std::size_t kMaxTags = 10;
+constexpr std::size_t kMaxTagKey = 128;
+constexpr std::size_t kMaxTagValue = 256;
 constexpr std::size_t kMaxLabels = 64;
 constexpr std::size_t kMaxLabelKey = 63;
 constexpr std::size_t kMaxLabelValue = 255;
@@ -212,6 +219,49 @@ absl::Status CheckLabels(const std::map<std::string, std::string>& labels) {
   return absl::OkStatus();
 }
 
+// What every store takes as the value of a header.
+bool IsObjectText(std::string_view value) {
+  const auto printable = [](char c) { return c >= ' ' && c <= '~'; };
+  const bool trimmed = value.empty() || (value.front() != ' ' && value.back() != ' ');
+  return value.size() <= kMaxObjectText && trimmed && std::ranges::all_of(value, printable);
+}
+
+absl::Status CheckObjectText(std::string_view field, std::string_view value) {
+  if (IsObjectText(value)) return absl::OkStatus();
+  return Wrong(Concat("object.", field),
+               "at most 1024 printable ASCII characters, no space at either end");
+}
+
+bool IsMetadataChar(char c) { return IsLabelKeyChar(AsciiLower(c)) && c != '/'; }
+
+absl::Status CheckObject(const jobs::ObjectSettings& object) {
+  RETURN_IF_ERROR(CheckObjectText("content_type", object.content_type));
+  RETURN_IF_ERROR(CheckObjectText("content_disposition", object.content_disposition));
+  RETURN_IF_ERROR(CheckObjectText("cache_control", object.cache_control));
+  RETURN_IF_ERROR(CheckObjectText("storage_class", object.storage_class));
+  std::size_t metadata_bytes = 0;
+  std::set<std::string> names;
+  for (const auto& [name, value] : object.metadata) {
+    const bool named = !name.empty() && std::ranges::all_of(name, IsMetadataChar);
+    if (!named || !names.insert(AsciiLower(name)).second) {
+      return Wrong(Concat("object.metadata[", name, ']'),
+                   "names are of letters, digits, '.', '_' and '-', and differ not by case alone");
+    }
+    RETURN_IF_ERROR(CheckObjectText(Concat("metadata[", name, ']'), value));
+    metadata_bytes += name.size() + value.size();
+  }
+  if (metadata_bytes > kMaxMetadata) return Wrong("object.metadata", "at most 2048 bytes together");
+  if (object.tags.size() > kMaxTags) return Wrong("object.tags", "at most 10");
+  for (const auto& [key, value] : object.tags) {
+    if (key.empty() || key.size() > kMaxTagKey || value.size() > kMaxTagValue || HasControl(key) ||
+        HasControl(value)) {
+      return Wrong(Concat("object.tags[", key, ']'),
+                   "keys are 1 to 128 printable bytes, values at most 256");
+    }
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status ValidateSpec(const jobs::FetchSpec& spec, UrlOptions options) {
@@ -238,6 +288,7 @@ absl::Status ValidateOffset(const jobs::FetchSpec& spec, std::uint64_t offset) {
 absl::Status ValidateJob(const jobs::Job& job, UrlOptions options, WallTime now) {
   RETURN_IF_ERROR(ValidateSpec(job.spec, options));
   RETURN_IF_ERROR(CheckLabels(job.labels));
+  RETURN_IF_ERROR(CheckObject(job.object));
   if (job.priority < -kMaxPriority || job.priority > kMaxPriority) {
     return Wrong("priority", "must be -100 to 100");
   }

@@ -7,6 +7,8 @@
 namespace fetchd::fetch {
 namespace {
 
+constexpr std::size_t kMaxSaved = 64;  ///< More than parts of an object are on their way at a time.
+
 std::vector<DigestAlgorithm> AlgorithmsOf(const jobs::FetchSpec& spec) {
   std::vector<DigestAlgorithm> algorithms = {DigestAlgorithm::kSha256};
   for (const Digest& digest : spec.digests) {
@@ -26,6 +28,8 @@ Verifier::Verifier(const jobs::FetchSpec& spec)
       digester_(algorithms_) {}
 
 void Verifier::Reset() {
+  saved_.clear();
+  finished_ = false;
   digester_ = Digester(algorithms_);
   declared_.clear();
 }
@@ -49,7 +53,25 @@ void Verifier::Declare(std::vector<Digest> digests) {
   }
 }
 
-void Verifier::Update(std::span<const std::byte> bytes) { digester_.Update(bytes); }
+void Verifier::Update(std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const std::uint64_t mark = next_mark_ ? next_mark_(size_bytes()) : 0;
+    const std::uint64_t to_mark = mark == 0 ? bytes.size() : mark - size_bytes();
+    const auto step = static_cast<std::size_t>(std::min<std::uint64_t>(bytes.size(), to_mark));
+    digester_.Update(bytes.first(step));
+    bytes = bytes.subspan(step);
+    if (size_bytes() != mark) continue;
+    saved_.emplace_back(mark, digester_.Save());
+    if (saved_.size() > kMaxSaved) saved_.pop_front();
+  }
+}
+
+std::string Verifier::Save(std::uint64_t bytes) const {
+  for (const auto& [size, state] : saved_) {
+    if (size == bytes) return state;
+  }
+  return bytes == size_bytes() && !finished_ ? digester_.Save() : std::string();
+}
 
 bool Verifier::Resume(std::string_view saved, std::uint64_t bytes) {
   std::optional<Digester> digester = Digester::Load(saved);
@@ -89,6 +111,7 @@ absl::Status Verifier::CheckDigests(const std::vector<Digest>& actual,
 
 absl::StatusOr<std::vector<Digest>> Verifier::Finish() {
   RETURN_IF_ERROR(CheckSize(size_bytes()));
+  finished_ = true;
   std::vector<Digest> digests = digester_.Finish();
   RETURN_IF_ERROR(CheckDigests(digests, expected_, ""));
   RETURN_IF_ERROR(CheckDigests(digests, declared_, " by the origin's word"));

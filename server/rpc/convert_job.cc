@@ -117,6 +117,26 @@ v1::Job::Overwrite OverwriteToProto(jobs::Overwrite overwrite) {
   return v1::Job::OVERWRITE_UNSPECIFIED;
 }
 
+jobs::ObjectSettings FromProto(const v1::ObjectSettings& in) {
+  return {.content_type = in.content_type(),
+          .content_disposition = in.content_disposition(),
+          .cache_control = in.cache_control(),
+          .storage_class = in.storage_class(),
+          .metadata = {in.metadata().begin(), in.metadata().end()},
+          .tags = {in.tags().begin(), in.tags().end()}};
+}
+
+v1::ObjectSettings ToProto(const jobs::ObjectSettings& object) {
+  v1::ObjectSettings out;
+  out.set_content_type(object.content_type);
+  out.set_content_disposition(object.content_disposition);
+  out.set_cache_control(object.cache_control);
+  out.set_storage_class(object.storage_class);
+  out.mutable_metadata()->insert(object.metadata.begin(), object.metadata.end());
+  out.mutable_tags()->insert(object.tags.begin(), object.tags.end());
+  return out;
+}
+
 absl::StatusOr<jobs::Job> FromProto(const v1::Job& in, WallTime now) {
   jobs::Job out;
   ASSIGN_OR_RETURN(out.spec, FromProto(in.spec()));
@@ -124,6 +144,7 @@ absl::StatusOr<jobs::Job> FromProto(const v1::Job& in, WallTime now) {
   for (const std::string& more : in.more_destinations()) {
     out.more_destinations.push_back({.asked_for = more});
   }
+  out.object = FromProto(in.object());
   ASSIGN_OR_RETURN(out.overwrite, ReadOverwrite(in.overwrite()));
   out.priority = in.priority();
   out.labels.insert(in.labels().begin(), in.labels().end());
@@ -151,6 +172,7 @@ v1::Job ToProto(const jobs::Job& job, const std::optional<fetch::Progress>& live
   for (const jobs::MoreDestination& more : job.more_destinations) {
     out.add_more_destinations(more.resolved);
   }
+  if (!job.object.empty()) *out.mutable_object() = ToProto(job.object);
   out.set_overwrite(OverwriteToProto(job.overwrite));
   out.set_priority(job.priority);
   out.mutable_labels()->insert(job.labels.begin(), job.labels.end());

@@ -77,6 +77,9 @@ absl::Status JobCreator::ResolveDestinations(jobs::Job& job) const {
     all.push_back(*std::move(destination));
   }
   RETURN_IF_ERROR(sink::CheckTogether(all));
+  for (const sink::Destination& destination : all) {
+    RETURN_IF_ERROR(deps_.destinations.Check(destination));
+  }
   const bool head_to_file = job.spec.method == jobs::Method::kHead &&
                             all.front().kind != sink::Destination::Kind::kDiscard;
   if (!head_to_file) return absl::OkStatus();

@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <mutex>
 #include <utility>
 #include <vector>
+
+#include "base/strings.h"
 
 namespace fetchd::sink {
 namespace {
@@ -49,7 +52,7 @@ Buffer& Buffer::operator=(Buffer&& other) noexcept {
   block_ = std::move(other.block_);
   capacity_ = std::exchange(other.capacity_, 0);
   size_ = std::exchange(other.size_, 0);
-  stream_permit_ = std::move(other.stream_permit_);
+  long_permits_ = std::move(other.long_permits_);
   permit_ = std::move(other.permit_);
   return *this;
 }
@@ -61,6 +64,8 @@ Buffer::~Buffer() {
 BufferPool::BufferPool(std::size_t budget_bytes, std::size_t keep_bytes)
     : budget_(budget_bytes),
       streams_(std::max<std::size_t>(1, budget_bytes / 2)),
+      parts_(std::max<std::size_t>(1, budget_bytes / 2)),
+      long_(std::max<std::size_t>(1, budget_bytes / 4 * 3)),
       free_(std::make_unique<FreeLists>(keep_bytes)) {}
 
 BufferPool::~BufferPool() = default;
@@ -69,13 +74,50 @@ Task<absl::StatusOr<Buffer>> BufferPool::Acquire(std::size_t wanted, Clock& cloc
                                                  Deadline deadline, BufferUse use) {
   const bool stream = use == BufferUse::kStream;
   const std::size_t capacity = SizeFor(wanted, stream ? streams_.capacity() : budget_.capacity());
-  Buffer buffer;
+  LongPermits long_permits;
   if (stream) {
-    CO_ASSIGN_OR_RETURN(buffer.stream_permit_,
-                        co_await streams_.Acquire(capacity, clock, deadline, "stream buffers"));
+    CO_ASSIGN_OR_RETURN(
+        long_permits, co_await AcquireLong(streams_, capacity, clock, deadline, "stream buffers"));
   }
   CO_ASSIGN_OR_RETURN(Permit permit,
                       co_await budget_.Acquire(capacity, clock, deadline, "buffer budget"));
+  Buffer buffer = TakeBlock(capacity);
+  buffer.permit_ = std::move(permit);
+  buffer.long_permits_ = std::move(long_permits);
+  co_return buffer;
+}
+
+Task<absl::StatusOr<PartBuffer>> BufferPool::AcquirePart(std::size_t bytes, Clock& clock,
+                                                         Deadline deadline) {
+  if (bytes > parts_.capacity()) {
+    co_return absl::ResourceExhaustedError(
+        Concat("a part of ", bytes, " bytes is more than half of limits.buffer_bytes (",
+               budget_.capacity(), "): raise it"));
+  }
+  PartBuffer part;
+  CO_ASSIGN_OR_RETURN(part.long_permits_,
+                      co_await AcquireLong(parts_, bytes, clock, deadline, "part buffers"));
+  CO_ASSIGN_OR_RETURN(part.permit_,
+                      co_await budget_.Acquire(bytes, clock, deadline, "buffer budget"));
+  part.pool_ = this;
+  part.capacity_ = bytes;
+  co_return part;
+}
+
+// In this order everywhere: who waits for the second holds nothing that others of his kind wait
+// for in the other order.
+Task<absl::StatusOr<LongPermits>> BufferPool::AcquireLong(Semaphore& kind, std::uint64_t bytes,
+                                                          Clock& clock, Deadline deadline,
+                                                          const char* what) {
+  LongPermits permits;
+  CO_ASSIGN_OR_RETURN(permits.of_kind, co_await kind.Acquire(bytes, clock, deadline, what));
+  CO_ASSIGN_OR_RETURN(permits.of_long, co_await long_.Acquire(bytes, clock, deadline, what));
+  co_return permits;
+}
+
+// Without its share of the budget.
+Buffer BufferPool::TakeBlock(std::size_t capacity) {
+  Buffer buffer;
   {
     const std::lock_guard lock(free_->mutex);
     auto* list = free_->ListFor(capacity);
@@ -89,8 +131,41 @@ Task<absl::StatusOr<Buffer>> BufferPool::Acquire(std::size_t wanted, Clock& cloc
     buffer.block_ = std::make_unique_for_overwrite<std::byte[]>(capacity);
   buffer.pool_ = this;
   buffer.capacity_ = capacity;
-  buffer.permit_ = std::move(permit);
-  co_return buffer;
+  return buffer;
+}
+
+PartBuffer& PartBuffer::operator=(PartBuffer&& other) noexcept {
+  if (this == &other) return *this;
+  blocks_.clear();
+  pool_ = std::exchange(other.pool_, nullptr);
+  capacity_ = std::exchange(other.capacity_, 0);
+  size_ = std::exchange(other.size_, 0);
+  long_permits_ = std::move(other.long_permits_);
+  permit_ = std::move(other.permit_);
+  blocks_ = std::exchange(other.blocks_, {});
+  return *this;
+}
+
+std::size_t PartBuffer::Append(std::span<const std::byte> bytes) {
+  const std::span<const std::byte> taken = bytes.first(std::min(bytes.size(), capacity_ - size_));
+  for (std::span<const std::byte> rest = taken; !rest.empty();) {
+    if (blocks_.empty() || blocks_.back().full()) {
+      blocks_.push_back(pool_->TakeBlock(SizeFor(capacity_ - size_, capacity_)));
+    }
+    const std::span<std::byte> room = blocks_.back().free_space();
+    const std::size_t size = std::min(room.size(), rest.size());
+    std::memcpy(room.data(), rest.data(), size);
+    blocks_.back().Grow(size);
+    size_ += size;
+    rest = rest.subspan(size);
+  }
+  return taken.size();
+}
+
+std::vector<std::span<const std::byte>> PartBuffer::blocks() const {
+  std::vector<std::span<const std::byte>> all;
+  for (const Buffer& block : blocks_) all.push_back(block.bytes());
+  return all;
 }
 
 void BufferPool::GiveBack(std::unique_ptr<std::byte[]> block, std::size_t capacity) noexcept {

@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <memory>
 #include <span>
+#include <utility>
+#include <vector>
 
 #include "base/semaphore.h"
 
@@ -15,6 +17,13 @@ class BufferPool;
 /// is, so streams together may hold half of the budget: callers that stall hold up one another, and
 /// never the jobs.
 enum class BufferUse { kJob, kStream };
+
+/// Memory that may be held for long, because its holder waits for somebody else: of streams and of
+/// parts each half of the budget at most, and of both together three quarters. The rest is always
+/// there for those who only pass bytes on.
+struct LongPermits {
+  Permit of_kind, of_long;
+};
 
 /// A block of memory on loan, with its share of the budget. Move-only; thread-safe to destroy
 /// anywhere.
@@ -39,8 +48,35 @@ class Buffer {
   std::unique_ptr<std::byte[]> block_;
   std::size_t capacity_ = 0;
   std::size_t size_ = 0;
-  Permit stream_permit_;  ///< Empty for a job's.
+  LongPermits long_permits_;  ///< Empty for a job's.
   Permit permit_;
+};
+
+/// Memory for one part of an object: its share of the budget is taken at once, so that nobody waits
+/// for more while he holds some; its blocks as it fills. Move-only; thread-safe to destroy
+/// anywhere.
+class PartBuffer {
+ public:
+  PartBuffer() = default;
+  PartBuffer(PartBuffer&& other) noexcept { *this = std::move(other); }
+  PartBuffer& operator=(PartBuffer&&) noexcept;
+  ~PartBuffer() = default;
+
+  /// Takes as much of `bytes` as there is room for; returns how much.
+  std::size_t Append(std::span<const std::byte> bytes);
+  /// In order.
+  std::vector<std::span<const std::byte>> blocks() const;
+  std::size_t size() const { return size_; }
+  bool full() const { return size_ == capacity_; }
+
+ private:
+  friend class BufferPool;
+  BufferPool* pool_ = nullptr;
+  std::size_t capacity_ = 0;
+  std::size_t size_ = 0;
+  LongPermits long_permits_;
+  Permit permit_;  ///< Of all blocks.
+  std::vector<Buffer> blocks_;
 };
 
 /// Thread-safe; outlives its buffers. Sizes are 16 KiB, 256 KiB and 1 MiB; freed blocks are kept
@@ -53,15 +89,23 @@ class BufferPool {
   /// served.
   Task<absl::StatusOr<Buffer>> Acquire(std::size_t wanted, Clock& clock, Deadline deadline,
                                        BufferUse use = BufferUse::kJob);
+  /// For 1 to `bytes` bytes. RESOURCE_EXHAUSTED when that is more than parts may hold together.
+  Task<absl::StatusOr<PartBuffer>> AcquirePart(std::size_t bytes, Clock& clock, Deadline deadline);
   const Semaphore& budget() const { return budget_; }
   const Semaphore& streams_budget() const { return streams_; }
 
  private:
   friend class Buffer;
+  friend class PartBuffer;
   struct FreeLists;
+  Task<absl::StatusOr<LongPermits>> AcquireLong(Semaphore& kind, std::uint64_t bytes, Clock& clock,
+                                                Deadline deadline, const char* what);
+  Buffer TakeBlock(std::size_t capacity);
   void GiveBack(std::unique_ptr<std::byte[]> block, std::size_t capacity) noexcept;
   Semaphore budget_;
-  Semaphore streams_;  ///< What streams may hold of it.
+  Semaphore streams_;  ///< What streams may hold of it, ...
+  Semaphore parts_;    ///< ... parts, ...
+  Semaphore long_;     ///< ... and both together.
   std::unique_ptr<FreeLists> free_;
 };
 

@@ -108,12 +108,13 @@ absl::Status CheckPath(std::string_view path) {
 }  // namespace
 
 std::string Destination::ToString() const {
+  if (kind == Kind::kObject) return object.ToString();
   return kind == Kind::kDiscard ? "discard:" : "file:" + path;
 }
 
 absl::StatusOr<Destination> ParseDestination(std::string_view uri, const Url& url, const JobId& job,
                                              WallTime created_at) {
-  if (!uri.starts_with(kFileScheme)) return ParseResolvedDestination(uri);
+  if (uri.starts_with("discard:")) return ParseResolvedDestination(uri);
   ASSIGN_OR_RETURN(const std::string filled, FillIn(uri, url, job, created_at));
   return ParseResolvedDestination(filled);
 }
@@ -121,18 +122,27 @@ absl::StatusOr<Destination> ParseDestination(std::string_view uri, const Url& ur
 absl::StatusOr<Destination> ParseResolvedDestination(std::string_view uri) {
   if (uri == "discard:") return Destination{};
   const std::size_t colon = uri.find(':');
-  if (colon == std::string_view::npos) return Wrong("no scheme: write file:<path> or discard:");
+  if (colon == std::string_view::npos) {
+    return Wrong("no scheme: write file:<path>, s3://bucket/key or discard:");
+  }
   const std::string_view scheme = uri.substr(0, colon);
   if (scheme == "discard") return Wrong("write discard: with nothing behind it");
+  absl::StatusOr<std::optional<ObjectUri>> object = ParseObjectUri(uri);
+  if (!object.ok()) return Wrong(MessageOf(object.status()));
+  if (*object) return Destination{Destination::Kind::kObject, "", **std::move(object)};
   if (!uri.starts_with(kFileScheme)) {
-    return Wrong(Concat("scheme \"", scheme, "\" is not served here: use file:<path> or discard:"));
+    return Wrong(Concat("scheme \"", scheme,
+                        "\" is not served here: use file:<path>, s3://bucket/key or discard:"));
   }
   std::string path(uri.substr(kFileScheme.size()));
   RETURN_IF_ERROR(CheckPath(path));
-  return Destination{Destination::Kind::kFile, std::move(path)};
+  return Destination{Destination::Kind::kFile, std::move(path), {}};
 }
 
 absl::Status CheckTogether(std::span<const Destination> destinations) {
+  const auto objects =
+      std::ranges::count(destinations, Destination::Kind::kObject, &Destination::kind);
+  if (objects > 1) return Wrong("at most one destination of a job is an object in a store");
   const JobId any;
   std::set<std::string> temporaries;
   for (const Destination& destination : destinations) {
@@ -140,8 +150,12 @@ absl::Status CheckTogether(std::span<const Destination> destinations) {
       if (destinations.size() == 1) continue;
       return Wrong("discard: cannot be one of several");
     }
-    const std::string part = PartFileName(LastSegmentOf(destination.path), any);
-    if (temporaries.insert(ParentOf(destination.path) + '/' + part).second) continue;
+    std::string temporary = destination.ToString();
+    if (destination.kind == Destination::Kind::kFile) {
+      const std::string part = PartFileName(LastSegmentOf(destination.path), any);
+      temporary = ParentOf(destination.path) + '/' + part;
+    }
+    if (temporaries.insert(std::move(temporary)).second) continue;
     return Wrong(
         Concat("\"", destination.ToString(),
                "\" is given twice, or shares its folder and the first 215 bytes of its name"

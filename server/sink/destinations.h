@@ -12,18 +12,22 @@
 #include "base/url.h"
 #include "runtime/blocking_pool.h"
 #include "sink/file_calls.h"
+#include "sink/object_places.h"
+#include "sink/object_uri.h"
 #include "sink/sink.h"
+#include "sink/upload_note.h"
 
 namespace fetchd::sink {
 
 enum class OverwritePolicy { kAlways, kNever, kIfDifferent };
 
 /// A parsed destination: "file:a/b" (relative to the root; absolute paths, "..", empty and "."
-/// segments, NUL and control characters are refused) or "discard:".
+/// segments, NUL and control characters are refused), an object (see ObjectUri) or "discard:".
 struct Destination {
-  enum class Kind { kFile, kDiscard };
+  enum class Kind { kFile, kObject, kDiscard };
   Kind kind = Kind::kDiscard;
-  std::string path;  ///< kFile: relative, segments joined by '/'.
+  std::string path;       ///< kFile: relative, segments joined by '/'.
+  ObjectUri object = {};  ///< kObject.
   std::string ToString() const;
 };
 
@@ -36,9 +40,23 @@ absl::StatusOr<Destination> ParseDestination(std::string_view uri, const Url& ur
 /// plain characters. The same checks otherwise.
 absl::StatusOr<Destination> ParseResolvedDestination(std::string_view uri);
 /// May one job write to all of them? INVALID_ARGUMENT: two are the same, or so alike that their
-/// temporary files would be; or discard: is not alone, for it keeps nothing to resume from. Pure.
+/// temporary files would be; discard: is not alone, for it keeps nothing to resume from; or several
+/// are objects: each would hold a part in memory while it waits for that of the next. Pure.
 absl::Status CheckTogether(std::span<const Destination> destinations);
 inline constexpr char kDefaultDestination[] = "file:{job}/{basename}";
+
+/// What a sink is made for.
+struct SinkOrder {
+  JobId job;
+  OverwritePolicy overwrite = OverwritePolicy::kAlways;
+  /// Of objects alone. Where empty, those of the place; content_type: the origin's.
+  objstore::ObjectAttributes attributes = {};
+  /// Likewise: what the sink of an earlier attempt has noted, and where it does so.
+  std::string note;
+  NoteKeeper* notes = nullptr;
+  std::size_t shard = 0;
+  Deadline deadline = Deadline::Never();
+};
 
 /// Makes sinks. Owner: app. Thread-safe; outlives its sinks.
 class Destinations {
@@ -53,17 +71,31 @@ class Destinations {
                                                             FileCalls& calls = SystemFileCalls());
   ~Destinations();
 
-  std::unique_ptr<Sink> MakeSink(const Destination& destination, const JobId& job,
-                                 OverwritePolicy overwrite);
+  /// From now on objects are served, from and to these places. Once, before the first sink;
+  /// `shards` are the executors of the shards.
+  void ServeObjects(std::vector<ObjectPlace> places, BufferPool& buffers,
+                    const std::vector<asio::any_io_executor>& shards);
+  /// Ends what sinks of objects have left running; every sink and reader must be gone. Not from a
+  /// shard.
+  void CloseObjects();
+  /// INVALID_ARGUMENT when no store serves it.
+  absl::Status Check(const Destination& destination) const;
+
+  /// OK for what Check() admits. The sink is used on the order's shard.
+  absl::StatusOr<std::unique_ptr<Sink>> MakeSink(const Destination& destination, SinkOrder order);
   /// NOT_FOUND when it is gone, FAILED_PRECONDITION for discard:, OUT_OF_RANGE when offset is
-  /// beyond the end.
+  /// beyond the end. The reader is used on the caller's shard.
   Task<absl::StatusOr<std::unique_ptr<Reader>>> OpenForRead(Destination destination,
                                                             std::uint64_t offset);
   /// At start: removes temporary files of jobs for which `live` is false (orphans of a crash).
   /// Returns how many. Blocking pool.
   Task<absl::StatusOr<std::size_t>> SweepTemporaries(std::function<bool(const JobId&)> live);
-  /// Removes what a job that will not go on has kept.
+  /// Removes what a job that will not go on has kept; nothing for objects.
   Task<absl::Status> DropTemporary(Destination destination, JobId job);
+  /// Ends what the note of an object's sink is of: see AbortNoted. From a shard.
+  /// INVALID_ARGUMENT when no store serves the object any more.
+  Task<absl::Status> DropNoted(Destination destination, std::string note,
+                               std::vector<std::string> notes_of_others);
 
  private:
   struct Core;

@@ -12,13 +12,19 @@
 
 namespace fetchd::sink {
 
+struct BodyFacts {
+  std::optional<std::uint64_t> total_bytes;
+  std::string content_type;  ///< As the origin says; empty = it does not.
+};
+
 struct Receipt {
   std::string destination;  ///< Absolute: "file:///srv/files/a/b", "discard:".
   std::uint64_t size_bytes = 0;
   bool unchanged = false;  ///< The destination held these bytes already, and was left alone.
 };
 
-///   Open -> [Restart | ReadBack*] -> Write* -> Commit    the object appears, whole and durable
+///   Open -> [Restart | ReadBack*] -> [Describe] -> Write* -> Commit
+///                                                        the object appears, whole and durable
 ///   Write may be mixed with WriteAhead* -> [ReadBack*] -> Advance, where CanWriteAhead()
 ///   Open -> ... -> (destruction)    nothing appears; what was written is kept for a later Open
 ///   Open -> ... -> Abort            nothing appears, nothing is kept
@@ -36,6 +42,10 @@ class Sink {
   virtual Task<absl::StatusOr<std::uint64_t>> Open(std::uint64_t resume_bytes) = 0;
   /// Drops what was kept: the body begins anew at 0.
   virtual Task<absl::Status> Restart() = 0;
+  /// What is known of the body before its first byte is written.
+  virtual void Describe(const BodyFacts&) {}
+  /// Else digests can go on only where their state was kept, and ReadBack is UNIMPLEMENTED.
+  virtual bool CanReadBack() const { return true; }
   /// Reads what was kept, or was written ahead without a gap behind what was written, so that
   /// digests can be computed. Fills `out` from `offset`; returns bytes read, 0 at the end.
   virtual Task<absl::StatusOr<std::size_t>> ReadBack(std::uint64_t offset,
@@ -54,8 +64,10 @@ class Sink {
   /// INTERNAL when one of them was not.
   virtual Task<absl::Status> Advance(std::uint64_t bytes);
 
-  /// Makes everything written so far durable for a later Open; returns its size. What was written
-  /// ahead is not counted: a later Open drops it.
+  /// Where a checkpoint may end: the first such size above `size_bytes`; 0 = anywhere.
+  virtual std::uint64_t NextMark(std::uint64_t /*size_bytes*/) const { return 0; }
+  /// Makes what was written so far durable for a later Open; returns its size, which is all of it,
+  /// or ends at a mark. What was written ahead is not counted: a later Open drops it.
   virtual Task<absl::StatusOr<std::uint64_t>> Checkpoint() = 0;
   /// INTERNAL, and nothing appears, while something that was written ahead is not reached: between
   /// the two a part is missing.

@@ -5,6 +5,10 @@
 
 namespace fetchd::sink {
 
+bool TeeSink::Readable(const Branch& branch) {
+  return branch.status.ok() && branch.sink->CanReadBack();
+}
+
 TeeSink::TeeSink(std::vector<std::unique_ptr<Sink>> sinks) {
   for (std::unique_ptr<Sink>& sink : sinks) branches_.push_back({.sink = std::move(sink)});
 }
@@ -53,11 +57,29 @@ Task<absl::Status> TeeSink::Restart() {
   co_return co_await ForEach([](Sink& sink) { return sink.Restart(); });
 }
 
+void TeeSink::Describe(const BodyFacts& facts) {
+  for (Branch& branch : branches_) {
+    if (branch.status.ok()) branch.sink->Describe(facts);
+  }
+}
+
+// Those that take part and can.
+bool TeeSink::CanReadBack() const { return std::ranges::any_of(branches_, Readable); }
+
 Task<absl::StatusOr<std::size_t>> TeeSink::ReadBack(std::uint64_t offset,
                                                     std::span<std::byte> out) {
-  const auto first =
-      std::ranges::find_if(branches_, [](const Branch& branch) { return branch.status.ok(); });
+  const auto first = std::ranges::find_if(branches_, Readable);
+  if (first == branches_.end()) co_return absl::UnimplementedError("nothing can be read back");
   co_return co_await first->sink->ReadBack(offset, out);
+}
+
+std::uint64_t TeeSink::NextMark(std::uint64_t size_bytes) const {
+  std::uint64_t next = 0;
+  for (const Branch& branch : branches_) {
+    const std::uint64_t mark = branch.status.ok() ? branch.sink->NextMark(size_bytes) : 0;
+    if (mark != 0 && (next == 0 || mark < next)) next = mark;
+  }
+  return next;
 }
 
 Task<absl::Status> TeeSink::Write(std::span<const std::byte> bytes) {

@@ -19,12 +19,15 @@ class TeeSink final : public Sink {
 
   Task<absl::StatusOr<std::uint64_t>> Open(std::uint64_t resume_bytes) override;
   Task<absl::Status> Restart() override;
+  void Describe(const BodyFacts& facts) override;
+  bool CanReadBack() const override;
   Task<absl::StatusOr<std::size_t>> ReadBack(std::uint64_t offset,
                                              std::span<std::byte> out) override;
   Task<absl::Status> Write(std::span<const std::byte> bytes) override;
   bool CanWriteAhead() const override;
   Task<absl::Status> WriteAhead(std::uint64_t offset, std::span<const std::byte> bytes) override;
   Task<absl::Status> Advance(std::uint64_t bytes) override;
+  std::uint64_t NextMark(std::uint64_t size_bytes) const override;
   Task<absl::StatusOr<std::uint64_t>> Checkpoint() override;
   /// The receipt of the first that committed; Outcomes() has them all.
   Task<absl::StatusOr<Receipt>> Commit() override;
@@ -42,6 +45,7 @@ class TeeSink final : public Sink {
   };
 
   Task<absl::Status> Note(Branch& branch, absl::Status status);
+  static bool Readable(const Branch& branch);
   template <typename Step>
   Task<absl::Status> ForEach(Step step);
 

@@ -22,6 +22,7 @@
 
 #include "app/config_loader.h"
 #include "app/metrics.h"
+#include "app/module_configs.h"
 #include "base/strings.h"
 #include "fetchd/v1/admin_service.grpc.pb.h"
 #include "fetchd/v1/fetch_service.grpc.pb.h"
@@ -704,6 +705,41 @@ TEST_F(ApplicationTest, TheAdminListenerCanBeOff) {
 
   ASSERT_TRUE(started.ok()) << started.status();
   EXPECT_THAT((*started)->admin_address(), IsEmpty());
+}
+
+TEST_F(ApplicationTest, TheEndpointOfAStoreIsClosedToCallers) {
+  StopServer();
+  StartServer({"egress.allow=[]", "stores.lab.endpoint=" + origin_.Url(""),
+               "stores.lab.path_style=true", "stores.lab.credentials=environment"});
+  v1::Job job;
+
+  const grpc::Status refused = Create(Request("/hello"), &job);
+
+  EXPECT_EQ(refused.error_code(), grpc::StatusCode::PERMISSION_DENIED) << refused.error_message();
+  EXPECT_EQ(DetailOf<google::rpc::ErrorInfo>(refused).reason(), "TARGET_NOT_ALLOWED");
+  EXPECT_THAT(origin_.Requests(), IsEmpty());
+}
+
+TEST_F(ApplicationTest, CheckMachineReadsTheSecretsOfStores) {
+  const LoadedConfig loaded =
+      Settings({"stores.lab.credentials=static", "stores.lab.access_key_id=AKID",
+                "stores.lab.secret_access_key_file=/nowhere"});
+
+  EXPECT_THAT(loaded.errors, IsEmpty());
+  EXPECT_THAT(CheckMachine(loaded.config),
+              ::testing::ElementsAre(HasSubstr("stores.lab.secret_access_key_file: /nowhere: ")));
+}
+
+TEST_F(ApplicationTest, AStoreWhoseSecretCannotBeReadKeepsItFromStarting) {
+  StopServer();
+  const LoadedConfig loaded =
+      Settings({"stores.lab.credentials=static", "stores.lab.access_key_id=AKID",
+                "stores.lab.secret_access_key_file=/nowhere"});
+
+  const auto started = Application::Start(loaded.config, "1.2.3");
+
+  EXPECT_THAT(MessageOf(started.status()),
+              HasSubstr("stores.lab.secret_access_key_file: /nowhere: "));
 }
 
 }  // namespace

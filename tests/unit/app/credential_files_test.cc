@@ -103,5 +103,24 @@ TEST_F(CredentialFilesTest, BadNetrcFilesAreRefused) {
 
 TEST_F(CredentialFilesTest, NoNetrcFileIsNone) { EXPECT_TRUE(ReadNetrc("")->empty()); }
 
+TEST_F(CredentialFilesTest, StaticKeysOfAStoreAreReadFromTheirFiles) {
+  const StoreSettings store{.access_key_id = "AKID", .secret_access_key_file = File("s3cret\n")};
+
+  const auto keys = ReadStoreKeys("lab", store);
+
+  ASSERT_TRUE(keys.ok()) << keys.status();
+  EXPECT_EQ(*keys, (objstore::AwsCredentials{.access_key_id = "AKID",
+                                             .secret_access_key = Secret("s3cret")}));
+}
+
+TEST_F(CredentialFilesTest, ATokenOfAStoreThatIsOfNoUseIsSaidByItsKey) {
+  const StoreSettings store{.access_key_id = "AKID",
+                            .secret_access_key_file = File("s3cret"),
+                            .session_token_file = "/nowhere"};
+
+  EXPECT_THAT(MessageOf(ReadStoreKeys("lab", store).status()),
+              HasSubstr("stores.lab.session_token_file: /nowhere: "));
+}
+
 }  // namespace
 }  // namespace fetchd::app

@@ -21,12 +21,12 @@ TEST(FileLimitTest, IsRaisedToTheHardOne) {
 }
 
 TEST(FileLimitTest, CapsThatFitAreAccepted) {
-  EXPECT_TRUE(CheckFileLimit(1024, 256, 256).ok());
-  EXPECT_TRUE(CheckFileLimit(1'000'000, 10'000, 10'000).ok());
+  EXPECT_TRUE(CheckFileLimit(1024, {256}, 256).ok());
+  EXPECT_TRUE(CheckFileLimit(1'000'000, {10'000, 16}, 10'000).ok());
 }
 
 TEST(FileLimitTest, CapsThatDoNotFitAreRefusedWithTheNumbers) {
-  const absl::Status status = CheckFileLimit(1024, 600, 256);
+  const absl::Status status = CheckFileLimit(1024, {600}, 256);
 
   ASSERT_TRUE(absl::IsFailedPrecondition(status));
   EXPECT_THAT(MessageOf(status), HasSubstr("600 is more than 256"));
@@ -34,7 +34,15 @@ TEST(FileLimitTest, CapsThatDoNotFitAreRefusedWithTheNumbers) {
   EXPECT_THAT(MessageOf(status), HasSubstr("128 of the process"));
   EXPECT_THAT(MessageOf(status), HasSubstr("64 for connects"));
   EXPECT_THAT(MessageOf(status), HasSubstr("512 for the files of 256 transfers"));
-  EXPECT_FALSE(CheckFileLimit(100, 1, 1).ok());
+  EXPECT_FALSE(CheckFileLimit(100, {1}, 1).ok());
+}
+
+TEST(FileLimitTest, ConnectionsToStoresCountToo) {
+  EXPECT_TRUE(CheckFileLimit(1024, {252, 4}, 256).ok());
+
+  EXPECT_THAT(MessageOf(CheckFileLimit(1024, {253, 4}, 256)),
+              HasSubstr("limits.connections: 253 and 4 for stores (their parts_in_flight) are more "
+                        "than 256"));
 }
 
 }  // namespace

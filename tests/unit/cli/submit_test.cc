@@ -104,6 +104,28 @@ TEST_F(SubmitTest, TheBytesMayGoToSeveralPlaces) {
   EXPECT_THAT(requests_[1].job().more_destinations(), ::testing::ElementsAre("file:c"));
 }
 
+TEST_F(SubmitTest, FlagsSayWhatIsKeptWithObjectsUnlessALineDoes) {
+  Write("list", R"({"url": "http://b/", "object": {"content_type": "own", "tags": {"k": "v"}}})");
+  EXPECT_EQ(RunCommand({"submit", "http://a/", "-i", Path("list"), "--content-type", "text/plain",
+                        "--content-disposition", "inline", "--cache-control", "no-store",
+                        "--storage-class", "IA", "--metadata", "a=b", "--metadata", "c=d", "--tag",
+                        "team=x"}),
+            ExitCode::kDone);
+
+  ASSERT_THAT(requests_, SizeIs(2));
+  const v1::ObjectSettings& object = requests_[0].job().object();
+  EXPECT_EQ(object.content_type(), "text/plain");
+  EXPECT_EQ(object.content_disposition(), "inline");
+  EXPECT_EQ(object.cache_control(), "no-store");
+  EXPECT_EQ(object.storage_class(), "IA");
+  EXPECT_EQ(object.metadata().at("a"), "b");
+  EXPECT_EQ(object.metadata().at("c"), "d");
+  EXPECT_EQ(object.tags().at("team"), "x");
+  EXPECT_EQ(requests_[1].job().object().content_type(), "own");
+  EXPECT_EQ(requests_[1].job().object().tags().at("k"), "v");
+  EXPECT_EQ(requests_[1].job().object().metadata_size(), 0);
+}
+
 TEST_F(SubmitTest, FlagsFillInWhatALineDoesNotSay) {
   Write("list",
         "http://a/\n"

@@ -404,6 +404,7 @@ TEST_F(EngineTest, ExpiredJobLeavesNoTemporaryFile) {
   jobs::Job job = NewJob(1);
   job.state = jobs::State::kInterrupted;
   job.started_at = job.created_at;
+  job.fence = 1;
   job.ready_at += 1h;
   std::filesystem::create_directory(root_ / "out");
   std::ofstream(root_ / "out" / sink::PartFileName("1", job.id)) << "kept";

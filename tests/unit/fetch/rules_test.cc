@@ -1,8 +1,7 @@
-// The pure rules: dates, Retry-After, validators, specs, progress.
+// The pure rules: validators, specs, progress.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "fetch/http_date.h"
 #include "fetch/progress_meter.h"
 #include "fetch/resume.h"
 #include "fetch/shown.h"
@@ -15,47 +14,6 @@ using namespace std::chrono_literals;
 
 constexpr WallTime kNov1994 =
     WallTime(std::chrono::sys_days(std::chrono::year{1994} / 11 / 6)) + 8h + 49min + 37s;
-
-TEST(HttpDateTest, ReadsAllThreeForms) {
-  EXPECT_EQ(ParseHttpDate("Sun, 06 Nov 1994 08:49:37 GMT"), kNov1994);
-  EXPECT_EQ(ParseHttpDate("Sunday, 06-Nov-94 08:49:37 GMT"), kNov1994);
-  EXPECT_EQ(ParseHttpDate("Sun Nov  6 08:49:37 1994"), kNov1994);
-}
-
-TEST(HttpDateTest, DatesBeyondOurTimesAreTheNearestOfThem) {
-  EXPECT_EQ(ParseHttpDate("Sun Nov  6 08:49:37 0001"), WallTime());
-  EXPECT_GT(ParseHttpDate("Fri, 31 Dec 9999 23:59:59 GMT"), WallTime(24h * 365 * 290));
-  EXPECT_GT(ParseRetryAfter("Fri, 31 Dec 9999 23:59:59 GMT", kNov1994), 24h * 365 * 200);
-}
-
-TEST(HttpDateTest, RefusesTheRest) {
-  for (const char* text : {"", "0", "Sun, 06 Nov 1994 08:49:37", "Sun, 06 Nov 1994 08:49:37 CET",
-                           "Sun, 31 Feb 2026 00:00:00 GMT", "Sun, 06 Nov 1994 24:00:00 GMT",
-                           "06 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 1994 08:49:37 GMT ",
-                           "Sun, -6 Nov 1994 08:49:37 GMT"}) {
-    EXPECT_EQ(ParseHttpDate(text), std::nullopt) << text;
-  }
-}
-
-TEST(HttpDateTest, WritesWhatItReads) {
-  EXPECT_EQ(FormatHttpDate(kNov1994 + 999ms), "Sun, 06 Nov 1994 08:49:37 GMT");
-  for (const auto day : {std::chrono::year{1970} / 1 / 1, std::chrono::year{2024} / 2 / 29,
-                         std::chrono::year{2199} / 12 / 31}) {
-    const WallTime at = WallTime(std::chrono::sys_days(day)) + 23h + 59min + 59s;
-    EXPECT_EQ(ParseHttpDate(FormatHttpDate(at)), at);
-  }
-}
-
-TEST(RetryAfterTest, SecondsOrDate) {
-  EXPECT_EQ(ParseRetryAfter("120", kNov1994), 120s);
-  EXPECT_EQ(ParseRetryAfter(" 0 ", kNov1994), 0s);
-  EXPECT_EQ(ParseRetryAfter("Sun, 06 Nov 1994 08:49:47 GMT", kNov1994), 10s);
-  EXPECT_EQ(ParseRetryAfter("Sun, 06 Nov 1994 08:49:00 GMT", kNov1994), 0s);
-  EXPECT_EQ(ParseRetryAfter("18446744073709551615", kNov1994), 24h * 366);
-  for (const char* text : {"", "-1", "1.5", "soon", "99999999999999999999999"}) {
-    EXPECT_EQ(ParseRetryAfter(text, kNov1994), std::nullopt) << text;
-  }
-}
 
 http::Headers Make(std::vector<std::pair<std::string, std::string>> fields) {
   http::Headers headers;
@@ -276,6 +234,40 @@ TEST(ValidateJobTest, LabelsPriorityAndDeadline) {
   EXPECT_EQ(GetField(ValidateJob(job, {}, kNov1994))->field, "priority");
   job.labels = {{"Upper", ""}};
   EXPECT_EQ(GetField(ValidateJob(job, {}, kNov1994))->field, "labels");
+}
+
+TEST(ValidateJobTest, WhatIsKeptWithAnObject) {
+  jobs::Job job;
+  job.spec = GoodSpec();
+  job.deadline_at = kNov1994 + 1h;
+  const auto wrong_field = [&job](const jobs::ObjectSettings& object) {
+    job.object = object;
+    const absl::Status status = ValidateJob(job, {}, kNov1994);
+    return status.ok() ? "" : GetField(status)->field;
+  };
+  std::map<std::string, std::string> eleven;
+  for (int i = 0; i < 11; ++i) eleven[std::string(1, static_cast<char>('a' + i))] = "";
+
+  EXPECT_EQ(
+      wrong_field({.content_type = "text/plain", .metadata = {{"a", "b c"}}, .tags = {{"k", ""}}}),
+      "");
+  EXPECT_EQ(wrong_field({.content_type = "a\nb"}), "object.content_type");
+  EXPECT_EQ(wrong_field({.content_disposition = std::string(1025, 'x')}),
+            "object.content_disposition");
+  EXPECT_EQ(wrong_field({.cache_control = "\x7f"}), "object.cache_control");
+  EXPECT_EQ(wrong_field({.storage_class = std::string("a\0b", 3)}), "object.storage_class");
+  EXPECT_EQ(wrong_field({.content_type = "caf\xc3\xa9"}), "object.content_type");
+  EXPECT_EQ(wrong_field({.content_type = " text/plain"}), "object.content_type");
+  EXPECT_EQ(wrong_field({.metadata = {{"a b", ""}}}), "object.metadata[a b]");
+  EXPECT_EQ(wrong_field({.metadata = {{"", ""}}}), "object.metadata[]");
+  EXPECT_EQ(wrong_field({.metadata = {{"A", ""}, {"a", ""}}}), "object.metadata[a]");
+  EXPECT_EQ(wrong_field({.metadata = {{"a", "x\r\ny"}}}), "object.metadata[a]");
+  EXPECT_EQ(
+      wrong_field({.metadata = {{"a", std::string(1024, 'x')}, {"b", std::string(1023, 'x')}}}),
+      "object.metadata");
+  EXPECT_EQ(wrong_field({.tags = eleven}), "object.tags");
+  EXPECT_EQ(wrong_field({.tags = {{"", "x"}}}), "object.tags[]");
+  EXPECT_EQ(wrong_field({.tags = {{"k", std::string(257, 'x')}}}), "object.tags[k]");
 }
 
 TEST(ProgressMeterTest, RateIsSmoothedAndFades) {

@@ -78,6 +78,21 @@ TEST(ConvertJobTest, WhatACallerGivesComesBack) {
   EXPECT_EQ(out.state(), v1::Job::QUEUED);
 }
 
+TEST(ConvertJobTest, WhatIsKeptWithAnObjectIsReadAndShown) {
+  const v1::Job in = ParseJob(R"(
+      spec { urls: "https://example.org/a" } destination: "s3://bucket/a"
+      object { content_type: "text/plain" content_disposition: "inline" cache_control: "no-store"
+               storage_class: "IA" metadata { key: "a" value: "b" } tags { key: "c" value: "d" } })");
+
+  const jobs::Job job = FromProto(in, kNow).value();
+
+  EXPECT_EQ(job.object.content_type, "text/plain");
+  EXPECT_EQ(job.object.metadata.at("a"), "b");
+  EXPECT_EQ(ToProto(job, std::nullopt).object().SerializeAsString(),
+            in.object().SerializeAsString());
+  EXPECT_FALSE(ToProto(jobs::Job(), std::nullopt).has_object());
+}
+
 TEST(ConvertJobTest, EachDestinationAndWhatBecameOfItIsShown) {
   jobs::Job job = FromProto(ParseJob(R"(
       spec { urls: "https://example.org/a" } destination: "file:a" more_destinations: "file:{job}")"),

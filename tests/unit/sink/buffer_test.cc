@@ -78,5 +78,45 @@ TEST_F(BufferPoolTest, NeverAsksForMoreThanTheWholeBudget) {
   EXPECT_EQ(Acquire(pool, std::size_t{1} << 20).capacity(), std::size_t{256} << 10);
 }
 
+// Parts and streams wait for others: what only passes on always finds memory.
+TEST_F(BufferPoolTest, PartsHaveHalfAndWithStreamsThreeQuarters) {
+  constexpr std::size_t kBudget = std::size_t{16} << 20;
+  BufferPool pool(kBudget);
+  std::vector<PartBuffer> parts;
+  parts.push_back(*Await(pool.AcquirePart(kBudget / 2, clock_, Deadline::Never())));
+  const Deadline now = Deadline::At(clock_.Now());
+  EXPECT_TRUE(absl::IsDeadlineExceeded(Await(pool.AcquirePart(1, clock_, now)).status()));
+  std::vector<Buffer> streams;
+  for (int i = 0; i < 4; ++i) {
+    streams.push_back(*Await(pool.Acquire(1 << 20, clock_, Deadline::Never(), BufferUse::kStream)));
+  }
+  EXPECT_TRUE(absl::IsDeadlineExceeded(
+      Await(pool.Acquire(1 << 20, clock_, now, BufferUse::kStream)).status()));
+
+  for (int i = 0; i < 4; ++i) {
+    EXPECT_TRUE(Await(pool.Acquire(1 << 20, clock_, Deadline::Never())).ok());
+  }
+  parts.clear();
+  EXPECT_TRUE(Await(pool.AcquirePart(kBudget / 2, clock_, Deadline::Never())).ok());
+}
+
+TEST_F(BufferPoolTest, APartHoldsWhatItWasAskedForAndNoMore) {
+  BufferPool pool(std::size_t{64} << 20);
+  const std::string bytes(3'000'000, 'x');
+  PartBuffer part = *Await(pool.AcquirePart(2'500'000, clock_, Deadline::Never()));
+
+  EXPECT_EQ(part.Append(std::as_bytes(std::span(bytes)).first(1'000'000)), 1'000'000U);
+  EXPECT_FALSE(part.full());
+  EXPECT_EQ(part.Append(std::as_bytes(std::span(bytes))), 1'500'000U);
+
+  EXPECT_TRUE(part.full());
+  EXPECT_EQ(part.Append(std::as_bytes(std::span(bytes))), 0U);
+  std::size_t sum = 0;
+  for (const auto block : part.blocks()) sum += block.size();
+  EXPECT_EQ(sum, 2'500'000U);
+  part = PartBuffer();
+  EXPECT_EQ(pool.budget().in_use(), 0U);
+}
+
 }  // namespace
 }  // namespace fetchd::sink

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <random>
 #include <string>
 
@@ -60,8 +61,54 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"Dot", "file:./a"}, Case{"EmptySegment", "file:a//b"}, Case{"Trailing", "file:a/"},
         Case{"Empty", "file:"}, Case{"Nul", std::string("file:a\0b", 8)},
         Case{"Newline", "file:a\nb"}, Case{"LongSegment", "file:" + std::string(256, 'a')},
-        Case{"NoScheme", "a/b"}, Case{"OtherScheme", "s3://bucket/key"},
+        Case{"NoScheme", "a/b"}, Case{"OtherScheme", "ftp://host/key"},
         Case{"DiscardWithPath", "discard:x"}, Case{"TemporaryName", "file:.x.{job}.fetchd-part"}),
+    [](const auto& info) { return info.param.name; });
+
+struct ObjectCase {
+  const char* name;
+  std::string uri;
+  std::optional<ObjectUri> object = std::nullopt;  ///< nullopt = refused.
+};
+
+void PrintTo(const ObjectCase& c, std::ostream* out) { *out << c.uri; }
+
+class ObjectDestinationTest : public ::testing::TestWithParam<ObjectCase> {};
+
+TEST_P(ObjectDestinationTest, AcceptsOrRefuses) {
+  const ObjectCase& c = GetParam();
+  const absl::StatusOr<Url> url = Url::Parse("https://example.org/pub/a%20b/file.tar.gz?x=1");
+
+  const auto destination = ParseDestination(c.uri, *url, JobId(), kCreated);
+
+  if (!c.object) {
+    ASSERT_TRUE(absl::IsInvalidArgument(destination.status())) << destination.status();
+    EXPECT_EQ(GetField(destination.status())->field, "destination");
+    return;
+  }
+  ASSERT_TRUE(destination.ok()) << destination.status();
+  EXPECT_EQ(destination->kind, Destination::Kind::kObject);
+  EXPECT_EQ(destination->object, *c.object);
+  EXPECT_EQ(ParseResolvedDestination(destination->ToString())->object, *c.object);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, ObjectDestinationTest,
+    ::testing::Values(
+        ObjectCase{"Plain", "s3://bucket/a/b.txt", ObjectUri{"s3", "", "bucket", "a/b.txt"}},
+        ObjectCase{"Placeholders", "gs://bucket/{host}/{path}",
+                   ObjectUri{"gs", "", "bucket", "example.org/pub/a b/file.tar.gz"}},
+        ObjectCase{"NamedStore", "s3+ceph-1://bucket/k", ObjectUri{"s3", "ceph-1", "bucket", "k"}},
+        ObjectCase{"Azure", "azblob://container/k", ObjectUri{"azblob", "", "container", "k"}},
+        ObjectCase{"KeyAsItIs", "s3://bucket/a//../%41?x#y",
+                   ObjectUri{"s3", "", "bucket", "a//../%41?x#y"}},
+        ObjectCase{"NoKey", "s3://bucket"}, ObjectCase{"EmptyKey", "s3://bucket/"},
+        ObjectCase{"Folder", "s3://bucket/a/"}, ObjectCase{"NoBucket", "s3:///a"},
+        ObjectCase{"ShortBucket", "s3://ab/a"}, ObjectCase{"DotsInBucket", "s3://a..b/a"},
+        ObjectCase{"Host", "s3://user@bucket/a"}, ObjectCase{"NoSlashes", "s3:bucket/a"},
+        ObjectCase{"EmptyStore", "s3+://bucket/a"}, ObjectCase{"StoreName", "s3+A://bucket/a"},
+        ObjectCase{"Control", "s3://bucket/a\nb"}, ObjectCase{"NotUtf8", "s3://bucket/\xff"},
+        ObjectCase{"LongKey", "s3://bucket/" + std::string(1025, 'a')}),
     [](const auto& info) { return info.param.name; });
 
 TEST(DestinationTest, DiscardHasNoPath) {
@@ -90,6 +137,10 @@ TEST(DestinationTest, OneJobWritesToDifferentFiles) {
   EXPECT_EQ(GetField(together({FileAt("c/a"), FileAt("b"), FileAt("c/a")}))->field, "destination");
   EXPECT_TRUE(absl::IsInvalidArgument(together({FileAt(longest), FileAt(like_it)})));
   EXPECT_TRUE(absl::IsInvalidArgument(together({FileAt("a"), Destination()})));
+  const Destination object = *ParseResolvedDestination("s3://bucket/a");
+  EXPECT_TRUE(together({FileAt("a"), object}).ok());
+  EXPECT_TRUE(absl::IsInvalidArgument(
+      together({object, *ParseResolvedDestination("s3+other://bucket/b")})));
 }
 
 }  // namespace

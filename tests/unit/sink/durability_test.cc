@@ -252,7 +252,8 @@ TEST_P(EachStepTest, FailsTheCommitLeavesWholeFilesAndIsMadeGoodByAnotherAttempt
     }
     calls_.FailAt(0);
     EXPECT_EQ(Store(kPath, job, kBytes, c.overwrite), absl::OkStatus());
-    EXPECT_TRUE(Await(destinations_->DropTemporary({Destination::Kind::kFile, kPath}, job)).ok());
+    EXPECT_TRUE(
+        Await(destinations_->DropTemporary({Destination::Kind::kFile, kPath, {}}, job)).ok());
     EXPECT_EQ(Content(kPath), kBytes);
     EXPECT_THAT(Files(), ElementsAre(kPath));
   }

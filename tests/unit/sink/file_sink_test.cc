@@ -156,7 +156,8 @@ TEST_F(FileSinkTest, NeverRecognisesItsOwnFileAfterACrashBeforeTheSuccessWasReco
   Reopen();
 
   ASSERT_TRUE(Store("body", job, "again", OverwritePolicy::kNever).ok());
-  ASSERT_TRUE(Await(destinations_->DropTemporary({Destination::Kind::kFile, "body"}, job)).ok());
+  ASSERT_TRUE(
+      Await(destinations_->DropTemporary({Destination::Kind::kFile, "body", {}}, job)).ok());
 
   EXPECT_THAT(Content("body"), Optional(StrEq("again")));
   EXPECT_THAT(Files(), ElementsAre("body"));
@@ -315,7 +316,7 @@ TEST_F(FileSinkTest, SweepRemovesOrphansOnly) {
 TEST_F(FileSinkTest, ReaderGivesTheBodyFromAnOffset) {
   Put("body", "0123456789");
 
-  auto reader = Await(destinations_->OpenForRead({Destination::Kind::kFile, "body"}, 4));
+  auto reader = Await(destinations_->OpenForRead({Destination::Kind::kFile, "body", {}}, 4));
   ASSERT_TRUE(reader.ok()) << reader.status();
   EXPECT_EQ((*reader)->size_bytes(), 10u);
   Buffer buffer = *Await(buffers_.Acquire(1, clock_, Deadline::Never()));
@@ -339,7 +340,7 @@ TEST_F(FileSinkTest, ReaderSaysWhyItCannotRead) {
 }
 
 TEST_F(FileSinkTest, DiscardCountsAndNeverResumes) {
-  const auto sink = destinations_->MakeSink(Destination{}, NewJob(), OverwritePolicy::kNever);
+  const auto sink = *destinations_->MakeSink(Destination{}, {.job = NewJob()});
 
   EXPECT_EQ(*Await(sink->Open(100)), 0u);
   ASSERT_TRUE(Await(sink->Write(Bytes("12345"))).ok());

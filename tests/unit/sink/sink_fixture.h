@@ -62,7 +62,8 @@ class SinkTest : public ::testing::Test {
 
   std::unique_ptr<Sink> Make(const std::string& path, const JobId& job,
                              OverwritePolicy overwrite = OverwritePolicy::kAlways) {
-    return destinations_->MakeSink({Destination::Kind::kFile, path}, job, overwrite);
+    return *destinations_->MakeSink({Destination::Kind::kFile, path, {}},
+                                    {.job = job, .overwrite = overwrite});
   }
 
   /// A whole transfer.

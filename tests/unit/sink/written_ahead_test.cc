@@ -176,7 +176,7 @@ TEST_F(WriteAheadTest, AnAbortLeavesNothing) {
 }
 
 TEST_F(WriteAheadTest, WhatIsDiscardedIsWrittenInOrder) {
-  const auto discard = destinations_->MakeSink({}, job_, OverwritePolicy::kAlways);
+  const auto discard = *destinations_->MakeSink({}, {.job = job_});
 
   EXPECT_FALSE(discard->CanWriteAhead());
   EXPECT_TRUE(absl::IsUnimplemented(Await(discard->WriteAhead(1, Bytes("x")))));

@@ -1,0 +1,90 @@
+// An object in a store, published whole.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "objstore/object_store.h"
+#include "runtime/task_group.h"
+#include "sink/buffer.h"
+#include "sink/destinations.h"
+#include "sink/part_uploads.h"
+#include "sink/sink.h"
+#include "sink/upload_note.h"
+
+namespace fetchd::sink {
+
+/// See Sink. A body that fits one part is written with one request, at Commit; a larger one as an
+/// upload of parts, which becomes the object at Commit. What is kept for a later Open are whole
+/// parts that arrived; which upload they are of is in the note. Nothing can be read back.
+class ObjectSink final : public Sink {
+ public:
+  /// References outlive the sink and its tasks.
+  struct Deps {
+    objstore::ObjectStore& store;
+    BufferPool& buffers;
+    Clock& clock;
+    runtime::TaskGroup& tasks;
+    NoteKeeper& notes;
+  };
+  struct Options {
+    std::string url;  ///< As the receipt shows it: "s3://bucket/key".
+    objstore::ObjectName object;
+    objstore::ObjectAttributes attributes;
+    OverwritePolicy overwrite = OverwritePolicy::kAlways;
+    std::uint64_t part_bytes = 0;
+    int parts_in_flight = 1;
+    std::string note;  ///< As the keeper has it.
+    Deadline deadline = Deadline::Never();
+  };
+  ObjectSink(Deps deps, Options options);
+  ~ObjectSink() override;
+
+  Task<absl::StatusOr<std::uint64_t>> Open(std::uint64_t resume_bytes) override;
+  void Describe(const BodyFacts& facts) override;
+  Task<absl::Status> Restart() override;
+  bool CanReadBack() const override { return false; }
+  Task<absl::StatusOr<std::size_t>> ReadBack(std::uint64_t offset,
+                                             std::span<std::byte> out) override;
+  Task<absl::Status> Write(std::span<const std::byte> bytes) override;
+  std::uint64_t NextMark(std::uint64_t size_bytes) const override;
+  Task<absl::StatusOr<std::uint64_t>> Checkpoint() override;
+  Task<absl::StatusOr<Receipt>> Commit() override;
+  Task<absl::Status> Abort() override;
+
+ private:
+  Task<absl::Status> CheckAbsent();
+  /// Whether the object that is there was made of the noted upload.
+  Task<absl::StatusOr<bool>> IsOfOwnUpload();
+  Task<absl::StatusOr<bool>> TakeUp(std::uint64_t resume_bytes);
+  Task<absl::Status> BeginUpload();
+  Task<absl::Status> BeginPart();
+  Task<absl::Status> SendPart();
+  Task<absl::StatusOr<Receipt>> PutWhole();
+  Task<absl::StatusOr<Receipt>> Complete();
+  Task<absl::StatusOr<bool>> IsAlreadyThere(const std::string& etag);
+  Task<absl::Status> CheckMade(absl::Status made);
+  Task<absl::Status> Keep(UploadNote note);
+  Task<absl::Status> KeepOwn(std::string etag);
+  Task<absl::Status> DropUpload();
+  PartPlan plan() const;
+  Task<absl::StatusOr<objstore::Precondition>> PreconditionFor(bool supported);
+
+  Deps deps_;
+  const Options options_;
+  objstore::ObjectAttributes attributes_;
+  UploadNote note_;  ///< As it is kept.
+  std::optional<std::uint64_t> total_bytes_;
+  bool own_ = false;                      ///< The object that is there is this job's.
+  std::shared_ptr<PartUploads> uploads_;  ///< Null: no upload was begun.
+  std::optional<PartBuffer> part_;        ///< The one that is being filled.
+  std::uint64_t size_bytes_ = 0;          ///< Written, what was kept included.
+};
+
+/// Ends what a note is of, once its job does not go on: OK also when nothing is left of it.
+/// `notes_of_others`: those of other jobs with the same destination.
+Task<absl::Status> AbortNoted(objstore::ObjectStore& store, objstore::ObjectName object,
+                              UploadNote note, std::vector<std::string> notes_of_others);
+
+}  // namespace fetchd::sink

@@ -1,0 +1,29 @@
+// Destinations in stores of objects, as callers write them.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/status.h"
+
+namespace fetchd::sink {
+
+/// "s3://bucket/key", "gs://bucket/key", "azblob://container/key"; with a store of the
+/// configuration named: "s3+name://bucket/key". The key is what follows, as it is: nothing of it is
+/// percent-decoded, a '?' is a character like others.
+struct ObjectUri {
+  std::string scheme;
+  std::string store;  ///< Empty = whichever serves the bucket.
+  std::string bucket;
+  std::string key;
+
+  std::string ToString() const;
+  friend bool operator==(const ObjectUri&, const ObjectUri&) = default;
+};
+
+/// nullopt: of another scheme. INVALID_ARGUMENT: a bucket that cannot be, a key that is empty,
+/// longer than 1024 bytes, no UTF-8, ends in '/' or has control characters.
+absl::StatusOr<std::optional<ObjectUri>> ParseObjectUri(std::string_view uri);
+
+}  // namespace fetchd::sink
