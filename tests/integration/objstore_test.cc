@@ -1,5 +1,6 @@
 // S3Store against two real stores: what both do, and what each is alone with.
 #include <algorithm>
+#include <iostream>
 #include <map>
 
 #include "base/strings.h"
@@ -265,7 +266,13 @@ TEST_P(ObjstoreTest, AConditionIsHonouredOrRefused) {
   EXPECT_TRUE(absent.ok()) << absent;
 }
 
-INSTANTIATE_TEST_SUITE_P(Servers, ObjstoreTest, ::testing::Values(Server::kRadosgw, Server::kSwift),
+std::vector<Server> Servers() {
+  if (Swift::CanRun()) return {Server::kRadosgw, Server::kSwift};
+  std::cerr << "SKIPPED: Swift, for want of extended attributes in the temporary folder\n";
+  return {Server::kRadosgw};
+}
+
+INSTANTIATE_TEST_SUITE_P(Servers, ObjstoreTest, ::testing::ValuesIn(Servers()),
                          [](const ::testing::TestParamInfo<Server>& each) {
                            return each.param == Server::kRadosgw ? "Radosgw" : "Swift";
                          });

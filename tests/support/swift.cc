@@ -1,11 +1,18 @@
 #include "support/swift.h"
 
+#include <sys/xattr.h>
+
 #include <chrono>
 #include <vector>
 
 #include "base/check.h"
 
 namespace fetchd::testing {
+
+bool Swift::CanRun() {
+  const TempFolder folder;
+  return setxattr(folder.path().c_str(), "user.fetchd", "1", 1, 0) == 0;
+}
 
 Swift& Swift::Shared() {
   static Swift shared;

@@ -10,13 +10,15 @@
 
 namespace fetchd::testing {
 
-/// All of its servers in one child process on loopback. The temporary folder must be on a file
-/// system with extended attributes. Takes a second or two: one for all tests of a program.
+/// All of its servers in one child process on loopback. Takes a second or two: one for all tests of
+/// a program.
 class Swift {
  public:
   static constexpr char kAccessKey[] = "test:tester";
   static constexpr char kSecretKey[] = "testsecretkey1234567890";
 
+  /// False where the temporary folder's file system has no extended attributes, which it needs.
+  static bool CanRun();
   /// CHECKs that it came up, and ends with the program.
   static Swift& Shared();
 
