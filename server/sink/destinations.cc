@@ -15,6 +15,7 @@
 #include "sink/object_sink.h"
 #include "sink/sync_group.h"
 #include "sink/temporary_sweep.h"
+#include "sink/upload_abort.h"
 
 namespace fetchd::sink {
 namespace {

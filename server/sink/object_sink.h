@@ -82,9 +82,4 @@ class ObjectSink final : public Sink {
   std::uint64_t size_bytes_ = 0;          ///< Written, what was kept included.
 };
 
-/// Ends what a note is of, once its job does not go on: OK also when nothing is left of it.
-/// `notes_of_others`: those of other jobs with the same destination.
-Task<absl::Status> AbortNoted(objstore::ObjectStore& store, objstore::ObjectName object,
-                              UploadNote note, std::vector<std::string> notes_of_others);
-
 }  // namespace fetchd::sink

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "sink/object_sink.h"
+#include "sink/upload_abort.h"
 #include "support/memory_object_store.h"
 #include "unit/sink/sink_fixture.h"
 
