@@ -52,7 +52,7 @@ mon data = {folder}/mon
 [osd]
 osd data = {folder}/osd
 osd objectstore = memstore
-memstore device bytes = 2147483648
+memstore device bytes = 4294967296
 osd op num shards = 2
 osd journal size = 100
 ms bind port min = {storage_port}
@@ -65,6 +65,9 @@ rgw enable usage log = false
 rgw override bucket index max shards = 1
 rgw rados pool pg num min = 4
 rgw run sync thread = false
+rgw gc obj min wait = 1
+rgw gc processor period = 1
+rgw gc processor max time = 1
 """
 
 
