@@ -4,6 +4,8 @@
 #include <array>
 #include <utility>
 
+#include "base/check.h"
+#include "base/object_uri.h"
 #include "base/secret.h"
 #include "base/strings.h"
 #include "base/url_host.h"
@@ -29,7 +31,10 @@ absl::Status UrlError(const std::string& message) {
   return absl::InvalidArgumentError(Concat("URL: ", message));
 }
 
-std::uint16_t DefaultPort(std::string_view scheme) { return scheme == "https" ? 443 : 80; }
+std::uint16_t DefaultPort(std::string_view scheme) {
+  if (scheme == "https") return 443;
+  return scheme == "http" ? 80 : 0;
+}
 
 std::string HostAndPort(const Origin& origin) {
   std::string text = origin.host;
@@ -55,7 +60,9 @@ absl::StatusOr<std::string> ParseScheme(std::string_view& rest) {
   const std::size_t colon = rest.find(':');
   std::string scheme = AsciiLower(rest.substr(0, colon));
   if (colon == std::string_view::npos || (scheme != "http" && scheme != "https")) {
-    return UrlError("only http and https are fetched; write http://host/path or https://host/path");
+    return UrlError(
+        "only http and https are fetched, and s3, gs and azblob from stores; write "
+        "https://host/path");
   }
   rest.remove_prefix(colon + 1);
   if (!rest.starts_with("//"))
@@ -139,6 +146,36 @@ std::string EncodeSpaces(std::string_view text) {
 
 std::string Origin::ToString() const { return Concat(scheme, "://", HostAndPort(*this)); }
 
+absl::StatusOr<Origin> Origin::Parse(std::string_view text, UrlOptions options) {
+  ASSIGN_OR_RETURN(const std::optional<ObjectUri> bucket, ParseBucketUri(text));
+  if (bucket) return Origin{bucket->SchemeAndStore(), bucket->bucket, 0};
+  ASSIGN_OR_RETURN(const Url url, Url::Parse(text, options));
+  if (url.target() == "/") return url.origin();
+  return absl::InvalidArgumentError(
+      "an origin has no path and no query: write https://example.org");
+}
+
+absl::StatusOr<Url> Url::ParseSource(std::string_view text, UrlOptions options) {
+  ASSIGN_OR_RETURN(const std::optional<ObjectUri> object, ParseObjectUri(text));
+  return object ? Of(*object) : Parse(text, options);
+}
+
+Url Url::Of(const ObjectUri& object) {
+  Url url;
+  url.origin_ = {object.SchemeAndStore(), object.bucket, 0};
+  url.target_ = Concat('/', PercentEncode(object.key, UrlPart::kSegments));
+  return url;
+}
+
+ObjectUri Url::object() const {
+  FETCHD_CHECK(names_object());
+  const std::size_t plus = std::min(scheme().find('+'), scheme().size());
+  return {.scheme = scheme().substr(0, plus),
+          .store = scheme().substr(std::min(plus + 1, scheme().size())),
+          .bucket = host(),
+          .key = PercentDecode(target_).substr(1)};
+}
+
 absl::StatusOr<Url> Url::Parse(std::string_view text, UrlOptions options) {
   RETURN_IF_ERROR(CheckBytes(text));
   Url url;
@@ -221,9 +258,12 @@ std::string Url::basename() const {
 
 std::string Url::host_header() const { return HostAndPort(origin_); }
 
-std::string Url::ToString() const { return origin_.ToString() + target_; }
+std::string Url::ToString() const {
+  return names_object() ? object().ToString() : origin_.ToString() + target_;
+}
 
 std::string Url::Redacted() const {
+  if (names_object()) return ToString();
   std::string text = Concat(origin_.ToString(), path());
   if (target_.size() > path().size()) text += Concat('?', kRedacted);
   return text;

@@ -12,15 +12,7 @@
 
 namespace fetchd {
 
-/// Scheme, host and port: what credentials and connections belong to (RFC 6454). All canonical.
-struct Origin {
-  std::string scheme;  ///< "http" or "https".
-  std::string
-      host;  ///< Lower case, IDNA A-labels, no trailing dot; an IPv6 address without brackets.
-  std::uint16_t port = 0;
-  friend auto operator<=>(const Origin&, const Origin&) = default;
-  std::string ToString() const;  ///< "https://example.org:8443"; the default port is left out.
-};
+struct ObjectUri;
 
 /// How an IPv4 literal may be written.
 enum class Ipv4Forms {
@@ -32,6 +24,20 @@ struct UrlOptions {
   Ipv4Forms ipv4_forms = Ipv4Forms::kCanonical;
 };
 
+/// Scheme, host and port: what credentials and connections belong to (RFC 6454). All canonical.
+struct Origin {
+  std::string scheme;  ///< "http" or "https"; of objects "s3", or "s3+name".
+  /// Lower case, IDNA A-labels, no trailing dot; an IPv6 address without brackets. Of objects the
+  /// bucket, as it is.
+  std::string host;
+  std::uint16_t port = 0;  ///< 0 for objects.
+  friend auto operator<=>(const Origin&, const Origin&) = default;
+  std::string ToString() const;  ///< "https://example.org:8443"; the default port is left out.
+  /// What ToString() writes, or as a caller may write it: a URL without path and query, or
+  /// "s3://bucket". INVALID_ARGUMENT as Url::Parse.
+  static absl::StatusOr<Origin> Parse(std::string_view text, UrlOptions options = {});
+};
+
 /// An absolute http or https URL, canonical and immutable. WHATWG host rules; stricter where being
 /// lenient only helps an attacker: no trimming, no control, space, backslash or non-ASCII bytes
 /// outside the host, no userinfo, no zone ids, bad ports refused, at most 8,192 bytes. The fragment
@@ -41,6 +47,10 @@ class Url {
   /// INVALID_ARGUMENT with a message that says what is wrong and what to write instead. The message
   /// never repeats userinfo or query.
   static absl::StatusOr<Url> Parse(std::string_view text, UrlOptions options = {});
+  /// What a job may be fetched from: as Parse, or an object in a store (see ParseObjectUri). What
+  /// an origin says, such as a Location, is never read as that.
+  static absl::StatusOr<Url> ParseSource(std::string_view text, UrlOptions options = {});
+  static Url Of(const ObjectUri& object);
   /// A Location against this URL (RFC 3986 5.2): absolute, scheme-relative, path-absolute,
   /// relative, query. As Parse, but spaces and non-ASCII bytes of path and query are
   /// percent-encoded: servers do send them raw.
@@ -57,6 +67,9 @@ class Url {
   const std::string& host() const { return origin_.host; }
   std::uint16_t port() const { return origin_.port; }
   bool is_https() const { return origin_.scheme == "https"; }
+  bool names_object() const { return origin_.port == 0; }
+  /// The one that it names; only then.
+  ObjectUri object() const;
   /// Set when the host is an IP literal.
   const std::optional<boost::asio::ip::address>& address() const { return address_; }
   /// Path and query, at least "/": the request-target in origin-form (RFC 9112 3.2.1).
@@ -67,7 +80,7 @@ class Url {
   std::string basename() const;
   /// Host header value: brackets for IPv6, port only when it is not the scheme's default.
   std::string host_header() const;
-  std::string ToString() const;
+  std::string ToString() const;  ///< Of objects with the key as it is.
   /// For logs and errors: scheme, host, port and path; a query is replaced by "?[redacted]".
   std::string Redacted() const;
 

@@ -59,6 +59,7 @@ struct Destinations::Core {
         commits(pool, syncer) {}
 
   absl::StatusOr<const ObjectPlace*> PlaceOf(const ObjectUri& uri) const;
+  absl::StatusOr<const ObjectPlace*> SourcePlaceOf(const ObjectUri& uri) const;
   /// That of the caller's shard.
   Task<absl::StatusOr<objstore::ObjectStore*>> StoreOf(ObjectUri uri) const;
   std::unique_ptr<Sink> MakeObjectSink(const ObjectPlace& place, const ObjectUri& uri,
@@ -89,6 +90,19 @@ absl::StatusOr<const ObjectPlace*> Destinations::Core::PlaceOf(const ObjectUri& 
                                              : Concat("the name \"", uri.store, '"');
   return absl::InvalidArgumentError(
       Concat("no store of type ", uri.scheme, " serves ", what, ": see stores.<name>"));
+}
+
+absl::StatusOr<const ObjectPlace*> Destinations::Core::SourcePlaceOf(const ObjectUri& uri) const {
+  ASSIGN_OR_RETURN(const ObjectPlace* place, PlaceOf(uri));
+  const bool listed = place->buckets.empty() ||
+                      std::ranges::find(place->buckets, uri.bucket) != place->buckets.end();
+  if (place->sources && listed) return place;
+  const std::string key = Concat("stores.", place->name, place->sources ? ".buckets" : ".sources");
+  const std::string why = place->sources ? Concat("the bucket \"", uri.bucket, "\" is not in ", key)
+                                         : Concat(key, " is off");
+  return WithReason(
+      absl::PermissionDeniedError(Concat("nothing is fetched from ", uri.ToString(), ": ", why)),
+      {"SOURCE_DENIED", {{"rule", key}}});
 }
 
 Task<absl::StatusOr<objstore::ObjectStore*>> Destinations::Core::StoreOf(ObjectUri uri) const {
@@ -153,6 +167,16 @@ absl::Status Destinations::Check(const Destination& destination) const {
   const absl::Status found = core_->PlaceOf(destination.object).status();
   if (found.ok()) return found;
   return WithField(found, {"destination", MessageOf(found)});
+}
+
+absl::Status Destinations::CheckSource(const ObjectUri& object) const {
+  return core_->SourcePlaceOf(object).status();
+}
+
+absl::StatusOr<objstore::ObjectStore*> Destinations::SourceOf(const ObjectUri& object,
+                                                              std::size_t shard) const {
+  ASSIGN_OR_RETURN(const ObjectPlace* place, core_->SourcePlaceOf(object));
+  return place->by_shard[shard].get();
 }
 
 absl::StatusOr<std::unique_ptr<Sink>> Destinations::MakeSink(const Destination& destination,

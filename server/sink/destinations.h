@@ -9,11 +9,11 @@
 #include <string_view>
 
 #include "base/ids.h"
+#include "base/object_uri.h"
 #include "base/url.h"
 #include "runtime/blocking_pool.h"
 #include "sink/file_calls.h"
 #include "sink/object_places.h"
-#include "sink/object_uri.h"
 #include "sink/sink.h"
 #include "sink/upload_note.h"
 
@@ -80,6 +80,12 @@ class Destinations {
   void CloseObjects();
   /// INVALID_ARGUMENT when no store serves it.
   absl::Status Check(const Destination& destination) const;
+  /// May jobs fetch it? INVALID_ARGUMENT when no store serves it; PERMISSION_DENIED, reason
+  /// SOURCE_DENIED {rule: "stores.<name>.sources" or ".buckets"}, when that store or bucket is none
+  /// to fetch from.
+  absl::Status CheckSource(const ObjectUri& object) const;
+  /// The store of what CheckSource admits, for use on `shard`.
+  absl::StatusOr<objstore::ObjectStore*> SourceOf(const ObjectUri& object, std::size_t shard) const;
 
   /// OK for what Check() admits. The sink is used on the order's shard.
   absl::StatusOr<std::unique_ptr<Sink>> MakeSink(const Destination& destination, SinkOrder order);

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/check.h"
+#include "base/object_uri.h"
 
 namespace {
 
@@ -18,6 +19,16 @@ void CheckReadsBack(const fetchd::Url& url) {
   FETCHD_CHECK(!url.basename().empty() && url.basename().find('/') == std::string::npos);
 }
 
+/// Of callers alone: an origin never leads to one.
+void CheckObject(const fetchd::Url& url) {
+  const auto again = fetchd::Url::ParseSource(url.ToString());
+  FETCHD_CHECK(again.ok() && *again == url);
+  FETCHD_CHECK(fetchd::Url::Of(url.object()) == url);
+  FETCHD_CHECK(url.target().find_first_of("\r\n \t?#") == std::string::npos);
+  FETCHD_CHECK(url.basename().find('/') == std::string::npos);
+  FETCHD_CHECK(!fetchd::Url::Parse(url.ToString()).ok());
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -27,6 +38,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string text = input.ConsumeRandomLengthString();
   const std::string reference = input.ConsumeRemainingBytesAsString();
 
+  const auto source = fetchd::Url::ParseSource(text, options);
+  if (source.ok() && source->names_object()) CheckObject(*source);
   const auto url = fetchd::Url::Parse(text, options);
   if (!url.ok()) return 0;
   CheckReadsBack(*url);

@@ -1,4 +1,4 @@
-#include "sink/object_uri.h"
+#include "base/object_uri.h"
 
 #include <algorithm>
 #include <array>
@@ -6,7 +6,7 @@
 #include "base/strings.h"
 #include "base/utf8.h"
 
-namespace fetchd::sink {
+namespace fetchd {
 namespace {
 
 constexpr std::size_t kMaxKey = 1024;  ///< S3's; Azure takes as many characters.
@@ -58,13 +58,8 @@ absl::Status CheckKey(std::string_view key) {
   return absl::OkStatus();
 }
 
-}  // namespace
-
-std::string ObjectUri::ToString() const {
-  return Concat(scheme, store.empty() ? "" : "+", store, "://", bucket, '/', key);
-}
-
-absl::StatusOr<std::optional<ObjectUri>> ParseObjectUri(std::string_view uri) {
+/// But for what the key must be.
+absl::StatusOr<std::optional<ObjectUri>> Split(std::string_view uri) {
   const std::size_t colon = uri.find(':');
   std::string_view scheme = uri.substr(0, colon);
   const std::size_t plus = scheme.find('+');
@@ -84,8 +79,29 @@ absl::StatusOr<std::optional<ObjectUri>> ParseObjectUri(std::string_view uri) {
   parsed.bucket = rest.substr(0, slash);
   RETURN_IF_ERROR(CheckBucket(parsed.bucket));
   if (slash != std::string_view::npos) parsed.key = rest.substr(slash + 1);
-  RETURN_IF_ERROR(CheckKey(parsed.key));
   return parsed;
 }
 
-}  // namespace fetchd::sink
+}  // namespace
+
+std::string ObjectUri::SchemeAndStore() const {
+  return Concat(scheme, store.empty() ? "" : "+", store);
+}
+
+std::string ObjectUri::ToString() const {
+  return Concat(SchemeAndStore(), "://", bucket, '/', key);
+}
+
+absl::StatusOr<std::optional<ObjectUri>> ParseObjectUri(std::string_view uri) {
+  ASSIGN_OR_RETURN(std::optional<ObjectUri> parsed, Split(uri));
+  if (parsed) RETURN_IF_ERROR(CheckKey(parsed->key));
+  return parsed;
+}
+
+absl::StatusOr<std::optional<ObjectUri>> ParseBucketUri(std::string_view uri) {
+  ASSIGN_OR_RETURN(std::optional<ObjectUri> parsed, Split(uri));
+  if (!parsed || parsed->key.empty()) return parsed;
+  return absl::InvalidArgumentError("a bucket is meant, and there is a key: write s3://bucket");
+}
+
+}  // namespace fetchd

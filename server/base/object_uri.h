@@ -1,4 +1,4 @@
-// Destinations in stores of objects, as callers write them.
+// Objects in stores, as callers write them: where bodies go to, and where they come from.
 #pragma once
 
 #include <optional>
@@ -7,7 +7,7 @@
 
 #include "base/status.h"
 
-namespace fetchd::sink {
+namespace fetchd {
 
 /// "s3://bucket/key", "gs://bucket/key", "azblob://container/key"; with a store of the
 /// configuration named: "s3+name://bucket/key". The key is what follows, as it is: nothing of it is
@@ -18,6 +18,8 @@ struct ObjectUri {
   std::string bucket;
   std::string key;
 
+  /// "s3", or "s3+name".
+  std::string SchemeAndStore() const;
   std::string ToString() const;
   friend bool operator==(const ObjectUri&, const ObjectUri&) = default;
 };
@@ -25,5 +27,7 @@ struct ObjectUri {
 /// nullopt: of another scheme. INVALID_ARGUMENT: a bucket that cannot be, a key that is empty,
 /// longer than 1024 bytes, no UTF-8, ends in '/' or has control characters.
 absl::StatusOr<std::optional<ObjectUri>> ParseObjectUri(std::string_view uri);
+/// Of "s3://bucket" alone, or with a '/' behind: the key is empty.
+absl::StatusOr<std::optional<ObjectUri>> ParseBucketUri(std::string_view uri);
 
-}  // namespace fetchd::sink
+}  // namespace fetchd
