@@ -74,6 +74,13 @@ class Body {
   virtual Task<void> Discard() { co_return; }
 };
 
+/// Of HEAD, 204, 304.
+class EmptyBody final : public Body {
+ public:
+  Task<absl::StatusOr<std::size_t>> Read(std::span<std::byte>) override { co_return 0; }
+  std::size_t Buffered() const override { return 0; }
+};
+
 struct Response {
   ResponseHead head;
   std::optional<std::uint64_t>
@@ -81,6 +88,8 @@ struct Response {
                        ///< absent when the head does not say.
   Url url;             ///< What answered: the last hop.
   std::unique_ptr<Body> body;  ///< Never null; empty for HEAD, 204, 304.
+  /// What is known of a status that is no success, beyond its number.
+  std::optional<absl::Status> failure = std::nullopt;
 };
 
 /// Sends one request; completes when the final head is in.

@@ -145,7 +145,7 @@ Task<absl::StatusOr<Lease>> ConnectionPool::Obtain(Want want, GroupRef ref,
 
 Task<absl::StatusOr<Lease>> ConnectionPool::Connect(Want want, GroupRef group,
                                                     ExchangeRecord* record) {
-  ConnectionPermit permit = budget_.TryAcquire(want.key.origin);
+  ConnectionPermit permit = budget_.TryAcquire(want.key.origin, config_.use);
   if (!permit) {
     CO_ASSIGN_OR_RETURN(Place place, co_await WaitForPlace(want, &group.group(), record));
     if (place.occupant != nullptr) {
@@ -163,8 +163,9 @@ Task<absl::StatusOr<Lease>> ConnectionPool::Connect(Want want, GroupRef group,
 Task<absl::StatusOr<Place>> ConnectionPool::WaitForPlace(Want want, const Group* group,
                                                          ExchangeRecord* record) {
   const PoolWait wait = BeginWait(want);
-  absl::StatusOr<Place> place = co_await WithDeadline<Place>(
-      clock(), wait.until(), PhaseName(Phase::kPoolWait), budget_.Wait({want.key.origin, group}));
+  absl::StatusOr<Place> place =
+      co_await WithDeadline<Place>(clock(), wait.until(), PhaseName(Phase::kPoolWait),
+                                   budget_.Wait({want.key.origin, group, config_.use}));
   CO_RETURN_IF_ERROR(EndWait(wait, want, place.status(), record));
   co_return place;
 }
@@ -236,7 +237,7 @@ Task<absl::StatusOr<bool>> ConnectionPool::Warm(Want want, std::size_t enough) {
   const bool unknown = MayMultiplex(want.key) && !group.http1;
   if (closed_ || group.shared != nullptr || group.open >= enough) co_return false;
   if (unknown && group.connecting) co_return false;
-  ConnectionPermit permit = budget_.TryAcquire(want.key.origin);
+  ConnectionPermit permit = budget_.TryAcquire(want.key.origin, config_.use);
   if (!permit) co_return false;
   std::optional<Connecting> connecting;  // Requests wait for what it finds.
   if (unknown) connecting.emplace(group);

@@ -43,6 +43,7 @@ struct PoolConfig {
   std::vector<Origin> http2_origins;
   Http2Config http2;
   std::uint64_t seed = 0;  ///< For the lifetimes.
+  Use use = Use::kOrigins;
 };
 
 /// How connections ended, and waits; written by the pool's shard, read by anybody. What is counted

@@ -30,8 +30,8 @@ struct HostBudget::Waiter {
 
 class HostShare {
  public:
-  HostShare(Origin first_origin, std::size_t most, std::size_t shards)
-      : origin(std::move(first_origin)), max_open(most), idle(shards) {}
+  HostShare(Origin first_origin, Use its_use, std::size_t most, std::size_t shards)
+      : origin(std::move(first_origin)), use(its_use), max_open(most), idle(shards) {}
 
   bool HasRoom() const { return open < max_open; }
 
@@ -42,6 +42,7 @@ class HostShare {
   }
 
   const Origin origin;
+  const Use use;
   const std::size_t max_open;
   std::vector<std::atomic<std::uint64_t>> idle;  ///< By shard; changed without the lock.
   // The budget's mutex guards the rest.
@@ -68,10 +69,10 @@ void HostBudget::SetEvictIdle(std::size_t shard, EvictIdle evict) {
   evict_[shard] = std::move(evict);
 }
 
-HostShare& HostBudget::HostFor(const Origin& origin) {
-  auto& host = hosts_[HostKey(origin.host, origin.port)];
+HostShare& HostBudget::HostFor(const Origin& origin, Use use) {
+  auto& host = hosts_[HostKey(origin.host, origin.port, use)];
   if (host == nullptr) {
-    host = std::make_unique<HostShare>(origin, LimitOf(origin), shards_);
+    host = std::make_unique<HostShare>(origin, use, LimitOf(origin), shards_);
   }
   return *host;
 }
@@ -82,7 +83,7 @@ std::size_t HostBudget::LimitOf(const Origin& origin) const {
 
 void HostBudget::EraseIfUnused(HostShare& host) {
   if (host.open == 0 && host.queue.empty()) {
-    hosts_.erase(HostKey(host.origin.host, host.origin.port));
+    hosts_.erase(HostKey(host.origin.host, host.origin.port, host.use));
   }
 }
 
@@ -96,10 +97,10 @@ void HostBudget::UpdateReady(HostShare& host) {
   host.ready_key = key;
 }
 
-ConnectionPermit HostBudget::TryAcquire(const Origin& origin) {
+ConnectionPermit HostBudget::TryAcquire(const Origin& origin, Use use) {
   const std::lock_guard lock(mutex_);
   if (closed_ || open_ >= limits_.max_connections) return {};
-  HostShare& host = HostFor(origin);
+  HostShare& host = HostFor(origin, use);
   if (!host.HasRoom() || !host.queue.empty()) return {};
   ++host.open;
   peak_open_ = std::max(peak_open_, ++open_);
@@ -140,7 +141,7 @@ void HostBudget::AskForRoom(const HostShare& host) {
   }
 }
 
-void HostBudget::Enqueue(const WaiterPtr& waiter, const Origin& origin) {
+void HostBudget::Enqueue(const WaiterPtr& waiter, const Waiting& waits) {
   std::vector<std::pair<WaiterPtr, Place>> granted;
   absl::Status refused;
   {
@@ -151,7 +152,7 @@ void HostBudget::Enqueue(const WaiterPtr& waiter, const Origin& origin) {
       refused = WithReason(absl::ResourceExhaustedError("too many requests wait for a connection"),
                            {"CONNECTION_QUEUE_FULL", {}});
     } else {
-      HostShare& host = HostFor(origin);
+      HostShare& host = HostFor(waits.origin, waits.use);
       waiter->host = &host;
       waiter->arrival = next_arrival_++;
       waiter->position = host.queue.insert(host.queue.end(), waiter);
@@ -204,7 +205,7 @@ Task<absl::StatusOr<Place>> HostBudget::Wait(Waiting waiting) {
         if (const auto queued = weak.lock()) CancelWaiter(queued);
       });
     }
-    Enqueue(waiter, waiting.origin);
+    Enqueue(waiter, waiting);
   };
   co_return co_await asio::async_initiate<const asio::use_awaitable_t<>&,
                                           void(ErrorCode, absl::StatusOr<Place>)>(
@@ -230,13 +231,13 @@ HostBudget::Advice HostBudget::Offer(const ConnectionPermit& permit, const void*
   return Advice::kHandOver;
 }
 
-void HostBudget::AskAgain(const std::optional<Origin>& origin) {
+void HostBudget::AskAgain(const std::optional<Origin>& origin, Use use) {
   const std::lock_guard lock(mutex_);
   if (!origin) {
     if (!ready_.empty()) AskForRoom(*ready_.begin()->second);
     return;
   }
-  const auto host = hosts_.find(HostKey(origin->host, origin->port));
+  const auto host = hosts_.find(HostKey(origin->host, origin->port, use));
   if (host != hosts_.end() && !host->second->queue.empty()) AskForRoom(*host->second);
 }
 

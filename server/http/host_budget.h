@@ -10,6 +10,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -27,10 +28,14 @@ struct BudgetLimits {
   OriginRules rules;
 };
 
+/// What a connection is for. One use does not keep another out of a host: who reads an object to
+/// write another one holds his connection while he waits for that of the part that he has.
+enum class Use { kOrigins, kStores, kStoreBodies };
+
 class HostBudget;
 
-/// One host:port and its share of the budget. Exists while a connection is open to it or somebody
-/// waits for one.
+/// One host:port, for one use, and its share of the budget. Exists while a connection is open to it
+/// or somebody waits for one.
 class HostShare;
 
 /// The right to one open connection to a host. Move-only; destruction gives the place to the first
@@ -83,6 +88,7 @@ class HostBudget {
   struct Waiting {
     Origin origin;
     const void* group = nullptr;
+    Use use = Use::kOrigins;
   };
 
   HostBudget(BudgetLimits limits, std::size_t shards);
@@ -90,11 +96,12 @@ class HostBudget {
   HostBudget(const HostBudget&) = delete;
   HostBudget& operator=(const HostBudget&) = delete;
 
-  /// Before the first connection, once a shard; an empty function takes it away again.
+  /// Before the first connection, once a shard; an empty function takes it away again. Who has
+  /// several pools a shard counts each as one; it is of one use.
   void SetEvictIdle(std::size_t shard, EvictIdle evict);
 
   /// Without waiting; empty when there is no place or others came first.
-  ConnectionPermit TryAcquire(const Origin& origin);
+  ConnectionPermit TryAcquire(const Origin& origin, Use use = Use::kOrigins);
   /// Completes on the caller's executor. RESOURCE_EXHAUSTED (too many wait), CANCELLED (closed). A
   /// place granted to a waiter that is cancelled at that moment goes to the next.
   Task<absl::StatusOr<Place>> Wait(Waiting waiting);
@@ -109,7 +116,7 @@ class HostBudget {
   Advice Offer(const ConnectionPermit& permit, const void* group,
                std::unique_ptr<Occupant>& occupant);
   /// An EvictIdle found nothing to offer: asks whoever has something now.
-  void AskAgain(const std::optional<Origin>& origin);
+  void AskAgain(const std::optional<Origin>& origin, Use use);
   /// Cheap: whether Offer() could do anything.
   bool anybody_waits() const { return waiting_.load(std::memory_order_seq_cst) != 0; }
 
@@ -137,18 +144,18 @@ class HostBudget {
   friend class HostShare;
   struct Waiter;
   using WaiterPtr = std::shared_ptr<Waiter>;
-  using HostKey = std::pair<std::string, std::uint16_t>;
+  using HostKey = std::tuple<std::string, std::uint16_t, Use>;
   using HostMap = std::map<HostKey, std::unique_ptr<HostShare>>;
 
   // All of these hold mutex_.
-  HostShare& HostFor(const Origin& origin);
+  HostShare& HostFor(const Origin& origin, Use use);
   void EraseIfUnused(HostShare& host);
   void UpdateReady(HostShare& host);
   WaiterPtr Dequeue(HostShare& host, std::list<WaiterPtr>::iterator position);
   void GrantPlaces(std::vector<std::pair<WaiterPtr, Place>>& granted);
   void AskForRoom(const HostShare& host);
 
-  void Enqueue(const WaiterPtr& waiter, const Origin& origin);
+  void Enqueue(const WaiterPtr& waiter, const Waiting& waits);
   void CancelWaiter(const WaiterPtr& waiter);
   void Release(HostShare* host) noexcept;
 

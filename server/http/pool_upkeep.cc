@@ -132,11 +132,12 @@ void ConnectionPool::OfferIdle(PooledConnection& connection) {
 /// Somebody on some shard wants a place that an idle connection here holds.
 void ConnectionPool::OfferOldest(const std::optional<Origin>& origin) {
   if (!origin) {
-    if (!idle_.OfferOldest()) budget_.AskAgain(origin);  // It was taken in the meantime.
+    if (!idle_.OfferOldest())
+      budget_.AskAgain(origin, config_.use);  // It was taken in the meantime.
     return;
   }
   if (IdleConnection* const oldest = OldestOf(*origin)) return IdleConnections::Offer(*oldest);
-  budget_.AskAgain(origin);
+  budget_.AskAgain(origin, config_.use);
 }
 
 /// Of all keys with this host and port; null when none is idle.

@@ -10,12 +10,6 @@ namespace {
 /// A stale connection is met once; a server that refuses streams gets another chance or two.
 constexpr int kMaxRedials = 3;
 
-class EmptyBody final : public Body {
- public:
-  Task<absl::StatusOr<std::size_t>> Read(std::span<std::byte>) override { co_return 0; }
-  std::size_t Buffered() const override { return 0; }
-};
-
 /// Holds the connection until the body has ended.
 class LeasedBody final : public Body {
  public:

@@ -96,6 +96,8 @@ class Chain {
 
 Task<absl::StatusOr<Response>> RedirectingClient::Send(Request request, Call call,
                                                        RedirectConfig config) {
+  // Stores have a policy of their own, and lead nowhere else.
+  if (request.url.names_object()) co_return co_await inner_.Send(std::move(request), call);
   const std::shared_ptr<const egress::Policy> policy = policy_;
   Chain chain(*policy, config);
   CO_RETURN_IF_ERROR(chain.Judge(request.url));

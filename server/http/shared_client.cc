@@ -23,13 +23,16 @@
 namespace fetchd::http {
 namespace {
 
-PoolConfig PoolConfigOf(const ClientConfig& config) {
+constexpr std::size_t kPoolsOfShard = 3;
+
+PoolConfig PoolConfigOf(const ClientConfig& config, Use use) {
   return {.idle_ttl = config.idle_ttl,
           .max_lifetime = config.max_lifetime,
           .offer_http2 = config.http2,
           .http2_origins = config.http2_origins,
           .http2 = config.http2_connection,
-          .seed = std::random_device()()};
+          .seed = std::random_device()(),
+          .use = use};
 }
 
 /// What one shard has of the client. Made and destroyed on its shard. Members die in reverse.
@@ -45,14 +48,19 @@ struct ShardClient {
         dialer(net::MakeDialer(shard.executor(), clock, *resolver, policies.origins, tls)),
         store_dialer(net::MakeDialer(shard.executor(), clock, *resolver, policies.stores, tls)),
         watchdog(clock, tasks),
-        pool(shard.executor(), shard.index(), PoolConfigOf(config),
+        pool(shard.executor(), shard.index(), PoolConfigOf(config, Use::kOrigins),
              {budget, book, *dialer, watchdog, tasks}),
-        store_pool(shard.executor(), shards + shard.index(), PoolConfigOf(config),
+        store_pool(shard.executor(), shards + shard.index(), PoolConfigOf(config, Use::kStores),
                    {budget, book, *store_dialer, watchdog, tasks}),
+        store_body_pool(shard.executor(), 2 * shards + shard.index(),
+                        PoolConfigOf(config, Use::kStoreBodies),
+                        {budget, book, *store_dialer, watchdog, tasks}),
         client(pool, rules, routes, config.user_agent),
         store_client(store_pool, rules, routes, config.user_agent),
+        store_body_client(store_body_pool, rules, routes, config.user_agent),
         prewarmer(clock, client, tasks),
         decoding(client, clock, decode_memory),
+        store_decoding(store_body_client, clock, decode_memory),
         authenticating(decoding, credentials) {}
 
   runtime::TaskGroup tasks;
@@ -62,10 +70,13 @@ struct ShardClient {
   Watchdog watchdog;
   ConnectionPool pool;
   ConnectionPool store_pool;
+  ConnectionPool store_body_pool;
   PooledClient client;
   PooledClient store_client;
+  PooledClient store_body_client;
   Prewarmer prewarmer;
   DecodingClient decoding;
+  DecodingClient store_decoding;
   AuthenticatingClient authenticating;
 };
 
@@ -80,9 +91,9 @@ struct SharedClient::Core {
         routes(config.proxy_routes),
         netrc(config.netrc),
         decode_memory(config.decode_bytes),
-        // Two pools a shard: each is asked for its own idle connections.
+        // Each pool is asked for its own idle connections.
         budget({config.max_connections, config.max_per_host, config.max_waiters, rules},
-               2 * common_runtime.size()),
+               kPoolsOfShard * common_runtime.size()),
         book(clock),
         shards(common_runtime.size()) {}
 
@@ -107,6 +118,7 @@ struct SharedClient::Core {
   Task<absl::Status> CloseShard(std::size_t index) {
     shards[index]->pool.Close();
     shards[index]->store_pool.Close();
+    shards[index]->store_body_pool.Close();
     shards[index]->tasks.Cancel();
     co_await shards[index]->tasks.Join();
     shards[index].reset();
@@ -185,6 +197,10 @@ SharedClient::~SharedClient() { Close(); }
 Client& SharedClient::ForShard(std::size_t shard) { return core_->shards[shard]->authenticating; }
 
 Client& SharedClient::ForStores(std::size_t shard) { return core_->shards[shard]->store_client; }
+
+Client& SharedClient::ForStoreBodies(std::size_t shard) {
+  return core_->shards[shard]->store_decoding;
+}
 
 std::size_t SharedClient::ShardFor(const Origin& origin) const { return core_->HomeOf(origin); }
 

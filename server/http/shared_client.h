@@ -77,8 +77,11 @@ class SharedClient {
 
   Client& ForShard(std::size_t shard);
   /// For the stores of the configuration: other egress rules, nothing of a caller's (redirects,
-  /// decoding, credentials); the same limits.
+  /// decoding, credentials); the same limits, but those on a host are counted apart.
   Client& ForStores(std::size_t shard);
+  /// Likewise, for bodies that are read as slowly as somebody takes them, and decoded where that is
+  /// asked for: counted apart from both.
+  Client& ForStoreBodies(std::size_t shard);
   /// The shard on which this origin's connections live: requests sent there reuse them.
   std::size_t ShardFor(const Origin& origin) const;
   /// What a request to `origin` would get that asks for `proxy` ("" = nothing): OK, or the error of

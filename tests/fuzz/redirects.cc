@@ -11,12 +11,6 @@
 namespace fetchd::http {
 namespace {
 
-class EmptyBody final : public Body {
- public:
-  Task<absl::StatusOr<std::size_t>> Read(std::span<std::byte>) override { co_return 0; }
-  std::size_t Buffered() const override { return 0; }
-};
-
 /// Answers each request with the next Location; checks what each of them carries.
 class RedirectingOrigins final : public Client {
  public:

@@ -95,5 +95,19 @@ TEST(HostBudgetTest, LimitsHoldWhenManyShardsWaitAndSomeAreCancelled) {
   runtime.Stop();
 }
 
+TEST(HostBudgetTest, OneUseDoesNotKeepAnotherOutOfAHost) {
+  HostBudget budget({.max_connections = 3, .max_per_host = 1}, 1);
+  const Origin origin{"https", "store.test", 443};
+
+  const ConnectionPermit read = budget.TryAcquire(origin, Use::kStoreBodies);
+  const ConnectionPermit written = budget.TryAcquire(origin, Use::kStores);
+  const ConnectionPermit callers = budget.TryAcquire(origin);
+
+  EXPECT_TRUE(read && written && callers);
+  EXPECT_FALSE(budget.TryAcquire(origin, Use::kStores));
+  EXPECT_FALSE(budget.TryAcquire({"https", "other.test", 443}, Use::kStores));
+  EXPECT_EQ(budget.Hosts().size(), 3U);
+}
+
 }  // namespace
 }  // namespace fetchd::http
