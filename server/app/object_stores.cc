@@ -145,8 +145,8 @@ absl::StatusOr<ObjectStores::Shared> ObjectStores::MakeS3(const std::string& nam
   ASSIGN_OR_RETURN(auto credentials, MakeCredentials(name, store));
   Shared shared{store, std::move(credentials), std::make_unique<objstore::Cooldown>(), nullptr};
   shared.make = [this, config = std::move(config), &credentials = *shared.credentials,
-                 &cooldown = *shared.cooldown](http::Client& client) {
-    return std::make_unique<objstore::S3Store>(config, client, credentials, cooldown, deps_.clock,
+                 &cooldown = *shared.cooldown](objstore::StoreClients clients) {
+    return std::make_unique<objstore::S3Store>(config, clients, credentials, cooldown, deps_.clock,
                                                Uniform);
   };
   return shared;
@@ -158,8 +158,8 @@ absl::StatusOr<ObjectStores::Shared> ObjectStores::MakeAzure(const std::string& 
   ASSIGN_OR_RETURN(objstore::AzureAccess access, ReadAzureAccess(name, store));
   Shared shared{store, nullptr, std::make_unique<objstore::Cooldown>(), nullptr};
   shared.make = [this, config = std::move(config), access = std::move(access),
-                 &cooldown = *shared.cooldown](http::Client& client) {
-    return std::make_unique<objstore::AzureStore>(config, access, client, cooldown, deps_.clock,
+                 &cooldown = *shared.cooldown](objstore::StoreClients clients) {
+    return std::make_unique<objstore::AzureStore>(config, access, clients, cooldown, deps_.clock,
                                                   Uniform);
   };
   return shared;
@@ -189,11 +189,13 @@ std::vector<sink::ObjectPlace> ObjectStores::MakePlaces() {
     place.name = name;
     place.scheme = SchemeOf(shared.settings.type);
     place.buckets = shared.settings.buckets;
+    place.sources = shared.settings.sources;
     place.part_bytes = shared.settings.part_bytes;
     place.parts_in_flight = static_cast<int>(shared.settings.parts_in_flight);
     place.attributes = AttributesOf(shared.settings);
     for (std::size_t shard = 0; shard < deps_.runtime.size(); ++shard) {
-      place.by_shard.push_back(shared.make(deps_.client.ForStores(shard)));
+      place.by_shard.push_back(
+          shared.make({deps_.client.ForStores(shard), deps_.client.ForStoreBodies(shard)}));
     }
   }
   return places;

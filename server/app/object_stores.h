@@ -46,8 +46,9 @@ class ObjectStores {
   std::vector<sink::ObjectPlace> MakePlaces();
 
  private:
-  /// The store of one shard, which has this client.
-  using Maker = std::function<std::unique_ptr<objstore::ObjectStore>(http::Client&)>;
+  /// The store of one shard, which has these clients.
+  using Maker =
+      std::function<std::unique_ptr<objstore::ObjectStore>(objstore::StoreClients clients)>;
   struct Shared {
     StoreSettings settings;
     std::unique_ptr<objstore::CredentialsSource> credentials;  ///< Null: those of Azure are fixed.

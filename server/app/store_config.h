@@ -38,6 +38,7 @@ struct StoreSettings {
   std::string region;                ///< Empty = see RegionOf.
   std::vector<std::string> buckets;  ///< Empty = all.
   bool path_style = false;
+  bool sources = false;
   std::string tls_profile;
   StoreCredentials credentials = StoreCredentials::kAuto;
   std::string access_key_id;

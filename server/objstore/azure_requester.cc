@@ -52,4 +52,10 @@ Task<StoreReply> AzureRequester::Send(StoreOperation operation) {
   co_return co_await requests_.Send(operation, author);
 }
 
+Task<absl::StatusOr<http::Response>> AzureRequester::Fetch(StoreOperation operation,
+                                                           http::Call call) {
+  Author author(*this, operation);
+  co_return co_await requests_.Fetch(operation, author, call);
+}
+
 }  // namespace fetchd::objstore

@@ -15,13 +15,15 @@ inline constexpr char kAzureVersion[] = "2021-12-02";
 /// Lives on one shard. Each attempt is signed anew.
 class AzureRequester {
  public:
-  AzureRequester(const AzureConfig& config, AzureAccess access, http::Client& client,
+  AzureRequester(const AzureConfig& config, AzureAccess access, StoreClients clients,
                  Cooldown& cooldown, Clock& clock, std::function<double()> uniform)
       : config_(config),
         access_(std::move(access)),
-        requests_(config.name, config.timing, client, cooldown, clock, std::move(uniform)) {}
+        requests_(config.name, config.timing, clients, cooldown, clock, std::move(uniform)) {}
 
   Task<StoreReply> Send(StoreOperation operation);
+  /// One attempt to read: see ObjectStore::Fetch.
+  Task<absl::StatusOr<http::Response>> Fetch(StoreOperation operation, http::Call call);
 
   StoreContext ContextOf(const StoreOperation& operation) const {
     return requests_.ContextOf(operation);

@@ -6,6 +6,7 @@
 #include "base/strings.h"
 #include "objstore/get_range.h"
 #include "objstore/payload.h"
+#include "objstore/source_read.h"
 
 namespace fetchd::objstore {
 namespace {
@@ -23,10 +24,10 @@ ObjectInfo InfoOf(std::uint64_t size_bytes, const http::Headers& headers) {
 
 }  // namespace
 
-AzureStore::AzureStore(AzureConfig config, AzureAccess access, http::Client& client,
+AzureStore::AzureStore(AzureConfig config, AzureAccess access, StoreClients clients,
                        Cooldown& cooldown, Clock& clock, std::function<double()> uniform)
     : config_(std::move(config)),
-      requester_(config_, std::move(access), client, cooldown, clock, std::move(uniform)) {
+      requester_(config_, std::move(access), clients, cooldown, clock, std::move(uniform)) {
   FETCHD_CHECK(Check(config_).ok());
 }
 
@@ -96,6 +97,16 @@ Task<absl::StatusOr<http::Response>> AzureStore::Get(ObjectName object, std::uin
   AskFrom(offset, if_match, get);
   StoreReply reply = co_await requester_.Send(std::move(get));
   co_return CheckedBody(std::move(reply), offset, what);
+}
+
+Task<absl::StatusOr<http::Response>> AzureStore::Fetch(ObjectName object, http::Request wanted,
+                                                       http::Call call) {
+  const bool head = wanted.method == "HEAD";
+  StoreOperation read =
+      head ? Of("Get Blob Properties", "HEAD", object) : Of("Get Blob", "GET", object);
+  co_return co_await FetchAsOrigin(std::move(read), std::move(wanted), [&](StoreOperation attempt) {
+    return requester_.Fetch(std::move(attempt), call);
+  });
 }
 
 Task<absl::Status> AzureStore::Delete(ObjectName object) {

@@ -11,8 +11,8 @@
 
 namespace fetchd::objstore {
 
-/// One a shard for each store. `client`, `cooldown` and `clock` outlive it and its calls; the
-/// cooldown is shared by all shards' stores of that name. The client does not follow redirects.
+/// One a shard for each store. `clients`, `cooldown` and `clock` outlive it and its calls; the
+/// cooldown is shared by all shards' stores of that name. The clients do not follow redirects.
 ///
 /// The service has blocks of a blob, and no uploads: an upload is a random id that its blocks have
 /// in theirs. So what is there is told by blocks: those that wait are an upload's parts, those that
@@ -20,7 +20,7 @@ namespace fetchd::objstore {
 class AzureStore final : public ObjectStore {
  public:
   /// CHECKs that Check(config) is OK. `uniform` gives numbers in [0, 1).
-  AzureStore(AzureConfig config, AzureAccess access, http::Client& client, Cooldown& cooldown,
+  AzureStore(AzureConfig config, AzureAccess access, StoreClients clients, Cooldown& cooldown,
              Clock& clock, std::function<double()> uniform);
 
   const Features& features() const override { return features_; }
@@ -54,6 +54,8 @@ class AzureStore final : public ObjectStore {
   Task<absl::StatusOr<http::Response>> Get(ObjectName object, std::uint64_t offset,
                                            std::string if_match) override;
   /// FAILED_PRECONDITION: it has snapshots, which are not ours to delete.
+  Task<absl::StatusOr<http::Response>> Fetch(ObjectName object, http::Request wanted,
+                                             http::Call call) override;
   Task<absl::Status> Delete(ObjectName object) override;
 
  private:

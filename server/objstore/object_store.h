@@ -110,6 +110,12 @@ class ObjectStore {
   /// `if_match`: NOT_FOUND when the object is another by now; empty = any.
   virtual Task<absl::StatusOr<http::Response>> Get(ObjectName object, std::uint64_t offset,
                                                    std::string if_match) = 0;
+  /// The object as an origin serves it, for callers who try again by themselves: one attempt. Of
+  /// `wanted` method (GET, HEAD), range, conditions (If-Range among them) and decoding count, and
+  /// nothing else is sent. Any HTTP status is a value; a failure has what the store says of it, as
+  /// above. Response::url is that of `wanted`.
+  virtual Task<absl::StatusOr<http::Response>> Fetch(ObjectName object, http::Request wanted,
+                                                     http::Call call) = 0;
   /// OK also when there is none.
   virtual Task<absl::Status> Delete(ObjectName object) = 0;
 };

@@ -100,4 +100,9 @@ Task<StoreReply> S3Requester::Send(StoreOperation operation) {
   co_return co_await requests_.Send(operation, author);
 }
 
+Task<absl::StatusOr<http::Response>> S3Requester::Fetch(StoreOperation operation, http::Call call) {
+  Author author(*this, operation);
+  co_return co_await requests_.Fetch(operation, author, call);
+}
+
 }  // namespace fetchd::objstore

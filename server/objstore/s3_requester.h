@@ -16,13 +16,15 @@ namespace fetchd::objstore {
 /// expired. A slow operation may have an error behind a 200.
 class S3Requester {
  public:
-  S3Requester(const S3Config& config, http::Client& client, CredentialsSource& credentials,
+  S3Requester(const S3Config& config, StoreClients clients, CredentialsSource& credentials,
               Cooldown& cooldown, Clock& clock, std::function<double()> uniform)
       : config_(config),
         credentials_(credentials),
-        requests_(config.name, config.timing, client, cooldown, clock, std::move(uniform)) {}
+        requests_(config.name, config.timing, clients, cooldown, clock, std::move(uniform)) {}
 
   Task<StoreReply> Send(StoreOperation operation);
+  /// One attempt to read: see ObjectStore::Fetch.
+  Task<absl::StatusOr<http::Response>> Fetch(StoreOperation operation, http::Call call);
 
   StoreContext ContextOf(const StoreOperation& operation) const {
     return requests_.ContextOf(operation);

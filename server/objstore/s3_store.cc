@@ -8,11 +8,15 @@
 #include "base/url_text.h"
 #include "objstore/get_range.h"
 #include "objstore/payload.h"
+#include "objstore/source_read.h"
 
 namespace fetchd::objstore {
 namespace {
 
 std::string Base64Of(const Digest& digest) { return Base64Encode(digest.bytes); }
+
+constexpr char kSha256OfNothing[] =
+    "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
 bool IsMissing(const StoreReply& reply) {
   return reply.failure.http_status == 404 && reply.failure.code != "NoSuchBucket";
@@ -20,10 +24,10 @@ bool IsMissing(const StoreReply& reply) {
 
 }  // namespace
 
-S3Store::S3Store(S3Config config, http::Client& client, CredentialsSource& credentials,
+S3Store::S3Store(S3Config config, StoreClients clients, CredentialsSource& credentials,
                  Cooldown& cooldown, Clock& clock, std::function<double()> uniform)
     : config_(std::move(config)),
-      requester_(config_, client, credentials, cooldown, clock, std::move(uniform)) {
+      requester_(config_, clients, credentials, cooldown, clock, std::move(uniform)) {
   FETCHD_CHECK(Check(config_).ok());
 }
 
@@ -139,6 +143,17 @@ Task<absl::StatusOr<http::Response>> S3Store::Get(ObjectName object, std::uint64
   AskFrom(offset, if_match, get);
   StoreReply reply = co_await SendText(std::move(get));
   co_return CheckedBody(std::move(reply), offset, what);
+}
+
+Task<absl::StatusOr<http::Response>> S3Store::Fetch(ObjectName object, http::Request wanted,
+                                                    http::Call call) {
+  CO_RETURN_IF_ERROR(CheckKey(object.key));
+  const bool head = wanted.method == "HEAD";
+  StoreOperation read = head ? Of("HeadObject", "HEAD", object) : Of("GetObject", "GET", object);
+  read.body_sha256 = kSha256OfNothing;
+  co_return co_await FetchAsOrigin(std::move(read), std::move(wanted), [&](StoreOperation attempt) {
+    return requester_.Fetch(std::move(attempt), call);
+  });
 }
 
 Task<absl::Status> S3Store::Delete(ObjectName object) {

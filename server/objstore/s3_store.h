@@ -10,13 +10,13 @@
 
 namespace fetchd::objstore {
 
-/// One a shard for each store. `client`, `credentials`, `cooldown` and `clock` outlive it and its
-/// calls; credentials and cooldown are shared by all shards' stores of that name. The client does
+/// One a shard for each store. `clients`, `credentials`, `cooldown` and `clock` outlive it and its
+/// calls; credentials and cooldown are shared by all shards' stores of that name. The clients do
 /// not follow redirects: a request is signed for the host it goes to.
 class S3Store final : public ObjectStore {
  public:
   /// CHECKs that Check(config) is OK. `uniform` gives numbers in [0, 1).
-  S3Store(S3Config config, http::Client& client, CredentialsSource& credentials, Cooldown& cooldown,
+  S3Store(S3Config config, StoreClients clients, CredentialsSource& credentials, Cooldown& cooldown,
           Clock& clock, std::function<double()> uniform);
 
   const Features& features() const override { return config_.features; }
@@ -43,6 +43,8 @@ class S3Store final : public ObjectStore {
   Task<absl::StatusOr<ObjectInfo>> Head(ObjectName object) override;
   Task<absl::StatusOr<http::Response>> Get(ObjectName object, std::uint64_t offset,
                                            std::string if_match) override;
+  Task<absl::StatusOr<http::Response>> Fetch(ObjectName object, http::Request wanted,
+                                             http::Call call) override;
   Task<absl::Status> Delete(ObjectName object) override;
 
  private:

@@ -14,6 +14,11 @@ StoreReply Refused(absl::Status status) {
   return reply;
 }
 
+/// What a reader of objects makes something of.
+bool IsForReader(int http_status) {
+  return IsSuccess(http_status) || http_status == 304 || http_status == 412 || http_status == 416;
+}
+
 }  // namespace
 
 bool IsSuccess(int http_status) { return http_status >= 200 && http_status < 300; }
@@ -81,7 +86,8 @@ Task<StoreReply> StoreRequests::Try(const StoreOperation& operation, RequestAuth
     co_return Refused(WithPrefix(request.status(), Describe(ContextOf(operation))));
   }
   const http::Call call = CallFor(operation);
-  auto response = co_await client_.Send(*std::move(request), call);
+  http::Client& client = operation.streamed ? clients_.bodies : clients_.requests;
+  auto response = co_await client.Send(*std::move(request), call);
   if (!response.ok()) co_return Unanswered(operation, response.status());
   StoreReply reply;
   if (operation.streamed && IsSuccess(response->head.status)) {
@@ -112,6 +118,45 @@ Task<StoreReply> StoreRequests::Send(const StoreOperation& operation, RequestAut
     if (!delay) co_return reply;
     repeated = true;
     co_await clock_.SleepFor(*delay);
+  }
+}
+
+// A Location leads nowhere: who reads objects is never sent to what a store names.
+http::Response StoreRequests::Refusal(http::Response response, StoreFailure failure) {
+  http::Headers headers;
+  for (std::size_t i = 0; i < response.head.headers.size(); ++i) {
+    const auto [name, value] = response.head.headers.at(i);
+    if (!EqualsIgnoreCase(name, "Location")) headers.Add(name, value);
+  }
+  if (failure.cool_down) {
+    cooldown_.Hold(clock_.Now(), *failure.cool_down);
+    const auto seconds = std::chrono::ceil<std::chrono::seconds>(*failure.cool_down);
+    if (!headers.Has("Retry-After")) headers.Add("Retry-After", Concat(seconds.count()));
+  }
+  response.head.headers = std::move(headers);
+  response.content_length = 0;
+  response.body = std::make_unique<http::EmptyBody>();
+  response.failure = std::move(failure.status);
+  return response;
+}
+
+Task<absl::StatusOr<http::Response>> StoreRequests::Fetch(const StoreOperation& operation,
+                                                          RequestAuthor& author, http::Call call) {
+  while (true) {
+    auto request = co_await author.Write();
+    if (!request.ok()) {
+      co_return WithPrefix(request.status(), Describe(ContextOf(operation)));
+    }
+    request->decode = operation.decode;
+    CO_ASSIGN_OR_RETURN(http::Response response,
+                        co_await clients_.bodies.Send(*std::move(request), call));
+    if (IsForReader(response.head.status)) co_return response;
+    http::Response refused{.head = response.head, .content_length = 0, .url = response.url};
+    CO_ASSIGN_OR_RETURN(const Answer answer,
+                        co_await ReadAnswer(std::move(response), operation.most_answer_bytes));
+    StoreFailure failure = author.Judge(answer, clock_.WallNow());
+    if (author.Learn(failure)) continue;
+    co_return Refusal(std::move(refused), std::move(failure));
   }
 }
 

@@ -26,6 +26,8 @@ struct StoreOperation {
   std::string body_sha256;
   bool slow = false;      ///< The answer takes StoreTiming::complete_timeout.
   bool streamed = false;  ///< The body of a success is the caller's to read.
+  /// Where the content coding of such a body is to be undone.
+  std::optional<http::DecodeLimits> decode = std::nullopt;
   std::size_t most_answer_bytes = kMostAnswerBytes;
 };
 
@@ -64,25 +66,40 @@ class RequestAuthor {
 /// Whether an HTTP status is a success.
 bool IsSuccess(int http_status);
 
+/// One shard's. Who reads a body slowly holds a connection for long: that is not one which writing
+/// waits for.
+struct StoreClients {
+  StoreClients(http::Client& both) : requests(both), bodies(both) {}
+  StoreClients(http::Client& for_requests, http::Client& for_bodies)
+      : requests(for_requests), bodies(for_bodies) {}
+  http::Client& requests;
+  http::Client& bodies;  ///< For operations that are streamed.
+};
+
 /// Lives on one shard; what it refers to outlives it and its calls.
 class StoreRequests {
  public:
-  StoreRequests(std::string store, const StoreTiming& timing, http::Client& client,
+  StoreRequests(std::string store, const StoreTiming& timing, StoreClients clients,
                 Cooldown& cooldown, Clock& clock, std::function<double()> uniform)
       : store_(std::move(store)),
         timing_(timing),
-        client_(client),
+        clients_(clients),
         cooldown_(cooldown),
         clock_(clock),
         uniform_(std::move(uniform)) {}
 
   /// Tries again what may pass, with full jitter, and when nobody has to wait. Both outlive it.
   Task<StoreReply> Send(const StoreOperation& operation, RequestAuthor& author);
+  /// Once, but for what the author learns: see ObjectStore::Fetch. A failure that cools the store
+  /// has a Retry-After.
+  Task<absl::StatusOr<http::Response>> Fetch(const StoreOperation& operation, RequestAuthor& author,
+                                             http::Call call);
 
   StoreContext ContextOf(const StoreOperation& operation) const;
   WallTime WallNow() const { return clock_.WallNow(); }
 
  private:
+  http::Response Refusal(http::Response response, StoreFailure failure);
   Task<StoreReply> Try(const StoreOperation& operation, RequestAuthor& author);
   /// UNAVAILABLE: that would be longer than max_retry_after, for it is prolonged again and again.
   Task<absl::Status> WaitUntilCool();
@@ -93,7 +110,7 @@ class StoreRequests {
 
   const std::string store_;
   const StoreTiming& timing_;
-  http::Client& client_;
+  const StoreClients clients_;
   Cooldown& cooldown_;
   Clock& clock_;
   const std::function<double()> uniform_;

@@ -161,6 +161,37 @@ class MemoryObjectStore final : public objstore::ObjectStore {
     response.body = std::make_unique<Rest>(found->second.bytes.substr(offset), reads_break_after);
     co_return response;
   }
+  Task<absl::StatusOr<http::Response>> Fetch(objstore::ObjectName object, http::Request wanted,
+                                             http::Call) override {
+    CO_RETURN_IF_ERROR(co_await Begin("Fetch", object));
+    http::Response response{.head = {}, .url = wanted.url};
+    const auto found = objects.find(object.key);
+    response.head.status = found == objects.end() ? 404 : 200;
+    if (found == objects.end()) {
+      response.failure = NoSuch("key");
+      response.body = std::make_unique<http::EmptyBody>();
+      co_return response;
+    }
+    const Object& there = found->second;
+    std::size_t first = 0;
+    for (const http::Header& header : wanted.headers) {
+      if (header.name == "Range") first = std::stoul(header.value.substr(sizeof("bytes=") - 1));
+    }
+    for (const http::Header& header : wanted.headers) {
+      if (header.name == "If-Range" && header.value != there.etag) first = 0;
+    }
+    if (first > 0) {
+      response.head.status = 206;
+      response.head.headers.Add(
+          "Content-Range",
+          Concat("bytes ", first, '-', there.bytes.size() - 1, '/', there.bytes.size()));
+    }
+    response.head.headers.Add("ETag", there.etag);
+    response.content_length = there.bytes.size() - first;
+    response.body = std::make_unique<Rest>(there.bytes.substr(first), reads_break_after);
+    CO_RETURN_IF_ERROR(End("Fetch"));
+    co_return response;
+  }
   Task<absl::Status> Delete(objstore::ObjectName object) override {
     CO_RETURN_IF_ERROR(co_await Begin("Delete", object));
     objects.erase(object.key);
