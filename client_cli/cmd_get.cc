@@ -100,7 +100,7 @@ absl::StatusOr<BodyFile> OpenOutput(const GetOptions& options, const Console& co
     return BodyFile::ForDescriptor(console.body_fd);
   }
   if (!options.output.empty()) return BodyFile::Open(options.output, options.keep_going);
-  ASSIGN_OR_RETURN(const Url url, Url::Parse(options.url));
+  ASSIGN_OR_RETURN(const Url url, Url::ParseSource(options.url));
   return BodyFile::Open(url.basename(), options.keep_going);
 }
 

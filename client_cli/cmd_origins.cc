@@ -21,8 +21,8 @@ struct OriginsOptions {
 
 /// As the server writes it; what is no origin, as it is.
 std::string Canonical(const std::string& origin) {
-  const absl::StatusOr<Url> url = Url::Parse(origin, {});
-  return url.ok() ? url->origin().ToString() : origin;
+  const absl::StatusOr<Origin> parsed = Origin::Parse(origin);
+  return parsed.ok() ? parsed->ToString() : origin;
 }
 
 std::string HoldText(const v1::OriginState& state) {

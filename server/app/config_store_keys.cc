@@ -135,15 +135,16 @@ ConfigKey StoreKey(const char* key, Kind<T> kind, T StoreSettings::* field, cons
 std::vector<ConfigKey> PlaceKeys() {
   return {
       StoreKey("type", TypeKind(), &StoreSettings::type,
-               "A store of objects that destinations may name: s3 (Amazon's, and what speaks its "
+               "A store of objects that destinations, and with sources URLs, may name: s3 "
+               "(Amazon's, and what speaks its "
                "protocol) for s3://bucket/key, gs (Google's, in S3's protocol) for "
                "gs://bucket/key, azblob (Azure Blob Storage) for azblob://container/key."),
       StoreKey(
           "endpoint", TextKind("URL", ReadEndpoint), &StoreSettings::endpoint,
           "Where it is. Empty: https://s3.<region>.amazonaws.com, for gs "
           "https://storage.googleapis.com, for azblob "
-          "https://<account>.blob.core.windows.net. Only what writes to the store may contact it, "
-          "whatever egress.allow says."),
+          "https://<account>.blob.core.windows.net. Only what writes to and reads from stores may "
+          "contact it, whatever egress.allow says."),
       StoreKey("region", TextKind("name", ReadRegion), &StoreSettings::region,
                "The region that requests are signed for. Empty: us-east-1, for gs auto."),
       StoreKey("buckets",
@@ -151,6 +152,11 @@ std::vector<ConfigKey> PlaceKeys() {
                &StoreSettings::buckets,
                "Which it serves of the destinations that name no store. Empty: all that no other "
                "store of its type lists."),
+      StoreKey(
+          "sources", BoolKind(), &StoreSettings::sources,
+          "Jobs and calls may also fetch from it, by URLs such as s3://bucket/key: whoever may "
+          "submit can then read all that these credentials can, of buckets alone where they "
+          "are listed. Off: it is written to, and finished jobs' bodies are read back."),
       StoreKey("path_style", BoolKind(), &StoreSettings::path_style,
                "Write the bucket into the path, endpoint/bucket/key, and not into the host, "
                "bucket.endpoint/key; needed where the endpoint is an IP address."),

@@ -78,8 +78,10 @@ EngineCore::EngineCore(CoreDeps deps, EngineConfig config)
   for (std::size_t i = 0; i < deps_.runtime.size(); ++i) {
     const asio::any_io_executor executor = deps_.runtime.shard(i).executor();
     groups_.push_back(std::make_unique<runtime::TaskGroup>(executor));
-    shared_reads_.push_back(std::make_unique<SharedReads>(SharedReads::Deps{
-        executor, deps_.clock, deps_.clients.ForShard(i), shared_buffers_, sharing_}));
+    sources_.push_back(
+        std::make_unique<ObjectSources>(deps_.clients.ForShard(i), deps_.destinations, i));
+    shared_reads_.push_back(std::make_unique<SharedReads>(
+        SharedReads::Deps{executor, deps_.clock, *sources_[i], shared_buffers_, sharing_}));
   }
 }
 
@@ -122,7 +124,7 @@ bool EngineCore::MayBeLive(const JobId& id) {
 
 TransferDeps EngineCore::TransferOn(std::size_t shard) {
   return {deps_.clock,
-          deps_.clients.ForShard(shard),
+          *sources_[shard],
           deps_.policy,
           deps_.buffers,
           config_,
@@ -133,22 +135,22 @@ TransferDeps EngineCore::TransferOn(std::size_t shard) {
           &spares_};
 }
 
-std::size_t EngineCore::ShardOf(const std::string& url) const {
-  const absl::StatusOr<Url> parsed = Url::Parse(url, config_.url);
-  return parsed.ok() ? deps_.clients.ShardFor(parsed->origin()) : 0;
+std::size_t EngineCore::ShardOf(const std::string& origin) const {
+  const absl::StatusOr<Origin> parsed = Origin::Parse(origin, config_.url);
+  return parsed.ok() ? deps_.clients.ShardFor(*parsed) : 0;
 }
 
 // On a thread of the store.
 jobs::Room EngineCore::RoomFor(const std::string& origin) {
   const auto capacity = static_cast<std::size_t>(transfers_.capacity());
-  const absl::StatusOr<Url> url = Url::Parse(origin, config_.url);
+  const absl::StatusOr<Origin> parsed = Origin::Parse(origin, config_.url);
   // Nobody can be asked too much by a job that fails at once.
-  if (!url.ok()) return {static_cast<int>(capacity), static_cast<int>(capacity)};
+  if (!parsed.ok()) return {static_cast<int>(capacity), static_cast<int>(capacity)};
   // Those that the dispatcher holds for what it may find are free.
   const auto busy = static_cast<std::size_t>(transfers_.in_use());
   const std::size_t free = capacity - busy + std::min(dispatcher_.held(), busy);
-  const OriginPacer::Room room = pacer_.RoomFor(url->origin(), free);
-  if (room.transfers == 0) spares_.NoteRefusal(url->origin());
+  const OriginPacer::Room room = pacer_.RoomFor(*parsed, free);
+  if (room.transfers == 0) spares_.NoteRefusal(*parsed);
   return {static_cast<int>(room.transfers), static_cast<int>(room.retries)};
 }
 
@@ -184,8 +186,8 @@ std::optional<JobWait> EngineCore::WaitOf(const jobs::Job& job) {
   around.tenant_has_room = ShareFor(job.tenant).jobs > 0;
   const std::optional<std::size_t> own = LimitsOf(config_.tenants, job.tenant).max_transfers;
   if (own <= MostTransfers({}, around.max_transfers, true)) around.tenant_limit = own;
-  if (const absl::StatusOr<Url> url = Url::Parse(origin, config_.url); url.ok()) {
-    around.origin = pacer_.StateOf(url->origin());
+  if (const absl::StatusOr<Origin> parsed = Origin::Parse(origin, config_.url); parsed.ok()) {
+    around.origin = pacer_.StateOf(*parsed);
   }
   return fetch::WaitOf(job, around);
 }
@@ -198,8 +200,8 @@ void EngineCore::Launch(jobs::Claim claim, Permit permit, Duration permit_wait) 
                   deps_.destinations, counters_,     draining_,
                   deps_.uniform};
   OriginPacer::Turn turn;
-  if (const absl::StatusOr<Url> url = Url::Parse(origin, config_.url); url.ok()) {
-    turn = pacer_.Begin(url->origin(), claim.job.attempt > 1);
+  if (const absl::StatusOr<Origin> parsed = Origin::Parse(origin, config_.url); parsed.ok()) {
+    turn = pacer_.Begin(*parsed, claim.job.attempt > 1);
   }
   auto run = std::make_shared<JobRun>(std::move(deps), std::move(claim), std::move(permit),
                                       std::move(turn), permit_wait);
@@ -272,7 +274,7 @@ Task<absl::StatusOr<StreamEnd>> EngineCore::Stream(jobs::FetchSpec spec, std::ui
     co_return WithReason(absl::UnavailableError("shutting down"),
                          {"INTERRUPTED", {{"offset", Concat(offset)}}});
   }
-  const std::size_t shard = spec.urls.empty() ? 0 : ShardOf(spec.urls.front());
+  const std::size_t shard = ShardOf(jobs::OriginOfUrl(spec, 0));
   asio::any_io_executor executor = deps_.runtime.shard(shard).executor();
   co_return co_await runtime::OnShard(std::move(executor),
                                       StreamOn(shard, std::move(spec), offset, deadline, receiver));

@@ -17,6 +17,7 @@
 #include "fetch/engine.h"
 #include "fetch/expirer.h"
 #include "fetch/job_run.h"
+#include "fetch/object_sources.h"
 #include "fetch/origin_pacer.h"
 #include "fetch/shared_reads.h"
 #include "fetch/spare_transfers.h"
@@ -63,7 +64,7 @@ class EngineCore {
   class FileRemoval;
 
   TransferDeps TransferOn(std::size_t shard);
-  std::size_t ShardOf(const std::string& url) const;
+  std::size_t ShardOf(const std::string& origin) const;
   jobs::Rooms Rooms();
   jobs::Room RoomFor(const std::string& origin);
   jobs::Share ShareFor(const std::string& tenant);
@@ -106,7 +107,8 @@ class EngineCore {
   bool drained_ = false;
   SharingCounters sharing_;
   sink::BufferPool shared_buffers_;
-  std::vector<std::unique_ptr<SharedReads>> shared_reads_;   ///< One a shard.
+  std::vector<std::unique_ptr<ObjectSources>> sources_;      ///< One a shard.
+  std::vector<std::unique_ptr<SharedReads>> shared_reads_;   ///< Likewise.
   std::vector<std::unique_ptr<runtime::TaskGroup>> groups_;  ///< One a shard.
   runtime::TaskGroup control_;       ///< On shard 0: dispatcher, expirer, batches.
   runtime::TaskGroup housekeeping_;  ///< On shard 0: sweep.

@@ -78,7 +78,7 @@ absl::Status JobRun::Prepare() {
   };
   if (job_.urls.next >= job_.spec.urls.size()) job_.urls.next = 0;
   url_index_ = job_.urls.next;
-  absl::StatusOr<Url> url = Url::Parse(job_.spec.urls[url_index_], deps_.transfer.config.url);
+  absl::StatusOr<Url> url = Url::ParseSource(job_.spec.urls[url_index_], deps_.transfer.config.url);
   if (!url.ok()) return final(url.status());
   url_ = *std::move(url);
   if (job_.spec.method != jobs::Method::kHead) {

@@ -60,11 +60,11 @@ std::size_t TellingUrl(const jobs::UrlMemory& memory, std::size_t last) {
 bool LosesMoreThanTime(const jobs::Job& job, std::size_t chosen, OriginPacer& pacer,
                        const UrlOptions& options) {
   if (job.checkpoint.bytes == 0) return false;
-  const absl::StatusOr<Url> there = Url::Parse(job.spec.urls[chosen], options);
-  const absl::StatusOr<Url> here = Url::Parse(jobs::OriginOfNext(job), options);
+  const absl::StatusOr<Url> there = Url::ParseSource(job.spec.urls[chosen], options);
+  const absl::StatusOr<Origin> here = Origin::Parse(jobs::OriginOfNext(job), options);
   if (!there.ok() || !here.ok()) return false;
   return ContinuationOf(job.checkpoint, there->ToString(), job.spec) == Continuation::kNone &&
-         pacer.StateOf(here->origin()).hold == Hold::kCoolDown;
+         pacer.StateOf(*here).hold == Hold::kCoolDown;
 }
 
 std::string NameOf(const jobs::FetchSpec& spec, std::size_t index) {
@@ -94,7 +94,7 @@ std::vector<UrlFacts> FactsOf(const jobs::FetchSpec& spec, const jobs::UrlMemory
   std::vector<UrlFacts> all(spec.urls.size());
   for (std::size_t i = 0; i < all.size(); ++i) {
     all[i].refused = i < memory.notes.size() && memory.notes[i].refused;
-    const absl::StatusOr<Url> url = Url::Parse(spec.urls[i], options);
+    const absl::StatusOr<Url> url = Url::ParseSource(spec.urls[i], options);
     if (!url.ok()) continue;
     const OriginPacer::OriginState state = pacer.StateOf(url->origin());
     all[i].on_hold = IsOnHold(state.hold);

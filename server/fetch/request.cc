@@ -24,7 +24,7 @@ void AddConditions(const jobs::FetchSpec& spec, http::Request& request) {
 }
 
 bool IsTrusted(const jobs::FetchSpec& spec, const Url& url, UrlOptions options) {
-  const absl::StatusOr<Url> primary = Url::Parse(spec.urls.front(), options);
+  const absl::StatusOr<Url> primary = Url::ParseSource(spec.urls.front(), options);
   return primary.ok() && primary->origin() == url.origin();
 }
 

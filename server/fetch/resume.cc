@@ -29,6 +29,11 @@ absl::StatusCode CodeOf(int status) {
 Judged HttpError(const http::Response& response) {
   const int status = response.head.status;
   Judged judged;
+  if (response.failure) {
+    judged.error = *response.failure;
+    judged.retryable = absl::IsUnavailable(judged.error);
+    return judged;
+  }
   judged.error = WithReason(absl::Status(CodeOf(status), Concat("the origin answered ", status)),
                             {"HTTP_STATUS", {{"status", Concat(status)}}});
   judged.retryable = IsRetryableHttpStatus(status);

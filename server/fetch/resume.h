@@ -80,7 +80,8 @@ struct Judged {
 /// HTTP errors become the Status that a caller sees: NOT_FOUND for 404 and 410, UNAVAILABLE for 429
 /// and 503, else FAILED_PRECONDITION, all with reason HTTP_STATUS and metadata "status". A range
 /// that the origin does not serve is FAILED_PRECONDITION, reason RANGE_NOT_SUPPORTED; one that
-/// begins behind the end of the body OUT_OF_RANGE, reason RANGE_NOT_SATISFIABLE.
+/// begins behind the end of the body OUT_OF_RANGE, reason RANGE_NOT_SATISFIABLE. Where the response
+/// says more of its failure, that counts.
 Judged Judge(const http::Response& response, const Asked& asked);
 
 }  // namespace fetchd::fetch

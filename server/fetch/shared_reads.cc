@@ -112,7 +112,7 @@ class SharedReads::Flight {
   /// The body that follows the head is for `reader`, whoever else waits for it too.
   bool IsFor(const Reader& reader) const { return shareable_ || reader.body != nullptr; }
   http::Response ResponseFor(std::unique_ptr<http::Body> body) const {
-    return {*head_, content_length_, request_.url, std::move(body)};
+    return {*head_, content_length_, request_.url, std::move(body), failure_};
   }
 
   Task<absl::StatusOr<std::size_t>> Read(Reader& reader, std::span<std::byte> out, http::Call call);
@@ -148,6 +148,7 @@ class SharedReads::Flight {
   std::vector<Reader*> readers_;  ///< In the order in which they came.
   std::optional<http::ResponseHead> head_;
   std::optional<std::uint64_t> content_length_;
+  std::optional<absl::Status> failure_;
   Validator validator_;
   bool shareable_ = false;  ///< Of the head.
   bool scattered_ = false;  ///< Each reader goes on by itself.
@@ -173,6 +174,7 @@ Task<absl::Status> SharedReads::Flight::AskAndRead() {
   CO_RETURN_IF_ERROR(response.status());
   head_ = std::move(response->head);
   content_length_ = response->content_length;
+  failure_ = std::move(response->failure);
   validator_ = ValidatorOf(head_->headers);
   const bool fits = content_length_ && *content_length_ <= kHeld;
   shareable_ = fits || (head_->status == 200 && !validator_.empty());

@@ -117,7 +117,7 @@ absl::Status StreamRun::ChooseUrl() {
     const auto facts = FactsOf(spec_, urls_, deps_.transfer.pacer, options, failed_);
     urls_.next = fetch::ChooseUrl(facts, failed_ ? *failed_ + 1 : 0, spec_.expected_size);
   }
-  ASSIGN_OR_RETURN(url_, Url::Parse(spec_.urls[urls_.next], options));
+  ASSIGN_OR_RETURN(url_, Url::ParseSource(spec_.urls[urls_.next], options));
   return absl::OkStatus();
 }
 

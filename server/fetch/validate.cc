@@ -44,14 +44,26 @@ std::string Indexed(std::string_view field, std::size_t index) {
   return Concat(field, '[', index, ']');
 }
 
+// How a store is asked is its configuration's to say.
+absl::Status CheckObjectSource(const jobs::FetchSpec& spec) {
+  constexpr char kWhy[] = "a store of objects is asked as stores.<name> says: leave this out";
+  if (!spec.headers.empty()) return Wrong("spec.headers", kWhy);
+  if (!std::holds_alternative<std::monostate>(spec.credentials)) {
+    return Wrong("spec.credentials", kWhy);
+  }
+  if (!spec.proxy.empty()) return Wrong("spec.proxy", kWhy);
+  return spec.tls_profile.empty() ? absl::OkStatus() : Wrong("spec.tls_profile", kWhy);
+}
+
 absl::Status CheckUrls(const jobs::FetchSpec& spec, UrlOptions options) {
   if (spec.urls.empty()) return Wrong("spec.urls", "give at least one URL");
   if (spec.urls.size() > kMaxUrls) {
     return Wrong("spec.urls", Concat("at most ", kMaxUrls, " URLs"));
   }
   for (std::size_t i = 0; i < spec.urls.size(); ++i) {
-    const absl::StatusOr<Url> url = Url::Parse(spec.urls[i], options);
+    const absl::StatusOr<Url> url = Url::ParseSource(spec.urls[i], options);
     if (!url.ok()) return Wrong(Indexed("spec.urls", i), url.status());
+    if (i == 0 && url->names_object()) RETURN_IF_ERROR(CheckObjectSource(spec));
   }
   return absl::OkStatus();
 }

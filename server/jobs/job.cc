@@ -31,7 +31,7 @@ bool IsTenantName(std::string_view name) {
 
 std::string OriginOfUrl(const FetchSpec& spec, std::size_t index) {
   if (index >= spec.urls.size()) return std::string();
-  const auto url = Url::Parse(spec.urls[index], UrlOptions{.ipv4_forms = Ipv4Forms::kWhatwg});
+  const auto url = Url::ParseSource(spec.urls[index], UrlOptions{.ipv4_forms = Ipv4Forms::kWhatwg});
   return url.ok() ? url->origin().ToString() : std::string();
 }
 

@@ -231,11 +231,9 @@ absl::StatusOr<jobs::JobFilter> FromProto(const v1::JobFilter& in) {
   out.labels.insert(in.labels().begin(), in.labels().end());
   out.tenant = in.tenant();
   if (!in.origin().empty()) {
-    auto url = Url::Parse(in.origin());
-    if (!url.ok() || url->target() != "/") {
-      return InvalidField("filter.origin", "not an origin such as https://example.org:8443");
-    }
-    out.origin = url->origin().ToString();
+    const absl::StatusOr<Origin> origin = Origin::Parse(in.origin());
+    if (!origin.ok()) return InvalidField("filter.origin", MessageOf(origin.status()));
+    out.origin = origin->ToString();
   }
   if (!in.batch().empty()) {
     ASSIGN_OR_RETURN(out.batch, ParseBatchName(in.batch(), "filter.batch"));

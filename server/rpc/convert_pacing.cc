@@ -91,12 +91,8 @@ v1::OriginState ToProto(const fetch::OriginPacer::OriginState& state) {
 }
 
 absl::StatusOr<Origin> ParseOrigin(const std::string& text, const UrlOptions& options) {
-  const absl::StatusOr<Url> url = Url::Parse(text, options);
-  if (!url.ok()) return InvalidField("origin", MessageOf(url.status()));
-  if (url->path() != "/" || !url->query().empty()) {
-    return InvalidField("origin", "an origin has no path and no query: https://example.org");
-  }
-  return url->origin();
+  const absl::StatusOr<Origin> origin = Origin::Parse(text, options);
+  return origin.ok() ? origin : InvalidField("origin", MessageOf(origin.status()));
 }
 
 absl::StatusOr<fetch::OriginLimits> FromProto(const v1::OriginLimits& limits) {

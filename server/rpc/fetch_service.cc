@@ -3,6 +3,7 @@
 #include <string>
 #include <utility>
 
+#include "base/object_uri.h"
 #include "base/strings.h"
 #include "rpc/convert_attempt.h"
 #include "rpc/convert_job.h"
@@ -252,15 +253,30 @@ grpc::ServerUnaryReactor* FetchServiceImpl::CheckUrl(grpc::CallbackServerContext
                                                      const v1::CheckUrlRequest* request,
                                                      v1::CheckUrlResponse* response) {
   response->set_url(request->url());
-  absl::StatusOr<Url> url = Url::Parse(request->url(), config_.url);
+  absl::StatusOr<Url> url = Url::ParseSource(request->url(), config_.url);
   if (!url.ok()) {
     response->set_rule("url");
     response->set_reason("INVALID_URL");
     response->set_detail(MessageOf(url.status()));
     return EndCall(NewUnaryCall(), absl::OkStatus());
   }
+  if (url->names_object()) {
+    CheckSource(url->object(), *response);
+    return EndCall(NewUnaryCall(), absl::OkStatus());
+  }
   return StartCall(groups_.Next(), "CheckUrl", NewUnaryCall(),
                    DoCheckUrl(*std::move(url), response));
+}
+
+void FetchServiceImpl::CheckSource(const ObjectUri& object, v1::CheckUrlResponse& response) const {
+  const absl::Status may = deps_.destinations.CheckSource(object);
+  response.set_allowed(may.ok());
+  response.set_reason("ALLOWED");
+  if (may.ok()) return;
+  const std::optional<Reason> reason = GetReason(may);
+  response.set_rule(reason ? reason->metadata.front().second : "stores");
+  response.set_reason("SOURCE_DENIED");
+  response.set_detail(MessageOf(may));
 }
 
 Task<absl::Status> FetchServiceImpl::DoCheckUrl(Url url, v1::CheckUrlResponse* response) {

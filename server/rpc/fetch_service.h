@@ -96,6 +96,7 @@ class FetchServiceImpl final : public FetchServiceBase {
   Task<absl::Status> DoExplainJob(JobId id, v1::ExplainJobResponse* response);
   Task<absl::Status> DoRetryJob(JobId id, v1::Job* response);
   Task<absl::Status> DoDeleteJob(JobId id);
+  void CheckSource(const ObjectUri& object, v1::CheckUrlResponse& response) const;
   Task<absl::Status> DoCheckUrl(Url url, v1::CheckUrlResponse* response);
 
   v1::Job Present(const jobs::Job& job) const;

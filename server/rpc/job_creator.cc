@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/object_uri.h"
 #include "base/strings.h"
 #include "fetch/validate.h"
 #include "rpc/convert_batch.h"
@@ -59,7 +60,7 @@ absl::Status JobCreator::ResolveDestinations(jobs::Job& job) const {
   if (job.more_destinations.size() > kMostMoreDestinations) {
     return InvalidField("more_destinations", Concat("at most ", kMostMoreDestinations));
   }
-  ASSIGN_OR_RETURN(const Url url, Url::Parse(job.spec.urls[0], config_.url));
+  ASSIGN_OR_RETURN(const Url url, Url::ParseSource(job.spec.urls[0], config_.url));
   const auto resolve = [&](const std::string& text) {
     return sink::ParseDestination(text, url, job.id, job.created_at);
   };
@@ -96,14 +97,19 @@ absl::Status JobCreator::CheckTargets(const jobs::FetchSpec& spec) const {
     return InvalidField("spec.tls_profile", "this server has no such profile (tls.profiles)");
   }
   for (std::size_t i = 0; i < spec.urls.size(); ++i) {
-    ASSIGN_OR_RETURN(const Url url, Url::Parse(spec.urls[i], config_.url));
-    RETURN_IF_ERROR(CheckProxy(spec, url.origin()));
-    const egress::Judgement judgement = deps_.policy->JudgeUrl(url);
-    if (judgement.allowed()) continue;
-    const absl::Status denied = egress::DeniedError(judgement, url.origin());
-    return WithField(denied, FieldViolation{Concat("spec.urls[", i, "]"), MessageOf(denied)});
+    ASSIGN_OR_RETURN(const Url url, Url::ParseSource(spec.urls[i], config_.url));
+    if (!url.names_object()) RETURN_IF_ERROR(CheckProxy(spec, url.origin()));
+    const absl::Status may = MayFetch(url);
+    if (may.ok()) continue;
+    return WithField(may, FieldViolation{Concat("spec.urls[", i, "]"), MessageOf(may)});
   }
   return absl::OkStatus();
+}
+
+absl::Status JobCreator::MayFetch(const Url& url) const {
+  if (url.names_object()) return deps_.destinations.CheckSource(url.object());
+  const egress::Judgement judgement = deps_.policy->JudgeUrl(url);
+  return judgement.allowed() ? absl::OkStatus() : egress::DeniedError(judgement, url.origin());
 }
 
 absl::Status JobCreator::CheckProxy(const jobs::FetchSpec& spec, const Origin& origin) const {

@@ -31,12 +31,12 @@ class AzureTest(harness.TestCase):
         self.addCleanup(origin.stop)
         return origin
 
-    def start_with_store(self, origin, account_key=None):
+    def start_with_store(self, origin, *more, account_key=None):
         """Callers reach the origin and nothing else on loopback."""
         lab = {"type": "azblob", "endpoint": self.azure.endpoint, "account": ACCOUNT, "checksum": "md5", "part_bytes": "5MiB",
                "account_key_file": account_key or self.account_key}
         return self.start_server(f'egress.allow=["127.0.0.1/32:{origin.port}"]', "segments.max_connections=1",
-                                 *(f"stores.lab.{key}={value}" for key, value in lab.items()), allow_loopback=False)
+                                 *(f"stores.lab.{key}={value}" for key, value in lab.items()), *more, allow_loopback=False)
 
     def key(self, name="blob"):
         return f"{self.id().rpartition('.')[2]}/{name}"
@@ -64,6 +64,19 @@ class AzureTest(harness.TestCase):
         stored = self.azure.get(CONTAINER, key)
         self.assertIsNotNone(stored, f"{key} is not there")
         self.assertEqual(hashlib.sha256(stored).hexdigest(), hashlib.sha256(body).hexdigest())
+
+    def test_a_blob_is_fetched_like_any_url(self):
+        body = harness.pattern(12 * MIB)
+        origin = self.start_origin(body)
+        server = self.start_with_store(origin, "stores.lab.sources=true")
+        key = self.key("from \u00fc")
+        self.assert_succeeds(server, self.submit(server, origin.url(), key))
+
+        self.assert_succeeds(server, self.submit(server, f"azblob://{CONTAINER}/{key}", self.key("to")))
+
+        self.assert_stored(self.key("to"), body)
+        source = f"azblob+lab://{CONTAINER}/{self.key('to')}"
+        self.assertEqual(server.ctl("get", source, "--range", "100-199", "-o", "-", text=False).stdout, body[100:200])
 
     def test_a_small_body_is_stored_with_its_attributes_and_can_be_read_back(self):
         body = harness.pattern(70_000)

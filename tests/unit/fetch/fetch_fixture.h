@@ -131,8 +131,9 @@ class FetchTest : public ::testing::Test {
     co_return absl::OkStatus();
   }
 
+  virtual http::Client& Client() { return *client_; }
   TransferDeps Deps() {
-    return {clock_,     *client_,
+    return {clock_,     Client(),
             policy_,    buffers_,
             config_,    pacer_,
             bandwidth_, [this](const Origin& origin) {
@@ -164,8 +165,7 @@ class FetchTest : public ::testing::Test {
     EXPECT_EQ(claims.size(), 1u);
     Permit permit = transfers_.TryAcquire(1);
     const jobs::Job& job = claims.at(0).job;
-    const Url url = *Url::Parse(jobs::OriginOfNext(job));
-    OriginPacer::Turn turn = pacer_.Begin(url.origin(), job.attempt > 1);
+    OriginPacer::Turn turn = pacer_.Begin(*Origin::Parse(jobs::OriginOfNext(job)), job.attempt > 1);
     JobRun run(RunDeps(), std::move(claims.at(0)), std::move(permit), std::move(turn), {});
     Await(run.Run()).IgnoreError();  // What counts is what the store says.
     return *Await(store_.Get(id));
