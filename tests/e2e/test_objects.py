@@ -6,71 +6,13 @@ import shutil
 import tempfile
 
 import harness
-from body_origin import Origin
-from object_gateway import ACCESS_KEY, SECRET_KEY, ObjectGateway
+from object_gateway import SECRET_KEY
+from objects_case import BUCKET, ObjectsCase
 
 MIB = 1 << 20
-BUCKET = "bodies"
-NOT_FOUND = 5  # google.rpc.Code
 
 
-class ObjectsTest(harness.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.shared = pathlib.Path(tempfile.mkdtemp(prefix="fetchd-e2e-store-"))
-        cls.addClassCleanup(shutil.rmtree, cls.shared, ignore_errors=True)
-        cls.gateway = ObjectGateway(cls.shared / "ceph")
-        cls.addClassCleanup(cls.gateway.stop)
-        cls.gateway.make_bucket(BUCKET)
-        cls.secret = cls.shared / "secret"
-        cls.secret.write_text(SECRET_KEY + "\n")
-        cls.wrong_secret = cls.shared / "wrong"
-        cls.wrong_secret.write_text("not" + SECRET_KEY + "\n")
-
-    def start_origin(self, body, **options):
-        origin = Origin(body, **options)
-        self.addCleanup(origin.stop)
-        return origin
-
-    def start_with_store(self, origin, *more, secret=None):
-        """Callers reach the origin and nothing else on loopback."""
-        lab = {"endpoint": self.gateway.endpoint, "path_style": "true", "credentials": "static", "access_key_id": ACCESS_KEY,
-               "secret_access_key_file": secret or self.secret, "part_bytes": "5MiB"}
-        return self.start_server(f'egress.allow=["127.0.0.1/32:{origin.port}"]', "segments.max_connections=1",
-                                 *(f"stores.lab.{key}={value}" for key, value in lab.items()), *more, allow_loopback=False)
-
-    def key(self, name="object"):
-        return f"{self.id().rpartition('.')[2]}/{name}"
-
-    def submit(self, server, url, destination, *options):
-        return server.submit(url, options=("--to", destination, *options))[0]
-
-    def assert_succeeds(self, server, name):
-        server.ctl("watch", name, check=False)
-        job = server.job(name)
-        self.assertEqual(job["state"], "SUCCEEDED", job)
-        return job
-
-    def assert_fails(self, server, name, reason, code=1):
-        """And the secret is in none of what is said about it."""
-        self.assertEqual(server.ctl("watch", name, check=False).returncode, code)
-        job = server.job(name)
-        self.assertEqual(job["state"], "FAILED", job)
-        self.assertIn(reason, job["error"]["message"])
-        self.assertNotIn(SECRET_KEY, str(job))
-        self.assertNotIn(SECRET_KEY, server.log.read_text(errors="replace"))
-
-    def assert_stored(self, key, body):
-        stored = self.gateway.get(BUCKET, key)
-        self.assertIsNotNone(stored, f"{key} is not there")
-        self.assertEqual(hashlib.sha256(stored).hexdigest(), hashlib.sha256(body).hexdigest())
-        self.assertEqual(len(stored), len(body))
-        self.assertEqual(self.gateway.uploads(BUCKET), [])
-
-    def wait_until_received(self, server, name, size):
-        harness.wait_for(lambda: int(server.job(name).get("progress", {}).get("received_bytes", 0)) > size,
-                         f"{size} bytes are here")
-
+class ObjectsTest(ObjectsCase):
     def test_a_small_body_is_stored_and_can_be_read_back(self):
         body = harness.pattern(70_000)
         origin = self.start_origin(body)
@@ -261,77 +203,6 @@ class ObjectsTest(harness.TestCase):
 
         self.assert_stored(self.key(), body)
         self.assertGreater(int(job["attempts"][-1]["resumed_from_bytes"]), 0)
-
-    def store(self, server, origin, key):
-        """Makes an object of what the origin has."""
-        self.assert_succeeds(server, self.submit(server, origin.url(), f"s3://{BUCKET}/{key}"))
-
-    def test_an_object_is_fetched_like_any_url(self):
-        body = harness.pattern(12 * MIB)
-        origin = self.start_origin(body)
-        server = self.start_with_store(origin, "stores.lab.sources=true")
-        key = self.key("a b?c/\u00fc+%41")
-        self.store(server, origin, key)
-
-        for source in (f"s3://{BUCKET}/{key}", f"s3+lab://{BUCKET}/{key}"):
-            job = self.assert_succeeds(server, self.submit(server, source, "file:copies/{basename}"))
-            self.assertTrue(job["result"]["destination"].endswith("/copies/\u00fc+%41"), job)
-            self.assertEqual(harness.sha256(server.data / "files" / "copies" / "\u00fc+%41"), hashlib.sha256(body).hexdigest())
-        self.assertEqual(server.ctl("get", source, "--range", "100-199", "-o", "-", text=False).stdout, body[100:200])
-
-    def test_an_object_moves_from_key_to_key(self):
-        body = harness.pattern(12 * MIB)
-        origin = self.start_origin(body)
-        server = self.start_with_store(origin, "stores.lab.sources=true")
-        self.store(server, origin, self.key("from"))
-
-        self.assert_succeeds(server, self.submit(server, f"s3://{BUCKET}/{self.key('from')}", f"s3://{BUCKET}/{self.key('to')}"))
-
-        self.assert_stored(self.key("to"), body)
-
-    def test_copies_within_a_store_do_not_wait_for_each_other(self):
-        body = harness.pattern(12 * MIB)
-        origin = self.start_origin(body)
-        server = self.start_with_store(origin, "stores.lab.sources=true", "limits.per_host=2")
-        self.store(server, origin, self.key("from"))
-
-        names = [self.submit(server, f"s3://{BUCKET}/{self.key('from')}", f"s3://{BUCKET}/{self.key(str(i))}") for i in range(6)]
-
-        for name in names:
-            self.assertEqual(len(self.assert_succeeds(server, name)["attempts"]), 1)
-        self.assert_stored(self.key("5"), body)
-
-    def test_kill_9_while_an_object_is_fetched_costs_little(self):
-        body = harness.pattern(40 * MIB)
-        origin = self.start_origin(body)
-        server = self.start_with_store(origin, "stores.lab.sources=true")
-        self.store(server, origin, self.key())
-        name = self.submit(server, f"s3://{BUCKET}/{self.key()}", "file:copy", "--limit-rate", "4MiB")
-        self.wait_until_received(server, name, 28 * MIB)
-
-        server.kill()
-        server.start()
-        job = self.assert_succeeds(server, name)
-
-        self.assertEqual(harness.sha256(server.data / "files" / "copy"), hashlib.sha256(body).hexdigest())
-        self.assertGreater(int(job["attempts"][-1]["resumed_from_bytes"]), 0)
-
-    def test_an_object_that_is_not_there_is_said_by_the_stores_own_name(self):
-        server = self.start_with_store(self.start_origin(b"x"), "stores.lab.sources=true")
-
-        name = self.submit(server, f"s3://{BUCKET}/{self.key()}", "file:copy")
-
-        self.assert_fails(server, name, "NoSuchKey", code=server.ctl("watch", name, check=False).returncode)
-        self.assertEqual(server.job(name)["error"]["code"], NOT_FOUND)
-
-    def test_nothing_is_fetched_from_a_store_that_does_not_say_so(self):
-        server = self.start_with_store(self.start_origin(b"x"))
-        url = f"s3://{BUCKET}/{self.key()}"
-
-        for command in ("submit", "check", "get"):
-            refused = server.ctl(command, url, check=False)
-            self.assertEqual(refused.returncode, 5, command)
-            self.assertIn("stores.lab.sources", refused.stdout + refused.stderr)
 
     def test_callers_do_not_get_at_the_store(self):
         origin = self.start_origin(b"x")
