@@ -29,12 +29,14 @@ class Target {
                                    const Validator& validator) = 0;
   virtual Task<absl::Status> Write(std::uint64_t offset, sink::Buffer bytes) = 0;
 
-  /// May bytes be written before those in front of them? Else the three below are UNIMPLEMENTED.
-  /// They are as those of sink::Sink.
+  /// As those of sink::Sink.
   virtual bool CanWriteAhead() const { return false; }
+  virtual std::uint64_t NextMark(std::uint64_t /*size_bytes*/) const { return 0; }
+  virtual bool TryMakeRoom(std::uint64_t /*end*/) { return true; }
   virtual Task<absl::Status> WriteAhead(std::uint64_t offset, std::span<const std::byte> bytes);
   virtual Task<absl::StatusOr<std::size_t>> ReadBack(std::uint64_t offset,
                                                      std::span<std::byte> out);
+  virtual std::span<const std::byte> Held(std::uint64_t /*offset*/) const { return {}; }
   virtual Task<absl::Status> Advance(std::uint64_t bytes);
 };
 

@@ -72,9 +72,16 @@ class JobRun final : private Target {
                            const Validator& validator) override;
   Task<absl::Status> Write(std::uint64_t offset, sink::Buffer bytes) override;
   bool CanWriteAhead() const override { return sink_ != nullptr && sink_->CanWriteAhead(); }
+  std::uint64_t NextMark(std::uint64_t size_bytes) const override {
+    return sink_->NextMark(size_bytes);
+  }
+  bool TryMakeRoom(std::uint64_t end) override { return sink_->TryMakeRoom(end); }
   Task<absl::Status> WriteAhead(std::uint64_t offset, std::span<const std::byte> bytes) override;
   Task<absl::StatusOr<std::size_t>> ReadBack(std::uint64_t offset,
                                              std::span<std::byte> out) override;
+  std::span<const std::byte> Held(std::uint64_t offset) const override {
+    return sink_->Held(offset);
+  }
   Task<absl::Status> Advance(std::uint64_t bytes) override;
 
   absl::Status Prepare();

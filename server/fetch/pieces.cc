@@ -7,14 +7,14 @@
 
 namespace fetchd::fetch {
 
-Piece* Pieces::Take(std::uint64_t bytes, std::uint64_t ahead) {
+Piece* Pieces::Take(const EndOf& end_of, std::uint64_t ahead) {
   for (Piece& piece : pieces_) {
     if (piece.taken || piece.left() == 0) continue;
-    if (piece.end == next_ && piece.left() > bytes) Cut(piece, piece.at + bytes);
+    if (piece.end == next_) Cut(piece, end_of(piece.at));
     piece.taken = true;
     return &piece;
   }
-  const std::uint64_t size = std::min(bytes, unclaimed());
+  const std::uint64_t size = std::min(end_of(next_), total_) - next_;
   const std::uint64_t used = next_ - contiguous();
   if (size == 0 || used > ahead || size > ahead - used) return nullptr;
   pieces_.push_back({next_, next_ + size, next_, true});

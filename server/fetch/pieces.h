@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <list>
 #include <string>
 
@@ -29,10 +30,11 @@ class Pieces {
   Pieces(std::uint64_t offset, std::uint64_t total_bytes)
       : whole_until_(offset), next_(offset), total_(total_bytes) {}
 
-  /// The first one that nobody reads, `bytes` of it at most, which is what came back before what
-  /// nobody had yet. Null when nothing is left, or the piece would end more than `ahead` behind the
-  /// contiguous bytes.
-  Piece* Take(std::uint64_t bytes, std::uint64_t ahead);
+  /// Where a piece should end that begins at an offset; behind the end of the body is its end.
+  using EndOf = std::function<std::uint64_t(std::uint64_t)>;
+  /// The first one that nobody reads, which is what came back before what nobody had yet. Null when
+  /// nothing is left, or the piece would end more than `ahead` behind the contiguous bytes.
+  Piece* Take(const EndOf& end_of, std::uint64_t ahead);
   /// So many bytes more of it are here.
   void Wrote(Piece& piece, std::uint64_t bytes) { piece.at += bytes; }
   /// Nobody reads it any more: what is left of it is for others.
@@ -46,6 +48,8 @@ class Pieces {
   std::uint64_t contiguous() const;
   /// Of the body, what nobody has taken; pieces that came back are not counted.
   std::uint64_t unclaimed() const { return total_ - next_; }
+  /// Where that begins.
+  std::uint64_t next() const { return next_; }
   /// The first one of which something is missing; null when there is none.
   Piece* front();
   /// Every byte is here, or somebody reads it.

@@ -36,20 +36,44 @@ bool SegmentedRead::Fail(Reader& reader, Outcome outcome, absl::Status status) {
 Task<bool> SegmentedRead::TakePiece(Reader& reader) {
   while (!ShouldLeave(reader)) {
     const bool alone = readers_.size() == 1;
-    const std::uint64_t bytes = alone ? kAllThatIsLeft : PieceBytes();
-    const std::uint64_t ahead = alone ? kAllThatIsLeft : 2 * readers_.size() * largest_piece_;
-    reader.piece = pieces_.Take(bytes, ahead);
-    if (reader.piece != nullptr) co_return true;
-    if (!pieces_.all_taken()) StopSlowest(reader);
+    const std::uint64_t ahead = alone ? kAllThatIsLeft : 2 * readers_.size() * LargestPiece();
+    const auto end_of = [this, alone](std::uint64_t from) {
+      return alone ? pieces_.total_bytes() : EndOfPiece(from);
+    };
+    reader.piece = pieces_.Take(end_of, ahead);
+    if (reader.piece == nullptr) {
+      if (!pieces_.all_taken()) StopSlowest(reader);
+    } else if (HasRoom(*reader.piece)) {
+      co_return true;
+    } else {
+      pieces_.Leave(*std::exchange(reader.piece, nullptr));
+      const absl::Status why = absl::UnavailableError("there is no memory to read ahead");
+      if (reader.spare) co_return Fail(reader, Outcome::kNoPlace, why);
+      no_room_ = true;
+    }
     co_await reader.wake.Wait();
   }
   co_return false;
 }
 
-std::uint64_t SegmentedRead::PieceBytes() {
-  const std::uint64_t bytes = deps_.controller.piece_bytes();
-  largest_piece_ = std::max(largest_piece_, bytes);
-  return bytes;
+// What comes in order may wait for its memory, what is ahead has it: so nobody waits who holds
+// some.
+bool SegmentedRead::HasRoom(const Piece& piece) {
+  const bool in_order = piece.at == front_;
+  if (in_order && readers_.size() == 1) return true;
+  return deps_.target.TryMakeRoom(piece.end) || in_order;
+}
+
+// `least`: it ends no earlier.
+std::uint64_t SegmentedRead::EndOfPiece(std::uint64_t from, std::uint64_t least) const {
+  const std::uint64_t mark = deps_.target.NextMark(std::max(from + 1, least) - 1);
+  return mark != 0 ? mark : std::max(from + deps_.controller.piece_bytes(), least);
+}
+
+std::uint64_t SegmentedRead::LargestPiece() {
+  const std::uint64_t next = pieces_.next();
+  largest_piece_ = std::max(largest_piece_, EndOfPiece(next) - next);
+  return largest_piece_;
 }
 
 // One without a spare waits for what may come back from the others.

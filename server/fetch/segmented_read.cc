@@ -1,6 +1,7 @@
 #include "fetch/segmented_read.h"
 
 #include <algorithm>
+#include <boost/asio/post.hpp>
 #include <utility>
 
 #include "base/strings.h"
@@ -111,8 +112,28 @@ Task<absl::Status> SegmentedRead::Store(Reader& reader) {
   deps_.controller.Received(size, now);
   reader.handed_over = false;
   reader.wake.Set();
-  if (in_order) co_return absl::OkStatus();
-  co_return co_await CatchUp(std::move(for_catching_up), kBlocksAtOnce);
+  CO_RETURN_IF_ERROR(co_await HashHeld());
+  if (!in_order) CO_RETURN_IF_ERROR(co_await CatchUp(std::move(for_catching_up), kBlocksAtOnce));
+  if (std::exchange(no_room_, false)) WakeReaders();
+  co_return absl::OkStatus();
+}
+
+// All of it, for others wait for the memory. They run in between.
+Task<absl::Status> SegmentedRead::HashHeld() {
+  const std::uint64_t before = front_;
+  while (front_ < pieces_.contiguous()) {
+    std::span<const std::byte> held = deps_.target.Held(front_);
+    const std::uint64_t most = std::min<std::uint64_t>(pieces_.contiguous() - front_, kBlock);
+    held = held.first(static_cast<std::size_t>(std::min<std::uint64_t>(held.size(), most)));
+    if (held.empty()) break;
+    deps_.verifier.Update(held);
+    const std::uint64_t hashed = held.size();
+    CO_RETURN_IF_ERROR(OfTarget(co_await deps_.target.Advance(hashed)));
+    front_ += hashed;
+    co_await asio::post(executor_, asio::use_awaitable);
+  }
+  if (front_ != before) WakeReaders();
+  co_return absl::OkStatus();
 }
 
 // Without asking for a buffer: those who have them all may be waiting for this one.
@@ -141,6 +162,7 @@ Task<absl::Status> SegmentedRead::CatchUp(sink::Buffer buffer, int blocks) {
 
 // No reader is left, so all that the budget holds for this attempt is free.
 Task<absl::Status> SegmentedRead::CatchUpToTheEnd() {
+  CO_RETURN_IF_ERROR(co_await HashHeld());
   while (front_ < pieces_.contiguous()) {
     CO_ASSIGN_OR_RETURN(sink::Buffer buffer, co_await deps_.bodies.Acquire(kBlock, deps_.deadline));
     CO_RETURN_IF_ERROR(co_await CatchUp(std::move(buffer), kBlocksAtOnce));
@@ -224,7 +246,7 @@ void SegmentedRead::AddOneMore() {
   if (!spare) return controller.Refused(deps_.transfer.clock.Now());
   if (readers_.size() == 1) {
     Piece& piece = *readers_.front()->piece;
-    pieces_.Cut(piece, std::max(piece.at + PieceBytes(), readers_.front()->reads_to));
+    pieces_.Cut(piece, EndOfPiece(piece.at, readers_.front()->reads_to));
   }
   AddReader(std::move(spare));
 }
@@ -235,7 +257,8 @@ std::optional<SpareTransfers::Spare> SegmentedRead::TakeSpare() {
     if (readers_.front()->piece == nullptr) return std::nullopt;
     left += readers_.front()->piece->left();
   }
-  const std::uint64_t least = std::max(deps_.transfer.config.segments.min_bytes, 2 * PieceBytes());
+  const std::uint64_t least =
+      std::max(deps_.transfer.config.segments.min_bytes, 2 * LargestPiece());
   if (left < least || IsRateLimited(deps_.transfer, deps_.origin)) return std::nullopt;
   return deps_.transfer.spares->TryTake(deps_.origin);
 }

@@ -24,7 +24,10 @@ namespace fetchd::fetch {
 ///    buffer at a time. One task, the conductor, alone touches target, verifier and progress; so a
 ///    reader may be stopped at any moment, and what is here stays what it is said to be.
 ///  * Digests advance over the contiguous bytes: what arrives there is hashed as it comes; what was
-///    written ahead is read back in the buffer of whoever has just handed one over.
+///    written ahead where it lies in memory, else it is read back in the buffer of whoever has just
+///    handed one over.
+///  * Where the target has marks, a piece ends at the next one. One that is ahead is only begun
+///    when there is memory for it.
 ///  * The first reader keeps the response that it has, until a piece behind it has proved that the
 ///    origin sends what it is asked for. Then it drops it, and takes pieces like the others.
 ///  * What is written ahead is never more than two pieces for each connection. A reader that lets
@@ -75,6 +78,7 @@ class SegmentedRead {
   Task<absl::Status> Conduct(std::unique_ptr<http::Body> body);
   Reader& AddReader(std::optional<SpareTransfers::Spare> spare);
   Task<absl::Status> Store(Reader& reader);
+  Task<absl::Status> HashHeld();
   Task<absl::Status> CatchUp(sink::Buffer buffer, int blocks);
   Task<absl::Status> CatchUpToTheEnd();
   absl::Status OfTarget(absl::Status status);
@@ -90,7 +94,9 @@ class SegmentedRead {
   // Of the readers.
   Task<absl::Status> RunReader(Reader& reader);
   Task<bool> TakePiece(Reader& reader);
-  std::uint64_t PieceBytes();
+  std::uint64_t EndOfPiece(std::uint64_t from, std::uint64_t least = 0) const;
+  std::uint64_t LargestPiece();
+  bool HasRoom(const Piece& piece);
   bool ShouldLeave(const Reader& reader);
   void StopSlowest(const Reader& wants);
   Task<bool> ReadPiece(Reader& reader);
@@ -108,6 +114,7 @@ class SegmentedRead {
   std::uint64_t front_;  ///< What lies before it is in the target, in order, and hashed.
   bool of_target_ = false;
   bool proven_ = false;   ///< A piece has been answered with that piece.
+  bool no_room_ = false;  ///< A reader waits for memory.
   bool changed_ = false;  ///< One reader was left, and its piece was not answered so.
   int failures_ = 0;      ///< Of readers.
   int readers_begun_ = 0;

@@ -104,6 +104,19 @@ Task<absl::StatusOr<PartBuffer>> BufferPool::AcquirePart(std::size_t bytes, Cloc
   co_return part;
 }
 
+std::optional<PartBuffer> BufferPool::TryAcquirePart(std::size_t bytes) {
+  PartBuffer part;
+  part.long_permits_.of_kind = parts_.TryAcquire(bytes);
+  if (!part.long_permits_.of_kind) return std::nullopt;
+  part.long_permits_.of_long = long_.TryAcquire(bytes);
+  if (!part.long_permits_.of_long) return std::nullopt;
+  part.permit_ = budget_.TryAcquire(bytes);
+  if (!part.permit_) return std::nullopt;
+  part.pool_ = this;
+  part.capacity_ = bytes;
+  return part;
+}
+
 // In this order everywhere: who waits for the second holds nothing that others of his kind wait
 // for in the other order.
 Task<absl::StatusOr<LongPermits>> BufferPool::AcquireLong(Semaphore& kind, std::uint64_t bytes,
@@ -166,6 +179,24 @@ std::vector<std::span<const std::byte>> PartBuffer::blocks() const {
   std::vector<std::span<const std::byte>> all;
   for (const Buffer& block : blocks_) all.push_back(block.bytes());
   return all;
+}
+
+std::span<const std::byte> PartBuffer::From(std::size_t offset) const {
+  for (const Buffer& block : blocks_) {
+    if (offset < block.size()) return block.bytes().subspan(offset);
+    offset -= block.size();
+  }
+  return {};
+}
+
+void PartBuffer::Shrink(std::size_t size) {
+  size_ = std::min(size_, size);
+  std::size_t first = 0;
+  for (Buffer& block : blocks_) {
+    block.Shrink(std::min(block.size(), size_ - std::min(first, size_)));
+    first += block.capacity();
+  }
+  std::erase_if(blocks_, [](const Buffer& block) { return block.size() == 0; });
 }
 
 void BufferPool::GiveBack(std::unique_ptr<std::byte[]> block, std::size_t capacity) noexcept {

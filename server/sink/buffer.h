@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -37,6 +38,7 @@ class Buffer {
   std::span<std::byte> free_space() { return {block_.get() + size_, capacity_ - size_}; }
   void Grow(std::size_t bytes) { size_ += bytes; }  ///< After writing into free_space().
   void Clear() { size_ = 0; }                       ///< All of it is free again.
+  void Shrink(std::size_t size) { size_ = size; }   ///< What is behind it is free again.
   std::span<const std::byte> bytes() const { return {block_.get(), size_}; }
   std::size_t size() const { return size_; }
   std::size_t capacity() const { return capacity_; }
@@ -66,6 +68,10 @@ class PartBuffer {
   std::size_t Append(std::span<const std::byte> bytes);
   /// In order.
   std::vector<std::span<const std::byte>> blocks() const;
+  /// What lies at `offset`, to the end of its block; empty where nothing does.
+  std::span<const std::byte> From(std::size_t offset) const;
+  /// Keeps the first `size` bytes.
+  void Shrink(std::size_t size);
   std::size_t size() const { return size_; }
   bool full() const { return size_ == capacity_; }
 
@@ -91,6 +97,8 @@ class BufferPool {
                                        BufferUse use = BufferUse::kJob);
   /// For 1 to `bytes` bytes. RESOURCE_EXHAUSTED when that is more than parts may hold together.
   Task<absl::StatusOr<PartBuffer>> AcquirePart(std::size_t bytes, Clock& clock, Deadline deadline);
+  /// Without waiting; empty when there is no room for it, or others wait for some.
+  std::optional<PartBuffer> TryAcquirePart(std::size_t bytes);
   const Semaphore& budget() const { return budget_; }
   const Semaphore& streams_budget() const { return streams_; }
 

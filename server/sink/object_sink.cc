@@ -158,7 +158,7 @@ Task<absl::Status> ObjectSink::DropUpload() {
     CO_RETURN_IF_ERROR(co_await uploads_->Settle(Deadline::Never()));
     uploads_.reset();
   }
-  part_.reset();
+  parts_.clear();
   size_bytes_ = 0;
   if (note_.stage == Stage::kNone) co_return absl::OkStatus();
   CO_ASSIGN_OR_RETURN(std::vector<std::string> others, co_await deps_.notes.OfOthers());
@@ -172,63 +172,13 @@ Task<absl::StatusOr<std::size_t>> ObjectSink::ReadBack(std::uint64_t, std::span<
   co_return absl::UnimplementedError("the parts of an object cannot be read back");
 }
 
-PartPlan ObjectSink::plan() const {
-  if (uploads_ != nullptr) return uploads_->plan();
-  return PartPlan::For(options_.part_bytes, total_bytes_);
-}
-
-std::uint64_t ObjectSink::NextMark(std::uint64_t size_bytes) const {
-  const PartPlan parts = plan();
-  return parts.EndOf(parts.PartAt(size_bytes));
-}
-
-Task<absl::Status> ObjectSink::Write(std::span<const std::byte> bytes) {
-  while (!bytes.empty()) {
-    // A full one waits for more: it may be all there is.
-    if (part_ && part_->full()) CO_RETURN_IF_ERROR(co_await SendPart());
-    if (!part_) CO_RETURN_IF_ERROR(co_await BeginPart());
-    const std::size_t taken = part_->Append(bytes);
-    size_bytes_ += taken;
-    bytes = bytes.subspan(taken);
-  }
-  co_return absl::OkStatus();
-}
-
-Task<absl::Status> ObjectSink::BeginPart() {
-  std::uint64_t size = plan().SizeOf(uploads_ == nullptr ? 1 : uploads_->next());
-  if (total_bytes_ && *total_bytes_ > size_bytes_) {
-    size = std::min(size, *total_bytes_ - size_bytes_);
-  }
-  CO_ASSIGN_OR_RETURN(part_, co_await deps_.buffers.AcquirePart(static_cast<std::size_t>(size),
-                                                                deps_.clock, options_.deadline));
-  co_return absl::OkStatus();
-}
-
-Task<absl::Status> ObjectSink::SendPart() {
-  if (uploads_ == nullptr) CO_RETURN_IF_ERROR(co_await BeginUpload());
-  PartBuffer part = *std::exchange(part_, std::nullopt);
-  co_return co_await uploads_->Send(std::move(part), options_.deadline);
-}
-
-// A crash between the store's answer and our note of it leaves an upload that nobody knows: the
-// first note says where to look for it.
-Task<absl::Status> ObjectSink::BeginUpload() {
-  UploadNote note{.stage = Stage::kBeginning,
-                  .plan = plan(),
-                  .begun_at = deps_.clock.WallNow(),
-                  .own_etags = note_.own_etags};
-  CO_RETURN_IF_ERROR(co_await Keep(note));
-  CO_ASSIGN_OR_RETURN(note.id, co_await deps_.store.BeginUpload(options_.object, attributes_));
-  note.stage = Stage::kOpen;
-  CO_RETURN_IF_ERROR(co_await Keep(note));
-  uploads_ = std::make_shared<PartUploads>(
-      PartUploads::Target{deps_.store, options_.object, note.id, note.plan}, std::vector<Part>(),
-      options_.parts_in_flight, deps_.clock, deps_.tasks);
-  co_return absl::OkStatus();
-}
-
 Task<absl::StatusOr<std::uint64_t>> ObjectSink::Checkpoint() {
-  co_return uploads_ == nullptr ? 0 : uploads_->arrived_bytes();
+  if (uploads_ == nullptr) co_return 0;
+  std::uint64_t sent = size_bytes_;
+  for (const auto& [number, part] : parts_) {
+    if (!part.sent) sent = std::min(sent, part.first);
+  }
+  co_return uploads_->ArrivedOf(sent);
 }
 
 // A store that takes no precondition is asked right before.
@@ -250,8 +200,9 @@ Task<absl::StatusOr<bool>> ObjectSink::IsAlreadyThere(const std::string& etag) {
 }
 
 Task<absl::StatusOr<Receipt>> ObjectSink::Commit() {
+  CO_RETURN_IF_ERROR(CheckWhole());
   if (uploads_ == nullptr) co_return co_await PutWhole();
-  if (part_ && part_->size() > 0) CO_RETURN_IF_ERROR(co_await SendPart());
+  CO_RETURN_IF_ERROR(co_await SendRest());
   CO_RETURN_IF_ERROR(co_await uploads_->Join(options_.deadline));
   co_return co_await Complete();
 }
@@ -259,7 +210,7 @@ Task<absl::StatusOr<Receipt>> ObjectSink::Commit() {
 Task<absl::StatusOr<Receipt>> ObjectSink::PutWhole() {
   Receipt receipt{options_.url, size_bytes_, false};
   http::BorrowedBytes bytes;
-  if (part_) bytes = part_->blocks();
+  if (!parts_.empty()) bytes = parts_.begin()->second.bytes->blocks();
   if (options_.overwrite != OverwritePolicy::kAlways) {
     const std::string md5 = Md5Of(bytes);
     CO_ASSIGN_OR_RETURN(receipt.unchanged, co_await IsAlreadyThere(md5));

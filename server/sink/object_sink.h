@@ -1,6 +1,7 @@
 // An object in a store, published whole.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -18,6 +19,10 @@ namespace fetchd::sink {
 /// See Sink. A body that fits one part is written with one request, at Commit; a larger one as an
 /// upload of parts, which becomes the object at Commit. What is kept for a later Open are whole
 /// parts that arrived; which upload they are of is in the note. Nothing can be read back.
+///
+/// A body of known length may be written ahead. A part goes out as soon as it is whole, and stays
+/// in memory until Advance() has passed it: so far it is Held(). The memory of parts is taken in
+/// their order: who waits for that of one holds none of a later one.
 class ObjectSink final : public Sink {
  public:
   /// References outlive the sink and its tasks.
@@ -48,19 +53,36 @@ class ObjectSink final : public Sink {
   Task<absl::StatusOr<std::size_t>> ReadBack(std::uint64_t offset,
                                              std::span<std::byte> out) override;
   Task<absl::Status> Write(std::span<const std::byte> bytes) override;
+  bool CanWriteAhead() const override;
+  bool TryMakeRoom(std::uint64_t end) override;
+  Task<absl::Status> WriteAhead(std::uint64_t offset, std::span<const std::byte> bytes) override;
+  std::span<const std::byte> Held(std::uint64_t offset) const override;
+  Task<absl::Status> Advance(std::uint64_t bytes) override;
   std::uint64_t NextMark(std::uint64_t size_bytes) const override;
   Task<absl::StatusOr<std::uint64_t>> Checkpoint() override;
   Task<absl::StatusOr<Receipt>> Commit() override;
   Task<absl::Status> Abort() override;
 
  private:
+  struct PartInMemory {
+    std::uint64_t first = 0;            ///< Where it begins.
+    std::shared_ptr<PartBuffer> bytes;  ///< Shared with the task that sends it.
+    bool sent = false;
+    std::uint64_t end() const { return first + bytes->size(); }
+  };
+
   Task<absl::Status> CheckAbsent();
   /// Whether the object that is there was made of the noted upload.
   Task<absl::StatusOr<bool>> IsOfOwnUpload();
   Task<absl::StatusOr<bool>> TakeUp(std::uint64_t resume_bytes);
   Task<absl::Status> BeginUpload();
-  Task<absl::Status> BeginPart();
-  Task<absl::Status> SendPart();
+  Task<absl::Status> AwaitRoom(int number);
+  Task<absl::Status> Send(int number, PartInMemory& part);
+  Task<absl::Status> SendPassed();
+  Task<absl::Status> SendRest();
+  Task<absl::Status> DropAhead();
+  absl::Status CheckWhole() const;
+  std::uint64_t SizeOf(int number) const;
   Task<absl::StatusOr<Receipt>> PutWhole();
   Task<absl::StatusOr<Receipt>> Complete();
   Task<absl::StatusOr<bool>> IsAlreadyThere(const std::string& etag);
@@ -78,8 +100,9 @@ class ObjectSink final : public Sink {
   std::optional<std::uint64_t> total_bytes_;
   bool own_ = false;                      ///< The object that is there is this job's.
   std::shared_ptr<PartUploads> uploads_;  ///< Null: no upload was begun.
-  std::optional<PartBuffer> part_;        ///< The one that is being filled.
-  std::uint64_t size_bytes_ = 0;          ///< Written, what was kept included.
+  /// By number, without a gap: the one that is written next, and those that are written ahead.
+  std::map<int, PartInMemory> parts_;
+  std::uint64_t size_bytes_ = 0;  ///< Written, what was kept included and what is ahead not.
 };
 
 }  // namespace fetchd::sink

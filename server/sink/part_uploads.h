@@ -26,9 +26,10 @@ class PartUploads : public std::enable_shared_from_this<PartUploads> {
   PartUploads(Target target, std::vector<objstore::Part> parts, int in_flight, Clock& clock,
               runtime::TaskGroup& tasks);
 
-  /// Completes once the part is on its way: there is a limit on how many are. Parts in their order.
-  /// Returns the error of an earlier part. UNAVAILABLE when the store knows the upload no more.
-  Task<absl::Status> Send(PartBuffer bytes, Deadline deadline);
+  /// Completes once the part is on its way: there is a limit on how many are. In any order; one
+  /// that was sent before is replaced. Returns the error of an earlier part. UNAVAILABLE when the
+  /// store knows the upload no more.
+  Task<absl::Status> Send(int number, std::shared_ptr<const PartBuffer> bytes, Deadline deadline);
   /// All that were sent have arrived.
   Task<absl::Status> Join(Deadline deadline);
   /// Those on their way stop where they are: soon, see Settle().
@@ -38,16 +39,14 @@ class PartUploads : public std::enable_shared_from_this<PartUploads> {
 
   const std::string& upload() const { return target_.upload; }
   const PartPlan& plan() const { return target_.plan; }
-  /// Number of the part that Send() takes next.
-  int next() const { return static_cast<int>(parts_.size()) + 1; }
   /// By number; those that have not arrived have no ETag.
   const std::vector<objstore::Part>& parts() const { return parts_; }
-  /// Without a gap from the first part on, as far as whole parts have arrived.
-  std::uint64_t arrived_bytes() const;
+  /// Without a gap from the first part on, as far as whole parts of the first `bytes` have arrived.
+  std::uint64_t ArrivedOf(std::uint64_t bytes) const;
 
  private:
   static Task<absl::Status> SendPart(std::shared_ptr<PartUploads> self, int number,
-                                     PartBuffer bytes, Permit slot);
+                                     std::shared_ptr<const PartBuffer> bytes, Permit slot);
 
   const Target target_;
   Clock& clock_;

@@ -25,7 +25,7 @@ struct Receipt {
 
 ///   Open -> [Restart | ReadBack*] -> [Describe] -> Write* -> Commit
 ///                                                        the object appears, whole and durable
-///   Write may be mixed with WriteAhead* -> [ReadBack*] -> Advance, where CanWriteAhead()
+///   Write may be mixed with WriteAhead* -> [Held | ReadBack]* -> Advance, where CanWriteAhead()
 ///   Open -> ... -> (destruction)    nothing appears; what was written is kept for a later Open
 ///   Open -> ... -> Abort            nothing appears, nothing is kept
 ///
@@ -47,19 +47,27 @@ class Sink {
   /// Else digests can go on only where their state was kept, and ReadBack is UNIMPLEMENTED.
   virtual bool CanReadBack() const { return true; }
   /// Reads what was kept, or was written ahead without a gap behind what was written, so that
-  /// digests can be computed. Fills `out` from `offset`; returns bytes read, 0 at the end.
+  /// digests can be computed. Fills `out` from `offset`; returns bytes read, 0 at the end. What is
+  /// Held() is not read back.
   virtual Task<absl::StatusOr<std::size_t>> ReadBack(std::uint64_t offset,
                                                      std::span<std::byte> out) = 0;
   /// Behind what was written before.
   virtual Task<absl::Status> Write(std::span<const std::byte> bytes) = 0;
 
-  /// May bytes be written before those in front of them are here? Else the two below are
-  /// UNIMPLEMENTED.
+  /// May bytes be written before those in front of them are here? Else WriteAhead and Advance are
+  /// UNIMPLEMENTED. Once the body is described.
   virtual bool CanWriteAhead() const { return false; }
-  /// At `offset`, which is not in front of what was written. What lies there is no part of the
-  /// object, of its size or of a checkpoint until Advance() or Write() has passed it, and is gone
-  /// when the sink is. May be written over.
+  /// Takes the memory that it needs to write ahead up to `end`, all of it or none, and never waits
+  /// for it. True where none is needed.
+  virtual bool TryMakeRoom(std::uint64_t /*end*/) { return true; }
+  /// At `offset`, which is not in front of what was written, where there is room: else UNAVAILABLE.
+  /// What lies there is no part of the object, of its size or of a checkpoint until Advance() or
+  /// Write() has passed it, and is gone when the sink is. May be written over by Write(). Between
+  /// two marks (NextMark) in order.
   virtual Task<absl::Status> WriteAhead(std::uint64_t offset, std::span<const std::byte> bytes);
+  /// What was written ahead at `offset`, as far as it is in memory in one stretch, until the next
+  /// call of another method; empty where it is read back.
+  virtual std::span<const std::byte> Held(std::uint64_t /*offset*/) const { return {}; }
   /// The next `bytes` behind what was written were written ahead, and count as written now.
   /// INTERNAL when one of them was not.
   virtual Task<absl::Status> Advance(std::uint64_t bytes);

@@ -92,9 +92,25 @@ bool TeeSink::CanWriteAhead() const {
   });
 }
 
+bool TeeSink::TryMakeRoom(std::uint64_t end) {
+  return std::ranges::all_of(branches_, [end](const Branch& branch) {
+    return !branch.status.ok() || branch.sink->TryMakeRoom(end);
+  });
+}
+
 Task<absl::Status> TeeSink::WriteAhead(std::uint64_t offset, std::span<const std::byte> bytes) {
   co_return co_await ForEach(
       [offset, bytes](Sink& sink) { return sink.WriteAhead(offset, bytes); });
+}
+
+// All have the same bytes.
+std::span<const std::byte> TeeSink::Held(std::uint64_t offset) const {
+  for (const Branch& branch : branches_) {
+    if (!branch.status.ok()) continue;
+    const std::span<const std::byte> held = branch.sink->Held(offset);
+    if (!held.empty()) return held;
+  }
+  return {};
 }
 
 Task<absl::Status> TeeSink::Advance(std::uint64_t bytes) {

@@ -25,7 +25,9 @@ class TeeSink final : public Sink {
                                              std::span<std::byte> out) override;
   Task<absl::Status> Write(std::span<const std::byte> bytes) override;
   bool CanWriteAhead() const override;
+  bool TryMakeRoom(std::uint64_t end) override;
   Task<absl::Status> WriteAhead(std::uint64_t offset, std::span<const std::byte> bytes) override;
+  std::span<const std::byte> Held(std::uint64_t offset) const override;
   Task<absl::Status> Advance(std::uint64_t bytes) override;
   std::uint64_t NextMark(std::uint64_t size_bytes) const override;
   Task<absl::StatusOr<std::uint64_t>> Checkpoint() override;

@@ -7,14 +7,15 @@ import time
 
 
 class Origin:
-    """Serves `body` at any path, from where a Range asks for it; below /chunked without a length. Knows how much it has sent."""
+    """Serves `body` at any path, of it what a Range asks for; below /chunked without a length. `bytes_per_sec` are of each
+    connection. Knows how much it has sent, and over how many connections at once."""
 
     PIECE = 64 << 10
 
     def __init__(self, body, bytes_per_sec=None):
         self.body, self.bytes_per_sec = body, bytes_per_sec
         self.etag = f'"{hashlib.sha256(body).hexdigest()[:16]}"'
-        self.sent = 0
+        self.sent = self.open = self.most_open = 0
         self.lock = threading.Lock()
         origin = self
 
@@ -37,28 +38,35 @@ class Origin:
 
     def answer(self, request):
         chunked = request.path.startswith("/chunked")
-        wanted = re.fullmatch(r"bytes=(\d+)-", request.headers.get("Range", ""))
+        wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", request.headers.get("Range", ""))
         resumed = wanted and not chunked and request.headers.get("If-Range", self.etag) == self.etag
         start = int(wanted[1]) if resumed else 0
+        end = int(wanted[2]) + 1 if resumed and wanted[2] else len(self.body)
         request.send_response(206 if resumed else 200)
         request.send_header("ETag", self.etag)
         if resumed:
-            request.send_header("Content-Range", f"bytes {start}-{len(self.body) - 1}/{len(self.body)}")
+            request.send_header("Content-Range", f"bytes {start}-{end - 1}/{len(self.body)}")
         if chunked:
             request.send_header("Transfer-Encoding", "chunked")
         else:
             request.send_header("Accept-Ranges", "bytes")
-            request.send_header("Content-Length", str(len(self.body) - start))
+            request.send_header("Content-Length", str(end - start))
         request.end_headers()
+        with self.lock:
+            self.open += 1
+            self.most_open = max(self.most_open, self.open)
         try:
-            self.send(request.wfile, start, chunked)
+            self.send(request.wfile, start, end, chunked)
         except OSError:
             request.close_connection = True  # The reader has gone.
+        finally:
+            with self.lock:
+                self.open -= 1
 
-    def send(self, file, start, chunked):
+    def send(self, file, start, end, chunked):
         begun = time.monotonic()
-        for at in range(start, len(self.body), self.PIECE):
-            piece = self.body[at:at + self.PIECE]
+        for at in range(start, end, self.PIECE):
+            piece = self.body[at:min(at + self.PIECE, end)]
             file.write(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
             with self.lock:
                 self.sent += len(piece)

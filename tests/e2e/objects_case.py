@@ -31,11 +31,11 @@ class ObjectsCase(harness.TestCase):
         self.addCleanup(origin.stop)
         return origin
 
-    def start_with_store(self, origin, *more, secret=None):
-        """Callers reach the origin and nothing else on loopback."""
+    def start_with_store(self, origin, *more, secret=None, connections=1):
+        """Callers reach the origin and nothing else on loopback. A body is read over so many connections at most."""
         lab = {"endpoint": self.gateway.endpoint, "path_style": "true", "credentials": "static", "access_key_id": ACCESS_KEY,
                "secret_access_key_file": secret or self.secret, "part_bytes": "5MiB"}
-        return self.start_server(f'egress.allow=["127.0.0.1/32:{origin.port}"]', "segments.max_connections=1",
+        return self.start_server(f'egress.allow=["127.0.0.1/32:{origin.port}"]', f"segments.max_connections={connections}",
                                  *(f"stores.lab.{key}={value}" for key, value in lab.items()), *more, allow_loopback=False)
 
     def key(self, name="object"):

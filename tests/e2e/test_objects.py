@@ -189,6 +189,35 @@ class ObjectsTest(ObjectsCase):
         # What came since the last checkpoint (5 s), and the part that was on its way then; with room for what sockets held.
         self.assertLess(origin.sent - size, 5 * speed + 2 * 5 * MIB)
 
+    def test_an_origin_that_is_slow_on_each_connection_is_read_over_several(self):
+        body = harness.pattern(80 * MIB + 1)
+        origin = self.start_origin(body, bytes_per_sec=4 * MIB)
+        server = self.start_with_store(origin, "segments.min_bytes=10MiB", connections=4)
+
+        job = self.assert_succeeds(server, self.submit(server, origin.url(), f"s3://{BUCKET}/{self.key()}",
+                                                       "--sha256", hashlib.sha256(body).hexdigest()))
+
+        self.assert_stored(self.key(), body)
+        self.assertGreater(origin.most_open, 1)
+        self.assertGreater(int(job["attempts"][0]["segments"]["pieces"]), 4)
+        self.assertLess(origin.sent - len(body), 6 * MIB, "each byte once, but for what sockets held of the first connection")
+
+    def test_kill_9_of_one_that_is_read_over_several_connections_harms_nothing(self):
+        body = harness.pattern(80 * MIB)
+        origin = self.start_origin(body, bytes_per_sec=4 * MIB)
+        server = self.start_with_store(origin, "segments.min_bytes=10MiB", connections=4)
+        name = self.submit(server, origin.url(), f"s3://{BUCKET}/{self.key()}")
+        self.wait_until_received(server, name, 48 * MIB)  # Longer than it takes to the first checkpoint.
+        self.assertGreater(origin.most_open, 1)
+
+        server.kill()
+        self.assertIsNone(self.gateway.get(BUCKET, self.key()))
+        server.start()
+        job = self.assert_succeeds(server, name)
+
+        self.assert_stored(self.key(), body)
+        self.assertGreater(int(job["attempts"][-1]["resumed_from_bytes"]), 0)
+
     def test_a_stop_in_the_middle_ends_well_and_the_next_start_goes_on(self):
         body = harness.pattern(24 * MIB)
         origin = self.start_origin(body, bytes_per_sec=4 * MIB)

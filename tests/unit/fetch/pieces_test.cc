@@ -14,25 +14,30 @@ using ::testing::NotNull;
 
 constexpr std::uint64_t kAny = ~std::uint64_t{0};
 
+Piece* Take(Pieces& pieces, std::uint64_t bytes, std::uint64_t ahead) {
+  const auto end_of = [bytes](std::uint64_t from) { return bytes == kAny ? kAny : from + bytes; };
+  return pieces.Take(end_of, ahead);
+}
+
 TEST(PiecesTest, AreHandedOutInOrderUpToTheEnd) {
   Pieces pieces(10, 100);
-  const Piece* a = pieces.Take(40, kAny);
-  const Piece* b = pieces.Take(40, kAny);
-  const Piece* c = pieces.Take(40, kAny);
+  const Piece* a = Take(pieces, 40, kAny);
+  const Piece* b = Take(pieces, 40, kAny);
+  const Piece* c = Take(pieces, 40, kAny);
 
   ASSERT_THAT(c, NotNull());
   EXPECT_EQ(a->first, 10u);
   EXPECT_EQ(a->end, 50u);
   EXPECT_EQ(b->end, 90u);
   EXPECT_EQ(c->end, 100u);
-  EXPECT_THAT(pieces.Take(40, kAny), IsNull());
+  EXPECT_THAT(Take(pieces, 40, kAny), IsNull());
   EXPECT_TRUE(pieces.all_taken());
 }
 
 TEST(PiecesTest, WhatIsContiguousGrowsOverPiecesThatAreWhole) {
   Pieces pieces(0, 100);
-  Piece* a = pieces.Take(40, kAny);
-  Piece* b = pieces.Take(40, kAny);
+  Piece* a = Take(pieces, 40, kAny);
+  Piece* b = Take(pieces, 40, kAny);
   pieces.Wrote(*b, 30);
   pieces.Wrote(*a, 10);
   EXPECT_EQ(pieces.contiguous(), 10u);
@@ -46,12 +51,12 @@ TEST(PiecesTest, WhatIsContiguousGrowsOverPiecesThatAreWhole) {
 
 TEST(PiecesTest, OneThatComesBackGoesFirstAndKeepsWhatIsHere) {
   Pieces pieces(0, 100);
-  Piece* a = pieces.Take(40, kAny);
-  pieces.Take(20, kAny);
+  Piece* a = Take(pieces, 40, kAny);
+  Take(pieces, 20, kAny);
   pieces.Wrote(*a, 15);
 
   pieces.Leave(*a);
-  const Piece* again = pieces.Take(40, kAny);
+  const Piece* again = Take(pieces, 40, kAny);
 
   EXPECT_EQ(again, a);
   EXPECT_EQ(again->at, 15u);
@@ -60,43 +65,43 @@ TEST(PiecesTest, OneThatComesBackGoesFirstAndKeepsWhatIsHere) {
 
 TEST(PiecesTest, TheLastOneComesBackInPieces) {
   Pieces pieces(0, 100);
-  Piece* rest = pieces.Take(kAny, kAny);
+  Piece* rest = Take(pieces, kAny, kAny);
   pieces.Wrote(*rest, 10);
   pieces.Leave(*rest);
 
-  EXPECT_EQ(pieces.Take(30, kAny)->end, 40u);
-  EXPECT_EQ(pieces.Take(30, kAny)->first, 40u);
+  EXPECT_EQ(Take(pieces, 30, kAny)->end, 40u);
+  EXPECT_EQ(Take(pieces, 30, kAny)->first, 40u);
 }
 
 TEST(PiecesTest, NoneIsFurtherAheadThanItMay) {
   Pieces pieces(0, 1000);
-  Piece* a = pieces.Take(10, 30);
-  pieces.Take(10, 30);
-  pieces.Take(10, 30);
-  EXPECT_THAT(pieces.Take(10, 30), IsNull());
+  Piece* a = Take(pieces, 10, 30);
+  Take(pieces, 10, 30);
+  Take(pieces, 10, 30);
+  EXPECT_THAT(Take(pieces, 10, 30), IsNull());
   EXPECT_FALSE(pieces.all_taken());
 
   pieces.Wrote(*a, 10);
 
-  EXPECT_THAT(pieces.Take(10, 30), NotNull());
+  EXPECT_THAT(Take(pieces, 10, 30), NotNull());
 }
 
 TEST(PiecesTest, ACutPieceLeavesTheRestToOthers) {
   Pieces pieces(0, 100);
-  Piece* all = pieces.Take(kAny, kAny);
+  Piece* all = Take(pieces, kAny, kAny);
 
   pieces.Cut(*all, 30);
 
   EXPECT_EQ(pieces.unclaimed(), 70u);
-  EXPECT_EQ(pieces.Take(10, kAny)->first, 30u);
+  EXPECT_EQ(Take(pieces, 10, kAny)->first, 30u);
   pieces.Cut(*all, 20);
   EXPECT_EQ(all->end, 30u) << "another one lies behind it";
 }
 
 TEST(PiecesTest, APieceIsExtendedOverThoseThatNobodyTouched) {
   Pieces pieces(0, 100);
-  Piece* a = pieces.Take(30, kAny);
-  Piece* b = pieces.Take(30, kAny);
+  Piece* a = Take(pieces, 30, kAny);
+  Piece* b = Take(pieces, 30, kAny);
   EXPECT_FALSE(pieces.ExtendToEnd(*a)) << "somebody reads it";
   pieces.Leave(*b);
 
@@ -108,8 +113,8 @@ TEST(PiecesTest, APieceIsExtendedOverThoseThatNobodyTouched) {
 
 TEST(PiecesTest, NothingIsExtendedOverWhatIsHere) {
   Pieces pieces(0, 100);
-  Piece* a = pieces.Take(30, kAny);
-  Piece* b = pieces.Take(30, kAny);
+  Piece* a = Take(pieces, 30, kAny);
+  Piece* b = Take(pieces, 30, kAny);
   pieces.Wrote(*b, 1);
   pieces.Leave(*b);
 
@@ -118,7 +123,7 @@ TEST(PiecesTest, NothingIsExtendedOverWhatIsHere) {
 
 TEST(PiecesTest, OfAWholeBodyNothingIsMissing) {
   Pieces pieces(0, 50);
-  Piece* a = pieces.Take(kAny, kAny);
+  Piece* a = Take(pieces, kAny, kAny);
   EXPECT_EQ(pieces.front(), a);
 
   pieces.Wrote(*a, 50);

@@ -118,5 +118,46 @@ TEST_F(BufferPoolTest, APartHoldsWhatItWasAskedForAndNoMore) {
   EXPECT_EQ(pool.budget().in_use(), 0U);
 }
 
+TEST_F(BufferPoolTest, APartThatIsNotWaitedForIsThereOrNotAtAll) {
+  BufferPool pool(1'000'000);
+  std::optional<PartBuffer> first = pool.TryAcquirePart(500'000);
+  ASSERT_TRUE(first.has_value());
+
+  EXPECT_FALSE(pool.TryAcquirePart(1).has_value()) << "parts have half";
+  first.reset();
+  const Buffer stream =
+      *Await(pool.Acquire(std::size_t{256} << 10, clock_, Deadline::Never(), BufferUse::kStream));
+  EXPECT_FALSE(pool.TryAcquirePart(500'000).has_value()) << "with streams three quarters";
+  EXPECT_EQ(pool.budget().in_use(), std::size_t{256} << 10);
+  const Buffer job = *Await(pool.Acquire(std::size_t{256} << 10, clock_, Deadline::Never()));
+  const Buffer other = *Await(pool.Acquire(std::size_t{256} << 10, clock_, Deadline::Never()));
+  EXPECT_FALSE(pool.TryAcquirePart(300'000).has_value()) << "the budget is all there is";
+  EXPECT_TRUE(pool.TryAcquirePart(200'000).has_value());
+}
+
+TEST_F(BufferPoolTest, APartIsReadBlockByBlockAndShrinks) {
+  BufferPool pool(std::size_t{64} << 20);
+  std::string bytes(2'500'000, '\0');
+  for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<char>(i % 251);
+  PartBuffer part = *Await(pool.AcquirePart(bytes.size(), clock_, Deadline::Never()));
+  part.Append(std::as_bytes(std::span(bytes)));
+  const auto all = [&part] {
+    std::string seen;
+    for (auto from = part.From(0); !from.empty(); from = part.From(seen.size())) {
+      seen.append(reinterpret_cast<const char*>(from.data()), from.size());
+    }
+    return seen;
+  };
+  EXPECT_EQ(all(), bytes);
+
+  for (const std::size_t size : {std::size_t{1'048'577}, std::size_t{1'048'576}, std::size_t{0}}) {
+    part.Shrink(size);
+    EXPECT_EQ(part.size(), size);
+    EXPECT_EQ(all(), bytes.substr(0, size));
+  }
+  EXPECT_EQ(part.Append(std::as_bytes(std::span(bytes))), bytes.size());
+  EXPECT_EQ(all(), bytes);
+}
+
 }  // namespace
 }  // namespace fetchd::sink

@@ -164,6 +164,62 @@ TEST_P(SinkConformance, IfDifferentLeavesTheSameAlone) {
   }
 }
 
+TEST_P(SinkConformance, WhatIsWrittenAheadIsPublishedOnceItIsReached) {
+  const std::string body = Body(kSize);
+  const std::unique_ptr<Sink> sink = Attempt();
+  ASSERT_TRUE(Await(sink->Open(0)).ok());
+  sink->Describe({kSize, ""});
+  ASSERT_TRUE(sink->CanWriteAhead());
+  const std::string_view ahead = std::string_view(body).substr(kPartBytes, kPartBytes);
+  ASSERT_TRUE(sink->TryMakeRoom(2 * kPartBytes));
+  ASSERT_EQ(Await(sink->WriteAhead(kPartBytes, Bytes(ahead))), absl::OkStatus());
+  ASSERT_EQ(WriteAll(*sink, std::string_view(body).substr(0, kPartBytes)), absl::OkStatus());
+  EXPECT_LE(*Await(sink->Checkpoint()), kPartBytes);
+
+  ASSERT_EQ(Await(sink->Advance(kPartBytes)), absl::OkStatus());
+  ASSERT_EQ(WriteAll(*sink, std::string_view(body).substr(2 * kPartBytes)), absl::OkStatus());
+
+  const absl::StatusOr<Receipt> receipt = Await(sink->Commit());
+  ASSERT_TRUE(receipt.ok()) << receipt.status();
+  EXPECT_EQ(receipt->size_bytes, kSize);
+  EXPECT_EQ(Seen(), body);
+}
+
+// In memory or where it was written.
+TEST_P(SinkConformance, WhatIsWrittenAheadCanBeHashed) {
+  const std::string body = Body(kSize);
+  const std::string_view ahead = std::string_view(body).substr(kPartBytes, kPartBytes);
+  const std::unique_ptr<Sink> sink = Attempt();
+  ASSERT_TRUE(Await(sink->Open(0)).ok());
+  sink->Describe({kSize, ""});
+  ASSERT_EQ(Await(sink->WriteAhead(kPartBytes, Bytes(ahead))), absl::OkStatus());
+  ASSERT_EQ(WriteAll(*sink, std::string_view(body).substr(0, kPartBytes)), absl::OkStatus());
+
+  std::string seen(kPartBytes, '\0');
+  const std::span<const std::byte> held = sink->Held(kPartBytes);
+  if (held.empty()) {
+    const auto got = Await(sink->ReadBack(kPartBytes, std::as_writable_bytes(std::span(seen))));
+    ASSERT_EQ(*got, kPartBytes);
+  } else {
+    seen.assign(reinterpret_cast<const char*>(held.data()), held.size());
+  }
+  EXPECT_EQ(seen, ahead.substr(0, seen.size()));
+  EXPECT_EQ(Await(sink->Abort()), absl::OkStatus());
+}
+
+TEST_P(SinkConformance, AHoleIsNeverPublished) {
+  const std::unique_ptr<Sink> sink = Attempt();
+  ASSERT_TRUE(Await(sink->Open(0)).ok());
+  sink->Describe({kSize, ""});
+  ASSERT_EQ(WriteAll(*sink, "front"), absl::OkStatus());
+  ASSERT_EQ(Await(sink->WriteAhead(kPartBytes, Bytes(Body(kPartBytes)))), absl::OkStatus());
+
+  EXPECT_FALSE(Await(sink->Commit()).ok());
+  EXPECT_EQ(Await(sink->Abort()), absl::OkStatus());
+  EXPECT_EQ(Seen(), std::nullopt);
+  ExpectNothingKept(0);
+}
+
 std::string NameOf(const ::testing::TestParamInfo<Kind>& each) {
   constexpr std::array kNames = {"File", "Object", "FileAndObject"};
   return kNames.at(static_cast<std::size_t>(each.param));

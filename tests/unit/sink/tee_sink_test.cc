@@ -15,8 +15,8 @@ class ScriptedSink final : public Sink {
     std::string published;
     std::uint64_t kept = 0;
     int restarts = 0, aborts = 0;
-    bool can_write_ahead = true;
-    std::string ahead;
+    bool can_write_ahead = true, can_read_back = true, has_room = true;
+    std::string ahead, held;
     absl::Status open, write, checkpoint, commit, write_ahead, advance;
   };
   explicit ScriptedSink(State& state) : state_(state) {}
@@ -42,7 +42,12 @@ class ScriptedSink final : public Sink {
     state_.bytes.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     co_return absl::OkStatus();
   }
+  bool CanReadBack() const override { return state_.can_read_back; }
   bool CanWriteAhead() const override { return state_.can_write_ahead; }
+  bool TryMakeRoom(std::uint64_t) override { return state_.has_room; }
+  std::span<const std::byte> Held(std::uint64_t) const override {
+    return std::as_bytes(std::span(state_.held));
+  }
   /// Right behind what is there, in this test.
   Task<absl::Status> WriteAhead(std::uint64_t, std::span<const std::byte> bytes) override {
     CO_RETURN_IF_ERROR(state_.write_ahead);
@@ -161,6 +166,44 @@ TEST_F(TeeSinkTest, BytesAreWrittenAheadWhereAllCan) {
   EXPECT_TRUE(NewSink()->CanWriteAhead());
   b_.can_write_ahead = false;
   EXPECT_FALSE(NewSink()->CanWriteAhead());
+}
+
+TEST_F(TeeSinkTest, ThereIsRoomWhereAllHaveIt) {
+  EXPECT_TRUE(NewSink()->TryMakeRoom(10));
+  b_.has_room = false;
+  EXPECT_FALSE(NewSink()->TryMakeRoom(10));
+}
+
+TEST_F(TeeSinkTest, WhatOneHoldsIsWhatAllHave) {
+  EXPECT_EQ(NewSink()->Held(0).size(), 0u);
+  b_.held = "held";
+  EXPECT_EQ(NewSink()->Held(0).data(), Bytes(b_.held).data());
+}
+
+TEST_F(TeeSinkTest, OneThatFailedHoldsUpNobody) {
+  b_ = {.has_room = false, .held = "held", .open = absl::ResourceExhaustedError("full")};
+  const auto sink = NewSink();
+  ASSERT_TRUE(Await(sink->Open(0)).ok());
+
+  EXPECT_TRUE(sink->TryMakeRoom(10));
+  EXPECT_EQ(sink->Held(0).size(), 0u);
+}
+
+TEST_F(TeeSinkTest, IsReadBackWhereOneCanAndNotWhereNoneIsLeftThatCan) {
+  a_ = {.bytes = "0123456789", .kept = 10};
+  b_ = {.bytes = "0123456789", .kept = 10, .can_read_back = false};
+  const auto sink = NewSink();
+  ASSERT_EQ(*Await(sink->Open(10)), 10u);
+  EXPECT_TRUE(sink->CanReadBack());
+  std::string read(4, ' ');
+  EXPECT_EQ(*Await(sink->ReadBack(6, std::as_writable_bytes(std::span(read)))), 4u);
+
+  a_.write = absl::ResourceExhaustedError("disk full");
+  ASSERT_TRUE(Await(sink->Write(Bytes("x"))).ok());
+
+  EXPECT_FALSE(sink->CanReadBack());
+  EXPECT_TRUE(absl::IsUnimplemented(
+      Await(sink->ReadBack(6, std::as_writable_bytes(std::span(read)))).status()));
 }
 
 TEST_F(TeeSinkTest, GoesOnWhereAllOfThemAre) {
