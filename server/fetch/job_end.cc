@@ -69,7 +69,8 @@ Task<absl::Status> JobRun::Publish() {
   absl::StatusOr<sink::Receipt> receipt = co_await Commit();
   if (absl::IsCancelled(receipt.status())) co_return receipt.status();
   if (!receipt.ok()) {
-    co_return Fail(Phase::kSink, absl::IsUnavailable(receipt.status()), receipt.status());
+    const bool again = absl::IsUnavailable(receipt.status());
+    co_return OfDeadline(Fail(Phase::kSink, again, receipt.status()));
   }
   NoteDeliveries(*std::move(receipt));
   absl::Status delivered = StatusOf(result_.deliveries);

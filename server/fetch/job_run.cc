@@ -61,11 +61,19 @@ absl::Status JobRun::Fail(Phase phase, bool retryable, absl::Status status) {
   return status;
 }
 
+// What ended because the job's time is over is said so, and is not tried again.
+absl::Status JobRun::OfDeadline(absl::Status status) {
+  if (!absl::IsDeadlineExceeded(status) || !deadline_.Passed(deps_.transfer.clock)) return status;
+  return Fail(facts_.phase, false, WithPrefix(status, "job deadline"));
+}
+
 Task<absl::Status> JobRun::Run() {
   deps_.counters.attempts.fetch_add(1, std::memory_order_relaxed);
   absl::Status outcome = Prepare();
   if (outcome.ok()) outcome = co_await MakeSink();
-  if (outcome.ok()) outcome = co_await attempt_.Run("attempt " + id_.str(), Attempt());
+  if (outcome.ok()) {
+    outcome = OfDeadline(co_await attempt_.Run("attempt " + id_.str(), Attempt()));
+  }
   const bool own = stop_reason() != StopReason::kNone || GoesItsOwnWay(job_.spec) ||
                    deadline_.Passed(deps_.transfer.clock);
   EndTurn(deps_.transfer.pacer, turn_, facts_, outcome, own);
@@ -116,11 +124,7 @@ Task<absl::Status> JobRun::Attempt() {
   }
   Transfer transfer(deps_.transfer, job_.spec, *url_, *this, verifier_, progress_, facts_,
                     {.share_scope = ShareScope(), .segments = true});
-  absl::Status status = co_await transfer.Run(asked, deadline_);
-  if (absl::IsDeadlineExceeded(status) && deadline_.Passed(deps_.transfer.clock)) {
-    co_return Fail(facts_.phase, false, WithPrefix(status, "job deadline"));
-  }
-  co_return status;
+  co_return co_await transfer.Run(asked, deadline_);
 }
 
 Task<Continuation> JobRun::HowToGoOn() {

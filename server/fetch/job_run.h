@@ -123,6 +123,7 @@ class JobRun final : private Target {
   Task<absl::StatusOr<Done>> AbortAll();
   jobs::AttemptRecord MakeRecord(jobs::AttemptOutcome outcome, absl::Status status) const;
   absl::Status Fail(Phase phase, bool retryable, absl::Status status);
+  absl::Status OfDeadline(absl::Status status);
   StopReason stop_reason() const { return stop_.load(std::memory_order_acquire); }
 
   JobRunDeps deps_;

@@ -145,7 +145,7 @@ absl::Status ObjectSink::CheckWhole() const {
 }
 
 Task<absl::Status> ObjectSink::Send(int number, PartInMemory& part) {
-  if (uploads_ == nullptr) CO_RETURN_IF_ERROR(co_await BeginUpload());
+  if (uploads_ == nullptr) CO_RETURN_IF_ERROR(co_await InTime(BeginUpload()));
   CO_RETURN_IF_ERROR(co_await uploads_->Send(number, part.bytes, options_.deadline));
   part.sent = true;
   co_return absl::OkStatus();

@@ -17,6 +17,7 @@ using objstore::Precondition;
 using Stage = UploadNote::Stage;
 
 constexpr std::size_t kMaxContentType = 255;
+constexpr Duration kAbortPatience = std::chrono::seconds(10);
 
 std::string Md5Of(const std::vector<std::span<const std::byte>>& blocks) {
   Digester digester({DigestAlgorithm::kMd5});
@@ -61,6 +62,12 @@ bool IsContentType(std::string_view text) {
   return text.size() <= kMaxContentType && std::ranges::all_of(text, printable);
 }
 
+struct Done {};
+Task<absl::StatusOr<Done>> AsDone(Task<absl::Status> task) {
+  CO_RETURN_IF_ERROR(co_await std::move(task));
+  co_return Done();
+}
+
 }  // namespace
 
 ObjectSink::ObjectSink(Deps deps, Options options)
@@ -80,7 +87,22 @@ void ObjectSink::Describe(const BodyFacts& facts) {
   }
 }
 
+template <typename T>
+Task<absl::StatusOr<T>> ObjectSink::InTime(Task<absl::StatusOr<T>> asking) {
+  co_return co_await WithDeadline<T>(deps_.clock, options_.deadline,
+                                     "while the store of objects was asked", std::move(asking));
+}
+
+Task<absl::Status> ObjectSink::InTime(Task<absl::Status> asking) {
+  const absl::StatusOr<Done> done = co_await InTime(AsDone(std::move(asking)));
+  co_return done.status();
+}
+
 Task<absl::StatusOr<std::uint64_t>> ObjectSink::Open(std::uint64_t resume_bytes) {
+  co_return co_await InTime(OpenNow(resume_bytes));
+}
+
+Task<absl::StatusOr<std::uint64_t>> ObjectSink::OpenNow(std::uint64_t resume_bytes) {
   CO_RETURN_IF_ERROR(co_await CheckAbsent());
   if (resume_bytes > 0) {
     CO_ASSIGN_OR_RETURN(const bool taken_up, co_await TakeUp(resume_bytes));
@@ -166,7 +188,7 @@ Task<absl::Status> ObjectSink::DropUpload() {
   co_return co_await Keep({.own_etags = note_.own_etags});
 }
 
-Task<absl::Status> ObjectSink::Restart() { return DropUpload(); }
+Task<absl::Status> ObjectSink::Restart() { co_return co_await InTime(DropUpload()); }
 
 Task<absl::StatusOr<std::size_t>> ObjectSink::ReadBack(std::uint64_t, std::span<std::byte>) {
   co_return absl::UnimplementedError("the parts of an object cannot be read back");
@@ -199,7 +221,9 @@ Task<absl::StatusOr<bool>> ObjectSink::IsAlreadyThere(const std::string& etag) {
   co_return HasMd5(*there, etag);
 }
 
-Task<absl::StatusOr<Receipt>> ObjectSink::Commit() {
+Task<absl::StatusOr<Receipt>> ObjectSink::Commit() { co_return co_await InTime(CommitNow()); }
+
+Task<absl::StatusOr<Receipt>> ObjectSink::CommitNow() {
   CO_RETURN_IF_ERROR(CheckWhole());
   if (uploads_ == nullptr) co_return co_await PutWhole();
   CO_RETURN_IF_ERROR(co_await SendRest());
@@ -250,6 +274,13 @@ Task<absl::Status> ObjectSink::CheckMade(absl::Status made) {
 }
 
 Task<absl::Status> ObjectSink::Abort() {
+  const Deadline until = Deadline::After(deps_.clock, kAbortPatience);
+  const absl::StatusOr<Done> aborted =
+      co_await WithDeadline(deps_.clock, until, "abort", AsDone(AbortNow()));
+  co_return aborted.status();
+}
+
+Task<absl::Status> ObjectSink::AbortNow() {
   CO_RETURN_IF_ERROR(co_await DropUpload());
   if (note_.own_etags.empty()) co_return absl::OkStatus();
   co_return co_await Keep(UploadNote());

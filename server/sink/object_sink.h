@@ -23,6 +23,9 @@ namespace fetchd::sink {
 /// A body of known length may be written ahead. A part goes out as soon as it is whole, and stays
 /// in memory until Advance() has passed it: so far it is Held(). The memory of parts is taken in
 /// their order: who waits for that of one holds none of a later one.
+///
+/// At the deadline each call ends with DEADLINE_EXCEEDED, whatever the store does meanwhile; but
+/// Abort, which has 10 s of its own.
 class ObjectSink final : public Sink {
  public:
   /// References outlive the sink and its tasks.
@@ -40,8 +43,8 @@ class ObjectSink final : public Sink {
     OverwritePolicy overwrite = OverwritePolicy::kAlways;
     std::uint64_t part_bytes = 0;
     int parts_in_flight = 1;
-    std::string note;  ///< As the keeper has it.
-    Deadline deadline = Deadline::Never();
+    std::string note;                       ///< As the keeper has it.
+    Deadline deadline = Deadline::Never();  ///< Of the job.
   };
   ObjectSink(Deps deps, Options options);
   ~ObjectSink() override;
@@ -71,6 +74,12 @@ class ObjectSink final : public Sink {
     std::uint64_t end() const { return first + bytes->size(); }
   };
 
+  template <typename T>
+  Task<absl::StatusOr<T>> InTime(Task<absl::StatusOr<T>> asking);
+  Task<absl::Status> InTime(Task<absl::Status> asking);
+  Task<absl::StatusOr<std::uint64_t>> OpenNow(std::uint64_t resume_bytes);
+  Task<absl::StatusOr<Receipt>> CommitNow();
+  Task<absl::Status> AbortNow();
   Task<absl::Status> CheckAbsent();
   /// Whether the object that is there was made of the noted upload.
   Task<absl::StatusOr<bool>> IsOfOwnUpload();
