@@ -168,6 +168,12 @@ class ObjectGateway:
         status, _, body = self.request("PUT", f"/{bucket}")
         assert status == 200, body
 
+    def limit(self, bucket, size):
+        """From now on no more than `size` bytes are stored in it."""
+        for words in (("set", f"--max-size={size}"), ("enable",)):
+            self._run("radosgw-admin", "-c", self.configuration, "-n", "client.rgw", "quota", words[0], "--quota-scope=bucket",
+                      f"--bucket={bucket}", *words[1:])
+
     def get(self, bucket, key):
         """The object; None when there is none."""
         status, _, body = self.request("GET", f"/{bucket}/{key}")

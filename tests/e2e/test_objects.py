@@ -10,6 +10,7 @@ from object_gateway import SECRET_KEY
 from objects_case import BUCKET, ObjectsCase
 
 MIB = 1 << 20
+RESOURCE_EXHAUSTED = 8
 
 
 class ObjectsTest(ObjectsCase):
@@ -217,6 +218,26 @@ class ObjectsTest(ObjectsCase):
 
         self.assert_stored(self.key(), body)
         self.assertGreater(int(job["attempts"][-1]["resumed_from_bytes"]), 0)
+
+    def test_a_store_that_is_full_says_so_and_keeps_nothing(self):
+        self.gateway.make_bucket("full")
+        self.gateway.limit("full", 8 * MIB)
+        for size in (9 * MIB, 30 * MIB):  # In one request, and in parts of which the first still fits.
+            with self.subTest(size=size):
+                origin = self.start_origin(harness.pattern(size))
+                server = self.start_with_store(origin, "stores.lab.part_bytes=" + ("16MiB" if size < 16 * MIB else "5MiB"))
+
+                name = self.submit(server, origin.url(), f"s3://full/{size}")
+
+                self.assert_fails(server, name, "QuotaExceeded")
+                error = server.job(name)["error"]
+                self.assertEqual(error["code"], RESOURCE_EXHAUSTED, error)
+                reason = error["details"][0]["metadata"]
+                self.assertEqual((reason["code"], reason["http_status"]), ("QuotaExceeded", "403"))
+                self.assertRegex(reason["request_id"], "^tx")
+                self.assertIn(reason["request_id"], error["message"])
+                self.assertIsNone(self.gateway.get("full", size))
+                harness.wait_for(lambda: not self.gateway.uploads("full"), "no upload is left")
 
     def test_a_stop_in_the_middle_ends_well_and_the_next_start_goes_on(self):
         body = harness.pattern(24 * MIB)
