@@ -32,6 +32,10 @@ class MemoryStore final : public jobs::Store {
     update_error_ = std::move(error);
   }
 
+  /// AbandonedSinkNotes has those of live jobs too, as if these had been retried since. Set before
+  /// there are other threads.
+  bool all_notes_abandoned = false;
+
   /// As it is now.
   jobs::Job Peek(const JobId& id) const {
     const std::lock_guard lock(mutex_);
@@ -281,6 +285,7 @@ class MemoryStore final : public jobs::Store {
                                                                        int limit) override {
     const std::lock_guard lock(mutex_);
     const auto abandoned = [this](const JobId& id) {
+      if (all_notes_abandoned) return true;
       const auto job = jobs_.find(id);
       return job == jobs_.end() || jobs::IsTerminal(job->second.state);
     };

@@ -367,6 +367,16 @@ TEST_F(StoreConfigTest, PartsInFlightFitIntoHalfOfTheBuffers) {
       IsEmpty());
 }
 
+// Of which three quarters may wait for others.
+TEST_F(StoreConfigTest, WhoReadsHasMemoryBesideTheParts) {
+  const std::string stores = "\nstores: {a: {part_bytes: 5MiB, parts_in_flight: 1}}";
+  EXPECT_THAT(ErrorsIn("limits: {buffer_bytes: 64MiB, transfers: 65}" + stores),
+              ElementsAre("limits.buffer_bytes: with stores.<name> each of limits.transfers (65) "
+                          "takes 1MiB of it: raise it to 65MiB, or lower limits.transfers"));
+  EXPECT_THAT(ErrorsIn("limits: {buffer_bytes: 64MiB, transfers: 64}" + stores), IsEmpty());
+  EXPECT_THAT(ErrorsIn("limits: {buffer_bytes: 64MiB, transfers: 65}"), IsEmpty());
+}
+
 TEST_F(StoreConfigTest, EachStoreHasPlacesForTheConnectionsOfOneObject) {
   EXPECT_EQ(ConnectionsFor({}), 0u);
   EXPECT_EQ(ConnectionsFor({{"a", {.parts_in_flight = 3}}, {"b", {}}}), 7u);
