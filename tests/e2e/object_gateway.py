@@ -52,7 +52,7 @@ mon data = {folder}/mon
 [osd]
 osd data = {folder}/osd
 osd objectstore = memstore
-memstore device bytes = 4294967296
+memstore device bytes = {disk_bytes}
 osd op num shards = 2
 osd journal size = 100
 ms bind port min = {storage_port}
@@ -74,8 +74,8 @@ rgw gc processor max time = 1
 class ObjectGateway:
     """Takes some seconds to come up: one for all tests of a class. Needs `scripts/install-deps test`."""
 
-    def __init__(self, folder):
-        self.folder, self.port = pathlib.Path(folder), harness.free_port()
+    def __init__(self, folder, disk_bytes=4 << 30):
+        self.folder, self.port, self.disk_bytes = pathlib.Path(folder), harness.free_port(), disk_bytes
         self.endpoint = f"http://127.0.0.1:{self.port}"
         self.processes = []
         for name in ("mon", "osd", "log", "run", "rgw"):
@@ -90,7 +90,7 @@ class ObjectGateway:
         fsid, monitor_port, storage_port = uuid.uuid4(), harness.free_port(), harness.free_port()
         self.configuration = self.folder / "ceph.conf"
         self.configuration.write_text(CONFIGURATION.format(
-            fsid=fsid, folder=self.folder, port=self.port, monitor_port=monitor_port, storage_port=storage_port,
+            fsid=fsid, folder=self.folder, disk_bytes=self.disk_bytes, port=self.port, monitor_port=monitor_port, storage_port=storage_port,
             last_storage_port=storage_port + 500))
         self._make_keys()
         self._run("monmaptool", "--create", "--clobber", "--fsid", fsid, "--addv", "a", f"[v2:127.0.0.1:{monitor_port}]",
