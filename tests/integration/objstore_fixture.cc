@@ -6,7 +6,6 @@
 #include "base/strings.h"
 #include "objstore/answer.h"
 #include "objstore/azure_sign.h"
-#include "objstore/sigv4.h"
 #include "support/azurite.h"
 
 namespace fetchd::testing {
@@ -55,9 +54,8 @@ objstore::S3Config StoreSession::ConfigOf(const StoreOptions& options) {
 StoreSession::StoreSession(StoreOptions options)
     : StoreShard(options.ca_file, options.mishaps),
       config_(ConfigOf(options)),
-      access_key_(options.access_key),
-      secret_key_(options.secret_key),
-      credentials_({options.access_key, Secret(options.secret_key), Secret(), {}}),
+      key_{options.access_key, Secret(options.secret_key), Secret(options.session_token)},
+      credentials_({key_.access_key_id, key_.secret_access_key, key_.session_token, {}}),
       store_(config_, client_, credentials_, cooldown_, clock_, [] { return 0.5; }) {}
 
 void StoreSession::MakeBucket(const std::string& bucket) {
@@ -68,8 +66,7 @@ void StoreSession::MakeBucket(const std::string& bucket) {
   objstore::SignableRequest signable{"PUT", std::string(url.path()), "", request.headers, hash};
   signable.headers.push_back({"host", url.host_header()});
   const objstore::SigV4 sigv4({config_.region, "s3"}, RealClock().WallNow());
-  for (http::Header& header :
-       sigv4.SignHeaders(signable, {access_key_, Secret(secret_key_), Secret()})) {
+  for (http::Header& header : sigv4.SignHeaders(signable, key_)) {
     request.headers.push_back(std::move(header));
   }
   Make(std::move(request));

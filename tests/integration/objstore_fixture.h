@@ -13,6 +13,7 @@
 #include "integration/http_stack.h"
 #include "objstore/azure_store.h"
 #include "objstore/s3_store.h"
+#include "objstore/sigv4.h"
 
 namespace fetchd::testing {
 
@@ -91,6 +92,7 @@ class StoreShard {
 struct StoreOptions {
   std::string endpoint;
   std::string access_key, secret_key;
+  std::string session_token = {};  ///< Of keys that expire.
   objstore::S3Config config = {};
   std::string ca_file = {};
   Mishaps mishaps = {};
@@ -108,7 +110,7 @@ class StoreSession final : public StoreShard {
   static objstore::S3Config ConfigOf(const StoreOptions& options);
 
   const objstore::S3Config config_;
-  const std::string access_key_, secret_key_;
+  const objstore::SigningKey key_;
   objstore::StaticCredentials credentials_;
   objstore::S3Store store_;
 };

@@ -93,14 +93,29 @@ void Radosgw::StartGateway() {
   gateway_ = std::make_unique<Process>(std::move(serve), Path("log/rgw.out"));
   FETCHD_CHECK(WaitForListener(http_port_, kComeUp));
   FETCHD_CHECK(WaitForListener(https_port_, kComeUp));
-  std::vector<std::string> make_user = {"radosgw-admin"};
-  make_user.insert(make_user.end(), as_gateway.begin(), as_gateway.end());
-  for (const char* word : {"user", "create", "--uid=test", "--display-name=Test"}) {
-    make_user.emplace_back(word);
-  }
-  make_user.push_back("--access-key=" + std::string(kAccessKey));
-  make_user.push_back("--secret-key=" + std::string(kSecretKey));
-  Run(std::move(make_user));
+  Administrate({"user", "create", "--uid=test", "--display-name=Test", "--caps=oidc-provider=*",
+                "--access-key=" + std::string(kAccessKey),
+                "--secret-key=" + std::string(kSecretKey)});
+}
+
+void Radosgw::Administrate(const std::vector<std::string>& words) const {
+  std::vector<std::string> argv = {"radosgw-admin", "-c", Path("ceph.conf"), "-n", "client.rgw"};
+  argv.insert(argv.end(), words.begin(), words.end());
+  Run(std::move(argv));
+}
+
+void Radosgw::MakeRole(const std::string& role, const std::string& provider,
+                       const std::string& audience) {
+  const std::string begin = R"({"Version":"2012-10-17","Statement":[{"Effect":"Allow",)";
+  const std::string trust =
+      begin + R"("Principal":{"Federated":["arn:aws:iam:::oidc-provider/)" + provider +
+      R"("]},"Action":["sts:AssumeRoleWithWebIdentity"],"Condition":)" + R"({"StringEquals":{")" +
+      provider + R"(:app_id":")" + audience + R"("}}}]})";
+  const std::string may = begin + R"("Action":["s3:*"],"Resource":"arn:aws:s3:::*"}]})";
+  Administrate(
+      {"role", "create", "--role-name=" + role, "--path=/", "--assume-role-policy-doc=" + trust});
+  Administrate(
+      {"role-policy", "put", "--role-name=" + role, "--policy-name=all", "--policy-doc=" + may});
 }
 
 std::string Radosgw::Configuration(const std::string& cluster_id) const {
@@ -135,7 +150,10 @@ std::string Radosgw::Configuration(const std::string& cluster_id) const {
           " ssl_private_key=" + identity_.key.string() + "\nrgw data = " + folder +
           "/rgw\nrgw dns name = localhost\nrgw thread pool size = 64\n"
           "rgw enable usage log = false\nrgw override bucket index max shards = 1\n"
-          "rgw rados pool pg num min = 4\nrgw run sync thread = false\n";
+          "rgw rados pool pg num min = 4\nrgw run sync thread = false\n"
+          // Keys of its own first: what is wrong with others is said by their name.
+          "rgw s3 auth use sts = true\nrgw s3 auth order = local, sts\nrgw sts key = "
+          "sixteencharacter\n";
   return text;
 }
 

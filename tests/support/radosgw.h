@@ -14,8 +14,8 @@
 namespace fetchd::testing {
 
 /// Keeps objects in memory, over HTTP and HTTPS (certificate for localhost, 127.0.0.1 and
-/// `kHostBucket`.localhost). Buckets are addressed in the path or before localhost. Takes some
-/// seconds to come up: one for all tests of a program.
+/// `kHostBucket`.localhost), and changes tokens for keys (STS). Buckets are addressed in the path
+/// or before localhost. Takes some seconds to come up: one for all tests of a program.
 class Radosgw {
  public:
   static constexpr char kAccessKey[] = "TESTACCESSKEY";
@@ -30,6 +30,10 @@ class Radosgw {
   std::string HostUrl() const;   ///< "http://localhost:PORT"
   std::string HttpsUrl() const;  ///< "https://localhost:PORT"
 
+  /// Whoever brings a token for `audience` of that provider ("127.0.0.1:PORT") may be this role,
+  /// which may do all. The user of the keys above may make the provider known.
+  void MakeRole(const std::string& role, const std::string& provider, const std::string& audience);
+
  private:
   Radosgw();
   std::string Configuration(const std::string& cluster_id) const;
@@ -39,6 +43,7 @@ class Radosgw {
   void StartGateway();
   /// CHECKs that it ends well; returns what it wrote.
   std::string Run(std::vector<std::string> argv) const;
+  void Administrate(const std::vector<std::string>& words) const;
   std::string Path(std::string_view name) const { return (folder_.path() / name).string(); }
 
   TempFolder folder_;
