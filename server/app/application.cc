@@ -16,6 +16,7 @@
 #include "app/metrics.h"
 #include "app/module_configs.h"
 #include "app/object_stores.h"
+#include "app/own_addresses.h"
 #include "app/store_policy.h"
 #include "base/check.h"
 #include "base/strings.h"
@@ -108,7 +109,9 @@ absl::Status Application::Parts::OpenStorage() {
 }
 
 absl::Status Application::Parts::StartEngine() {
-  ASSIGN_OR_RETURN(policy, egress::Policy::Create(config.egress));
+  egress::PolicyConfig callers = config.egress;
+  ASSIGN_OR_RETURN(callers.own_addresses, OwnAddresses());
+  ASSIGN_OR_RETURN(policy, egress::Policy::Create(std::move(callers)));
   ASSIGN_OR_RETURN(auto store_policy, egress::Policy::Create(StorePolicyOf(config)));
   ASSIGN_OR_RETURN(tls, net::TlsContexts::Create(AllProfiles(config)));
   ASSIGN_OR_RETURN(http::ClientConfig client_config, ClientConfigOf(config));

@@ -111,16 +111,20 @@ ConfigKey ChoiceKey(const char* name, At at, std::vector<Choice<Enum>> choices, 
           [at, kind](const Config& config) { return Written{{"", kind.write(at(config))}}; }};
 }
 
-ConfigKey AllowKey() {
-  return {"egress.allow",
-          "list of address and host rules",
-          "Exceptions to the default-deny: 10.0.0.0/8, 127.0.0.1/32:8080, \"*.corp.example\".",
-          false,
-          [](const YAML::Node& node, const std::string&, Config& config) -> absl::Status {
-            ASSIGN_OR_RETURN(config.egress.allow, ReadTextList(node));
-            return egress::Policy::Create(config.egress).status();
-          },
-          [](const Config& config) { return Written{{"", WriteTextList(config.egress.allow)}}; }};
+ConfigKey RulesKey(const char* name, std::vector<std::string> egress::PolicyConfig::* rules,
+                   const char* help) {
+  return {
+      name,
+      "list of address and host rules",
+      help,
+      false,
+      [rules](const YAML::Node& node, const std::string&, Config& config) -> absl::Status {
+        ASSIGN_OR_RETURN(config.egress.*rules, ReadTextList(node));
+        egress::PolicyConfig alone;
+        alone.*rules = config.egress.*rules;
+        return egress::Policy::Create(std::move(alone)).status();
+      },
+      [rules](const Config& config) { return Written{{"", WriteTextList(config.egress.*rules)}}; }};
 }
 
 ConfigKey PortsKey() {
@@ -218,7 +222,12 @@ std::vector<ConfigKey> EdgeKeys() {
       TextKey("admin.listen", FETCHD_AT(admin_listen),
               "Address of /livez, /readyz and /metrics over HTTP; port 0 takes a free one, off is "
               "none."),
-      AllowKey(),
+      RulesKey("egress.allow", &egress::PolicyConfig::allow,
+               "Exceptions to the default-deny: 10.0.0.0/8, 127.0.0.1/32:8080, "
+               "\"*.corp.example\"."),
+      RulesKey("egress.deny", &egress::PolicyConfig::deny,
+               "What callers' URLs never reach, whatever egress.allow says; any block may stand "
+               "here. Stores of objects and proxies are the operator's own, and not meant."),
       PortsKey(),
       ChoiceKey<Ipv4Forms>("egress.ipv4_literals", FETCHD_AT(engine.url.ipv4_forms),
                            {{"canonical", Ipv4Forms::kCanonical}, {"whatwg", Ipv4Forms::kWhatwg}},

@@ -7,7 +7,7 @@
 
 #include "base/strings.h"
 #include "base/url_text.h"
-#include "egress/allow_rule.h"
+#include "egress/target_rule.h"
 #include "http/no_proxy.h"
 
 namespace fetchd::app {
@@ -87,7 +87,7 @@ std::vector<std::string> TranslateEntry(std::string_view entry) {
   if (entry == "*") return {"*"};
   std::string text(entry);
   if (text.starts_with('.')) text.insert(0, 1, '*');
-  const absl::StatusOr<egress::AllowRule> rule = egress::ParseAllowRule(text);
+  const absl::StatusOr<egress::TargetRule> rule = egress::ParseAllowRule(text);
   if (!rule.ok()) return {};
   const bool a_host = !rule->host.empty() && !rule->subdomains;
   return a_host ? std::vector{text, Concat("*.", text)} : std::vector{text};

@@ -63,6 +63,7 @@ std::vector<std::string> MetadataAddressesOf(const StoreConfigs& stores) {
 
 egress::PolicyConfig StorePolicyOf(const Config& config) {
   egress::PolicyConfig policy = config.egress;
+  policy.deny.clear();  // Of callers' URLs, which come near no store.
   for (const auto& [name, store] : config.stores) {
     const absl::StatusOr<Url> endpoint = EndpointOf(store);
     // The containers of Azure are in the path.

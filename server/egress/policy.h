@@ -27,6 +27,8 @@ enum class Verdict {
   kEmbedsIpv4,  ///< An IPv6 form that carries a denied IPv4 address (6to4, Teredo, ISATAP, NAT64,
                 ///< compatible).
   kCloudMetadata,  ///< 168.63.129.16 and its kind: public addresses that are a platform's own.
+  kOwnAddress,     ///< A global address of this machine.
+  kDeniedByRule,   ///< A configured deny rule holds.
   kPort,
   kHostName,  ///< localhost, *.internal, single labels and the like, before DNS.
 };
@@ -57,6 +59,13 @@ struct PolicyConfig {
   ///    address rule as well.
   /// An address rule for loopback also admits the names localhost and *.localhost before DNS.
   std::vector<std::string> allow;
+  /// Address rules and host rules likewise, of what is denied whatever else allows it: before DNS
+  /// by name, after it by address, in each form that carries that address. A block of any addresses
+  /// may stand here.
+  std::vector<std::string> deny;
+  /// This machine's. What is global of them is denied like loopback is: who listens there may take
+  /// what comes from here for local. An address rule of `allow` opens it.
+  std::vector<boost::asio::ip::address> own_addresses;
   /// Ports open to global addresses.
   std::vector<std::uint16_t> ports = {80, 443, 8080, 8443};
 };

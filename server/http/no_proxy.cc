@@ -15,7 +15,7 @@ absl::StatusOr<NoProxyList> NoProxyList::Create(const std::vector<std::string>& 
       list.everything_ = true;
       continue;
     }
-    absl::StatusOr<egress::AllowRule> rule = egress::ParseAllowRule(entry);
+    absl::StatusOr<egress::TargetRule> rule = egress::ParseAllowRule(entry);
     if (!rule.ok()) return WithPrefix(rule.status(), Concat('"', entry, '"'));
     list.rules_.push_back(*std::move(rule));
   }
@@ -26,7 +26,7 @@ bool NoProxyList::Matches(const Origin& origin) const {
   if (everything_) return true;
   boost::system::error_code a_name;
   const auto address = egress::Unwrap(boost::asio::ip::make_address(origin.host, a_name));
-  return std::ranges::any_of(rules_, [&](const egress::AllowRule& rule) {
+  return std::ranges::any_of(rules_, [&](const egress::TargetRule& rule) {
     const bool admits = a_name ? rule.AdmitsName(origin.host) : rule.AdmitsAddress(address);
     return admits && rule.AdmitsPort(origin.port);
   });

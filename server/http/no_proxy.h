@@ -6,7 +6,7 @@
 
 #include "base/status.h"
 #include "base/url.h"
-#include "egress/allow_rule.h"
+#include "egress/target_rule.h"
 
 namespace fetchd::http {
 
@@ -26,7 +26,7 @@ class NoProxyList {
 
  private:
   bool everything_ = false;
-  std::vector<egress::AllowRule> rules_;
+  std::vector<egress::TargetRule> rules_;
 };
 
 }  // namespace fetchd::http

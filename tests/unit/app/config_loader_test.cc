@@ -156,6 +156,8 @@ INSTANTIATE_TEST_SUITE_P(
         BadInput{"MapForText", "data_dir: {a: b}\n", "data_dir: expects text"},
         BadInput{"BoolWord", "grpc: {insecure: yes}\n", "grpc.insecure: expects true or false"},
         BadInput{"ListWanted", "egress: {allow: 127.0.0.1}\n", "egress.allow: expects a list"},
+        BadInput{"BadDenyRule", "egress: {deny: [\"10.0.0.1/8\"]}\n",
+                 "egress.deny: egress.deny[0]"},
         BadInput{"BadRule", "egress: {allow: [\"300.0.0.0/8\"]}\n", "egress.allow: "},
         BadInput{"LinkLocalBlock", "egress: {allow: [\"169.254.0.0/16\"]}\n",
                  "egress.allow: egress.allow[0] 169.254.0.0/16: link-local, metadata"},

@@ -93,6 +93,16 @@ TEST(StorePolicyTest, AnAccountOfAzureIsOpenAndNothingBelowItsName) {
   EXPECT_THAT(StorePolicyOf(loaded.config).allow, Not(Contains("*." + host + ":443")));
 }
 
+TEST(StorePolicyTest, WhatIsDeniedIsDeniedToCallers) {
+  const BothPolicies policies =
+      PoliciesOf({"stores.lab.endpoint=http://93.184.216.34:9000", "stores.lab.path_style=true",
+                  "stores.lab.credentials=environment", "egress.deny=[93.184.216.0/24]",
+                  "egress.allow=[\"93.184.216.34/32:9000\"]"});
+
+  EXPECT_TRUE(Admits(*policies.stores, "http://93.184.216.34:9000/"));
+  EXPECT_FALSE(Admits(*policies.callers, "http://93.184.216.34:9000/"));
+}
+
 TEST(StorePolicyTest, ANameLeadsNeitherToThisMachineNorToItsMetadata) {
   const BothPolicies policies = PoliciesOf(
       {"stores.lab.endpoint=http://minio.corp.example", "stores.lab.credentials=environment"});

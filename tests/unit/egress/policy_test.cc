@@ -227,6 +227,60 @@ TEST(PolicyTest, AllowRulesNeverAdmitEmbeddedForms) {
   EXPECT_EQ(Judge(*policy, "::1").verdict, Verdict::kAllowedByRule);
 }
 
+std::shared_ptr<const Policy> MakeDenying(std::vector<std::string> deny,
+                                          std::vector<std::string> allow = {}) {
+  PolicyConfig config;
+  config.deny = std::move(deny);
+  config.allow = std::move(allow);
+  return *Policy::Create(std::move(config));
+}
+
+TEST(PolicyTest, DenyRuleBeatsWhatAllowsAndNamesItself) {
+  const auto policy =
+      MakeDenying({"93.184.0.0/16", "10.1.0.0/16:8080"}, {"93.184.216.34", "10.0.0.0/8"});
+  for (const char* address : {"93.184.216.34", "::ffff:93.184.216.34", "64:ff9b::93.184.216.34"}) {
+    const Judgement denied = Judge(*policy, address);
+    EXPECT_EQ(denied.verdict, Verdict::kDeniedByRule) << address;
+    EXPECT_EQ(denied.rule, "egress.deny[0] 93.184.0.0/16");
+  }
+  EXPECT_EQ(Judge(*policy, "10.1.2.3", 8080).verdict, Verdict::kDeniedByRule);
+  EXPECT_EQ(Judge(*policy, "10.1.2.3", 80).verdict, Verdict::kAllowedByRule);
+  EXPECT_EQ(Judge(*policy, "93.185.0.1").verdict, Verdict::kAllowed);
+}
+
+TEST(PolicyTest, DenyRuleForANameHoldsBeforeDnsAndForProxies) {
+  const auto policy = MakeDenying({"*.example.org", "bad.test:443"}, {"www.example.org"});
+  EXPECT_EQ(JudgeUrl(*policy, "http://www.example.org/").verdict, Verdict::kDeniedByRule);
+  EXPECT_EQ(JudgeUrl(*policy, "http://example.org/").verdict, Verdict::kAllowed);
+  EXPECT_EQ(JudgeUrl(*policy, "https://bad.test/").verdict, Verdict::kDeniedByRule);
+  EXPECT_EQ(JudgeUrl(*policy, "http://bad.test/").verdict, Verdict::kAllowed);
+  EXPECT_EQ(policy->JudgeRemoteName("www.example.org", 443).verdict, Verdict::kDeniedByRule);
+}
+
+TEST(PolicyTest, DenyRuleMayBeAnyBlockAndMustBeOne) {
+  EXPECT_EQ(Judge(*MakeDenying({"169.254.0.0/16"}, {"169.254.169.254"}), "169.254.169.254").verdict,
+            Verdict::kDeniedByRule);
+  PolicyConfig config;
+  config.deny = {"10.0.0.1/8"};
+  EXPECT_THAT(Policy::Create(config).status().message(), HasSubstr("egress.deny[0] 10.0.0.1/8"));
+}
+
+TEST(PolicyTest, OwnAddressesAreDeniedUnlessARuleOpensThem) {
+  PolicyConfig config;
+  for (const char* own : {"93.184.216.34", "2600::1", "10.0.0.1"}) {
+    config.own_addresses.push_back(ip::make_address(own));
+  }
+  const auto policy = *Policy::Create(config);
+  for (const char* address :
+       {"93.184.216.34", "::ffff:93.184.216.34", "64:ff9b::93.184.216.34", "2600::1"}) {
+    EXPECT_EQ(Judge(*policy, address).verdict, Verdict::kOwnAddress) << address;
+  }
+  EXPECT_EQ(Judge(*policy, "10.0.0.1").verdict, Verdict::kPrivate);
+  EXPECT_EQ(Judge(*policy, "93.184.216.35").verdict, Verdict::kAllowed);
+  config.allow = {"93.184.216.34"};
+  EXPECT_EQ(Judge(**Policy::Create(config), "93.184.216.34").verdict, Verdict::kAllowedByRule);
+}
+
 TEST(PolicyTest, NamesOfTheMachineAndItsNetworkAreDeniedBeforeDns) {
   const auto policy = MakePolicy();
   for (const auto& [url, rule] : std::vector<std::pair<std::string, std::string>>{
@@ -354,7 +408,7 @@ TEST(PolicyTest, VerdictNamesAreDistinct) {
   for (int verdict = 0; verdict <= static_cast<int>(Verdict::kHostName); ++verdict) {
     names.insert(VerdictName(static_cast<Verdict>(verdict)));
   }
-  EXPECT_EQ(names.size(), 13U);
+  EXPECT_EQ(names.size(), 15U);
   EXPECT_EQ(names.count("UNKNOWN"), 0U);
 }
 

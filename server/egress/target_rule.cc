@@ -1,4 +1,4 @@
-#include "egress/allow_rule.h"
+#include "egress/target_rule.h"
 
 #include <algorithm>
 
@@ -82,7 +82,7 @@ absl::Status CheckPrefix(const ip::address& network, int prefix) {
                         "; write the block's first address, or a longer prefix"));
 }
 
-absl::StatusOr<AllowRule> MakeAddressRule(ip::address address, const Parts& parts) {
+absl::StatusOr<TargetRule> MakeAddressRule(ip::address address, const Parts& parts) {
   if (address.is_v6() && address.to_v6().scope_id() != 0) {
     return BadRule("zone ids are not supported");
   }
@@ -100,23 +100,15 @@ absl::StatusOr<AllowRule> MakeAddressRule(ip::address address, const Parts& part
     address = Unwrap(address);
     prefix -= 96;
   }
-  AllowRule rule;
+  TargetRule rule;
   rule.network = address;
   rule.prefix = prefix;
-  const auto guarded = FindGuardedBlock(address, prefix);
-  if (guarded && !rule.IsSingleAddress()) {
-    return BadRule(
-        Concat("link-local, metadata and unspecified addresses are allowed one by one "
-               "only, and this block is in ",
-               guarded->cidr, "; write each address that you mean, such as ", address.to_string(),
-               "/", BitsOf(address)));
-  }
   return rule;
 }
 
-absl::StatusOr<AllowRule> MakeHostRule(const Parts& parts) {
+absl::StatusOr<TargetRule> MakeHostRule(const Parts& parts) {
   if (parts.prefix || parts.bracketed) return BadRule(Concat("not an address; ", kForms));
-  AllowRule rule;
+  TargetRule rule;
   std::string_view name = parts.host;
   if (name.starts_with("*.")) {
     rule.subdomains = true;
@@ -133,33 +125,49 @@ absl::StatusOr<AllowRule> MakeHostRule(const Parts& parts) {
 
 }  // namespace
 
-bool AllowRule::AdmitsAddress(const ip::address& address) const {
-  if (!network || network->is_v4() != address.is_v4()) return false;
-  if (!SharePrefix(*network, address, prefix)) return false;
+bool TargetRule::CoversAddress(const ip::address& address) const {
+  return network && network->is_v4() == address.is_v4() && SharePrefix(*network, address, prefix);
+}
+
+bool TargetRule::AdmitsAddress(const ip::address& address) const {
+  if (!CoversAddress(address)) return false;
   return IsSingleAddress() || !FindGuardedBlock(address, BitsOf(address));
 }
 
-bool AllowRule::IsSingleAddress() const { return network && prefix == BitsOf(*network); }
+bool TargetRule::IsSingleAddress() const { return network && prefix == BitsOf(*network); }
 
-bool AllowRule::AdmitsName(std::string_view name) const {
+bool TargetRule::AdmitsName(std::string_view name) const {
   if (host.empty()) return false;
   return subdomains ? IsSubdomain(name, host) : name == host;
 }
 
-bool AllowRule::CoversLoopback() const {
+bool TargetRule::CoversLoopback() const {
   if (!network) return false;
   return network->is_loopback() || AdmitsAddress(ip::address_v4::loopback()) ||
          AdmitsAddress(ip::address_v6::loopback());
 }
 
-absl::StatusOr<AllowRule> ParseAllowRule(std::string_view text) {
+absl::StatusOr<TargetRule> ParseTargetRule(std::string_view text) {
   const auto parts = SplitRule(text);
   if (!parts) return BadRule(kForms);
   boost::system::error_code error;
   const auto address = ip::make_address(std::string(parts->host), error);
-  ASSIGN_OR_RETURN(AllowRule rule, error ? MakeHostRule(*parts) : MakeAddressRule(address, *parts));
+  ASSIGN_OR_RETURN(TargetRule rule,
+                   error ? MakeHostRule(*parts) : MakeAddressRule(address, *parts));
   ASSIGN_OR_RETURN(rule.port, ParsePort(parts->port));
   return rule;
+}
+
+absl::StatusOr<TargetRule> ParseAllowRule(std::string_view text) {
+  ASSIGN_OR_RETURN(TargetRule rule, ParseTargetRule(text));
+  if (!rule.network || rule.IsSingleAddress()) return rule;
+  const auto guarded = FindGuardedBlock(*rule.network, rule.prefix);
+  if (!guarded) return rule;
+  return BadRule(
+      Concat("link-local, metadata and unspecified addresses are allowed one by one only, and this "
+             "block is in ",
+             guarded->cidr, "; write each address that you mean, such as ",
+             rule.network->to_string(), "/", BitsOf(*rule.network)));
 }
 
 }  // namespace fetchd::egress

@@ -1,4 +1,4 @@
-#include "egress/allow_rule.h"
+#include "egress/target_rule.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

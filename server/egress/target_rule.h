@@ -1,4 +1,4 @@
-// One entry of `egress.allow`, parsed. The grammar is in policy.h.
+// One entry of `egress.allow` or `egress.deny`, parsed. The grammar is in policy.h.
 #pragma once
 
 #include <boost/asio/ip/address.hpp>
@@ -11,7 +11,7 @@
 
 namespace fetchd::egress {
 
-struct AllowRule {
+struct TargetRule {
   /// Set for an address rule: the network's first address. A mapped one has become IPv4.
   std::optional<boost::asio::ip::address> network;
   int prefix = 0;
@@ -20,7 +20,9 @@ struct AllowRule {
   bool subdomains = false;            ///< "*.": the names under `host`, not `host` itself.
   std::optional<std::uint16_t> port;  ///< Absent = every port.
 
-  /// A guarded address (FindGuardedBlock) is admitted by a rule for that address alone.
+  bool CoversAddress(const boost::asio::ip::address& address) const;
+  /// As an exception: a guarded address (FindGuardedBlock) is admitted by a rule for that address
+  /// alone.
   bool AdmitsAddress(const boost::asio::ip::address& address) const;
   bool AdmitsName(std::string_view name) const;
   bool AdmitsPort(std::uint16_t candidate) const { return !port || *port == candidate; }
@@ -31,6 +33,8 @@ struct AllowRule {
 };
 
 /// INVALID_ARGUMENT saying what is wrong with `text`, without repeating it.
-absl::StatusOr<AllowRule> ParseAllowRule(std::string_view text);
+absl::StatusOr<TargetRule> ParseTargetRule(std::string_view text);
+/// Of an exception: no block of guarded addresses.
+absl::StatusOr<TargetRule> ParseAllowRule(std::string_view text);
 
 }  // namespace fetchd::egress
