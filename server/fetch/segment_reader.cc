@@ -57,11 +57,11 @@ Task<bool> SegmentedRead::TakePiece(Reader& reader) {
 }
 
 // What comes in order may wait for its memory, what is ahead has it: so nobody waits who holds
-// some.
+// some. Of what one reader alone asks for, that of one piece: the rest comes in order.
 bool SegmentedRead::HasRoom(const Piece& piece) {
   const bool in_order = piece.at == front_;
   if (in_order && readers_.size() == 1) return true;
-  return deps_.target.TryMakeRoom(piece.end) || in_order;
+  return deps_.target.TryMakeRoom(std::min(piece.end, EndOfPiece(piece.at))) || in_order;
 }
 
 // `least`: it ends no earlier.

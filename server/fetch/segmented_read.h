@@ -21,8 +21,9 @@ namespace fetchd::fetch {
 /// Takes a body over in the middle, when the controller wants a second connection, and reads it to
 /// its end, over as many as the controller wants and SpareTransfers gives.
 ///  * Readers are tasks, one a connection. Each asks for a piece, reads it, and hands over one
-///    buffer at a time. One task, the conductor, alone touches target, verifier and progress; so a
-///    reader may be stopped at any moment, and what is here stays what it is said to be.
+///    buffer at a time. One task, the conductor, alone touches target, verifier and progress, but
+///    for asking the target for marks and memory; so a reader may be stopped at any moment, and
+///    what is here stays what it is said to be.
 ///  * Digests advance over the contiguous bytes: what arrives there is hashed as it comes; what was
 ///    written ahead where it lies in memory, else it is read back in the buffer of whoever has just
 ///    handed one over.
@@ -69,7 +70,7 @@ class SegmentedRead {
     kDone,
     kFailed,     ///< On its way: another may bring the same piece.
     kNoPiece,    ///< The answer is not a part of this body.
-    kNoPlace,    ///< No connection was free.
+    kNoPlace,    ///< No connection was free, or no memory.
     kCancelled,  ///< By the conductor, or all of it.
   };
   struct Reader;

@@ -46,9 +46,12 @@ Task<absl::Status> ObjectSink::AwaitRoom(int number) {
   if (plan().EndOf(number - 1) != size_bytes_) {
     co_return absl::DataLossError("the body is longer than announced");
   }
-  CO_ASSIGN_OR_RETURN(PartBuffer bytes, co_await deps_.buffers.AcquirePart(
-                                            SizeOf(number), deps_.clock, options_.deadline));
-  parts_[number] = {size_bytes_, std::make_shared<PartBuffer>(std::move(bytes))};
+  waits_for_room_ = true;
+  absl::StatusOr<PartBuffer> bytes =
+      co_await deps_.buffers.AcquirePart(SizeOf(number), deps_.clock, options_.deadline);
+  waits_for_room_ = false;
+  CO_RETURN_IF_ERROR(bytes.status());
+  parts_[number] = {size_bytes_, std::make_shared<PartBuffer>(*std::move(bytes))};
   co_return absl::OkStatus();
 }
 
@@ -56,6 +59,7 @@ Task<absl::Status> ObjectSink::AwaitRoom(int number) {
 bool ObjectSink::CanWriteAhead() const { return total_bytes_ && *total_bytes_ > plan().SizeOf(1); }
 
 bool ObjectSink::TryMakeRoom(std::uint64_t end) {
+  if (waits_for_room_) return false;
   const PartPlan all = plan();
   std::map<int, PartInMemory> more;
   int number = parts_.empty() ? all.PartAt(size_bytes_) : parts_.rbegin()->first + 1;

@@ -108,6 +108,7 @@ class ObjectSink final : public Sink {
   UploadNote note_;  ///< As it is kept.
   std::optional<std::uint64_t> total_bytes_;
   bool own_ = false;                      ///< The object that is there is this job's.
+  bool waits_for_room_ = false;           ///< So that nothing behind it is taken meanwhile.
   std::shared_ptr<PartUploads> uploads_;  ///< Null: no upload was begun.
   /// By number, without a gap: the one that is written next, and those that are written ahead.
   std::map<int, PartInMemory> parts_;

@@ -128,6 +128,36 @@ TEST_F(ObjectPiecesTest, MemoryThatComesLaterIsUsed) {
   EXPECT_GT(origin_.most_open, 1U);
 }
 
+// One connection that is left reads the rest in one request, and needs the memory of one part.
+TEST_F(ObjectPiecesTest, WhoIsLeftAloneTakesNoMoreMemoryThanBefore) {
+  config_.segments.max_connections = 2;
+  for (std::size_t request = 1; request < 6; ++request) {
+    SCOPED_TRACE(request);
+    origin_.requests.clear();
+    origin_.misbehaviours.clear();
+    origin_.misbehaviours[request].reset_after = 30'000;
+    origin_.max_open = 100;
+    origin_.on_request = [&](std::size_t number) {
+      if (number >= request) origin_.max_open = 1;
+    };
+    objects_->objects.clear();
+    origin_.sent_bytes = 0;
+    std::uint64_t most = 0;
+    const JobId id = Create(ObjectJob());
+
+    const jobs::Job job = RunUntil(
+        id,
+        [&] {
+          most = std::max<std::uint64_t>(most, buffers_.budget().in_use());
+          return origin_.sent_bytes > body_.size() / 10 * 9;
+        },
+        [] {});
+
+    ExpectObject(job, body_);
+    EXPECT_LT(most, 12 * kPartBytes);
+  }
+}
+
 // Jobs that hold parts and wait for others would wait for ever.
 TEST_F(ObjectPiecesTest, WithLittleMemoryNobodyWaitsForEver) {
   for (const std::size_t parts : {2, 3, 4, 6, 9}) {
