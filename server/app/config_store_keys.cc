@@ -156,7 +156,8 @@ std::vector<ConfigKey> PlaceKeys() {
           "sources", BoolKind(), &StoreSettings::sources,
           "Jobs and calls may also fetch from it, by URLs such as s3://bucket/key: whoever may "
           "submit can then read all that these credentials can, of buckets alone where they "
-          "are listed. Off: it is written to, and finished jobs' bodies are read back."),
+          "are listed, and never one that another store lists and does not open. Off: it is "
+          "written to, and finished jobs' bodies are read back."),
       StoreKey("path_style", BoolKind(), &StoreSettings::path_style,
                "Write the bucket into the path, endpoint/bucket/key, and not into the host, "
                "bucket.endpoint/key; needed where the endpoint is an IP address."),

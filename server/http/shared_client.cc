@@ -166,6 +166,7 @@ struct SharedClient::Core {
     for (const auto& shard : shards) {
       add(shard->pool.counters());
       add(shard->store_pool.counters());
+      add(shard->store_body_pool.counters());
     }
   }
 

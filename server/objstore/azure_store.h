@@ -53,9 +53,9 @@ class AzureStore final : public ObjectStore {
   Task<absl::StatusOr<ObjectInfo>> Head(ObjectName object) override;
   Task<absl::StatusOr<http::Response>> Get(ObjectName object, std::uint64_t offset,
                                            std::string if_match) override;
-  /// FAILED_PRECONDITION: it has snapshots, which are not ours to delete.
   Task<absl::StatusOr<http::Response>> Fetch(ObjectName object, http::Request wanted,
                                              http::Call call) override;
+  /// FAILED_PRECONDITION: it has snapshots, which are not ours to delete.
   Task<absl::Status> Delete(ObjectName object) override;
 
  private:

@@ -14,6 +14,11 @@ StoreReply Refused(absl::Status status) {
   return reply;
 }
 
+/// As NoAnswer, but that a timeout is one to those who know what to make of it.
+absl::Status Unreached(const absl::Status& status, const std::string& what) {
+  return absl::IsDeadlineExceeded(status) ? WithPrefix(status, what) : NoAnswer(status, what);
+}
+
 /// What a reader of objects makes something of.
 bool IsForReader(int http_status) {
   return IsSuccess(http_status) || http_status == 304 || http_status == 412 || http_status == 416;
@@ -148,13 +153,14 @@ Task<absl::StatusOr<http::Response>> StoreRequests::Fetch(const StoreOperation& 
       co_return WithPrefix(request.status(), Describe(ContextOf(operation)));
     }
     request->decode = operation.decode;
-    CO_ASSIGN_OR_RETURN(http::Response response,
-                        co_await clients_.bodies.Send(*std::move(request), call));
+    auto sent = co_await clients_.bodies.Send(*std::move(request), call);
+    if (!sent.ok()) co_return Unreached(sent.status(), Describe(ContextOf(operation)));
+    http::Response response = *std::move(sent);
     if (IsForReader(response.head.status)) co_return response;
     http::Response refused{.head = response.head, .content_length = 0, .url = response.url};
-    CO_ASSIGN_OR_RETURN(const Answer answer,
-                        co_await ReadAnswer(std::move(response), operation.most_answer_bytes));
-    StoreFailure failure = author.Judge(answer, clock_.WallNow());
+    const auto answer = co_await ReadAnswer(std::move(response), operation.most_answer_bytes);
+    if (!answer.ok()) co_return Unreached(answer.status(), Describe(ContextOf(operation)));
+    StoreFailure failure = author.Judge(*answer, clock_.WallNow());
     if (author.Learn(failure)) continue;
     co_return Refusal(std::move(refused), std::move(failure));
   }

@@ -45,6 +45,12 @@ objstore::ObjectAttributes Merge(objstore::ObjectAttributes order,
   return order;
 }
 
+absl::Status SourceDenied(const ObjectUri& uri, const std::string& rule, const std::string& why) {
+  return WithReason(
+      absl::PermissionDeniedError(Concat("nothing is fetched from ", uri.ToString(), ": ", why)),
+      {"SOURCE_DENIED", {{"rule", rule}}});
+}
+
 // Directories looked at in one visit to the blocking pool: some milliseconds.
 constexpr std::size_t kSweepStep = 512;
 
@@ -92,17 +98,22 @@ absl::StatusOr<const ObjectPlace*> Destinations::Core::PlaceOf(const ObjectUri& 
       Concat("no store of type ", uri.scheme, " serves ", what, ": see stores.<name>"));
 }
 
+// Whoever lists a bucket says whether it is read from, whichever store is named.
 absl::StatusOr<const ObjectPlace*> Destinations::Core::SourcePlaceOf(const ObjectUri& uri) const {
   ASSIGN_OR_RETURN(const ObjectPlace* place, PlaceOf(uri));
-  const bool listed = place->buckets.empty() ||
-                      std::ranges::find(place->buckets, uri.bucket) != place->buckets.end();
-  if (place->sources && listed) return place;
-  const std::string key = Concat("stores.", place->name, place->sources ? ".buckets" : ".sources");
-  const std::string why = place->sources ? Concat("the bucket \"", uri.bucket, "\" is not in ", key)
-                                         : Concat(key, " is off");
-  return WithReason(
-      absl::PermissionDeniedError(Concat("nothing is fetched from ", uri.ToString(), ": ", why)),
-      {"SOURCE_DENIED", {{"rule", key}}});
+  const auto lists = [&uri](const ObjectPlace& each) {
+    return std::ranges::find(each.buckets, uri.bucket) != each.buckets.end();
+  };
+  const auto closes = [&](const ObjectPlace& each) {
+    return each.scheme == uri.scheme && !each.sources && (&each == place || lists(each));
+  };
+  if (const auto closed = std::ranges::find_if(places, closes); closed != places.end()) {
+    const std::string rule = Concat("stores.", closed->name, ".sources");
+    return SourceDenied(uri, rule, Concat(rule, " is off"));
+  }
+  if (place->buckets.empty() || lists(*place)) return place;
+  const std::string rule = Concat("stores.", place->name, ".buckets");
+  return SourceDenied(uri, rule, Concat("the bucket is not in ", rule));
 }
 
 Task<absl::StatusOr<objstore::ObjectStore*>> Destinations::Core::StoreOf(ObjectUri uri) const {

@@ -69,7 +69,7 @@ class SourcesTest(ObjectsCase):
 
         name = self.submit(server, f"s3://{BUCKET}/{self.key()}", "file:copy")
 
-        self.assert_fails(server, name, "NoSuchKey", code=server.ctl("watch", name, check=False).returncode)
+        self.assert_fails(server, name, "NoSuchKey", code=4)
         self.assertEqual(server.job(name)["error"]["code"], NOT_FOUND)
 
     def test_nothing_is_fetched_from_a_store_that_does_not_say_so(self):
@@ -80,6 +80,19 @@ class SourcesTest(ObjectsCase):
             refused = server.ctl(command, url, check=False)
             self.assertEqual(refused.returncode, 5, command)
             self.assertIn("stores.lab.sources", refused.stdout + refused.stderr)
+
+    def test_neither_as_a_mirror_nor_in_a_manifest(self):
+        origin = self.start_origin(b"x")
+        server = self.start_with_store(origin)
+        url = f"s3://{BUCKET}/{self.key()}"
+
+        mirrors = server.ctl("submit", "--input", "-", check=False, input=f"url\n{origin.url()} {url}\n")
+        self.assertEqual(mirrors.returncode, 5, mirrors.stderr)
+        self.assertIn("stores.lab.sources", mirrors.stderr)
+        self.assertEqual(server.counts(), {})
+        listed = server.ctl("submit", "--input", "-", check=False, input=f"{origin.url()}\n{url}\n")
+        self.assertIn("stores.lab.sources", listed.stdout + listed.stderr)
+        self.assertEqual(sum(server.counts().values()), 1)
 
 
 if __name__ == "__main__":

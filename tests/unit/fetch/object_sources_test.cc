@@ -100,9 +100,13 @@ TEST_F(ObjectSourcesTest, StoresAndBucketsAreReadByLeaveOnly) {
   EXPECT_TRUE(absl::IsInvalidArgument(check("s3://other/key")));
   EXPECT_TRUE(absl::IsInvalidArgument(check("gs://bucket/key")));
 
-  std::vector<sink::ObjectPlace> places(1);
-  places[0] = {.name = "closed", .scheme = "s3"};
+  std::vector<sink::ObjectPlace> places(2);
+  places[0] = {.name = "closed", .scheme = "s3", .buckets = {"bucket"}};
+  places[1] = {.name = "open", .scheme = "s3", .sources = true};
   destinations_->ServeObjects(std::move(places), buffers_, {});
+  EXPECT_TRUE(check("s3://other/key").ok());
+  EXPECT_TRUE(check("s3+open://other/key").ok());
+  EXPECT_TRUE(absl::IsPermissionDenied(check("s3+open://bucket/key")));
   const absl::Status closed = check("s3://bucket/key");
   EXPECT_TRUE(absl::IsPermissionDenied(closed));
   EXPECT_THAT(MessageOf(closed), HasSubstr("stores.closed.sources is off"));

@@ -117,10 +117,19 @@ TEST_F(S3SourceTest, HeadAsksForTheHeadAlone) {
   EXPECT_EQ(Asked(0), "HEAD /b/k");
 }
 
-TEST_F(S3SourceTest, WithoutAnAnswerTheErrorIsTheClients) {
-  answers_ = {SayNothing(absl::DeadlineExceededError("first byte timeout"))};
+TEST_F(S3SourceTest, WithoutAnAnswerItIsSaidWhoWasAsked) {
+  answers_ = {SayNothing(absl::DeadlineExceededError("first byte timeout")),
+              SayNothing(absl::NotFoundError("no such host"))};
 
-  EXPECT_TRUE(absl::IsDeadlineExceeded(Run(store().Fetch(kSource, Wanted(), {})).status()));
+  const absl::Status late = Run(store().Fetch(kSource, Wanted(), {})).status();
+  const absl::Status nameless = Run(store().Fetch(kSource, Wanted(), {})).status();
+
+  EXPECT_TRUE(absl::IsDeadlineExceeded(late)) << late;
+  // It is the host that was not found, and no object.
+  EXPECT_TRUE(absl::IsUnavailable(nameless)) << nameless;
+  for (const absl::Status& status : {late, nameless}) {
+    EXPECT_THAT(MessageOf(status), HasSubstr("store \"backup\": GetObject of b/k"));
+  }
 }
 
 TEST_F(AzureSourceTest, ABlobIsReadAlike) {
