@@ -227,7 +227,8 @@ std::vector<ConfigKey> EdgeKeys() {
                "\"*.corp.example\"."),
       RulesKey("egress.deny", &egress::PolicyConfig::deny,
                "What callers' URLs never reach, whatever egress.allow says; any block may stand "
-               "here. Stores of objects and proxies are the operator's own, and not meant."),
+               "here. Stores of objects and proxies are the operator's own, and not meant. Of what "
+               "a proxy resolves, names alone are judged."),
       PortsKey(),
       ChoiceKey<Ipv4Forms>("egress.ipv4_literals", FETCHD_AT(engine.url.ipv4_forms),
                            {{"canonical", Ipv4Forms::kCanonical}, {"whatwg", Ipv4Forms::kWhatwg}},
