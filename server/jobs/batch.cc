@@ -214,6 +214,12 @@ BatchState StateOf(const Batch& batch) {
   return stopped ? BatchState::kCancelled : BatchState::kSucceeded;
 }
 
+std::string TenantOf(const JobDefaults& defaults) {
+  return defaults.tenant.empty() ? kDefaultTenant : defaults.tenant;
+}
+
+std::string TenantOf(const Batch& batch) { return TenantOf(batch.defaults); }
+
 bool HasEnded(const Batch& batch) {
   const BatchState state = StateOf(batch);
   return state != BatchState::kOpen && state != BatchState::kRunning;

@@ -119,6 +119,9 @@ struct Batch {
 /// Of its flags and counters alone.
 BatchState StateOf(const Batch& batch);
 bool HasEnded(const Batch& batch);
+/// Whose it is: the tenant of its defaults, else kDefaultTenant.
+std::string TenantOf(const JobDefaults& defaults);
+std::string TenantOf(const Batch& batch);
 
 /// Changes `batch`, or leaves it as it was and returns FAILED_PRECONDITION, which says why not and
 /// what to do.

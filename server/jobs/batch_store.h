@@ -42,12 +42,16 @@ struct BatchStep {
 class BatchStore {
  public:
   virtual ~BatchStore() = default;
-  /// Idempotent by request_id: ALREADY_EXISTS (REQUEST_ID_REUSED) with other content.
+  /// Idempotent by request_id, which is one tenant's: ALREADY_EXISTS (REQUEST_ID_REUSED) with other
+  /// content.
   virtual Task<absl::StatusOr<BatchOutcome>> CreateBatch(Batch batch) = 0;
   virtual Task<absl::StatusOr<Batch>> GetBatch(BatchId id) = 0;
   /// By count, the most frequent first.
   virtual Task<absl::StatusOr<std::vector<BatchErrors>>> ErrorsOf(BatchId id) = 0;
-  virtual Task<absl::StatusOr<BatchPage>> ListBatches(int page_size, std::string page_token) = 0;
+  /// Of one tenant (TenantOf), or of all ("" = all). A page_token is of use for the same tenant
+  /// only.
+  virtual Task<absl::StatusOr<BatchPage>> ListBatches(std::string tenant, int page_size,
+                                                      std::string page_token) = 0;
   /// Applies a caller's request; what it asks of the jobs is left to StepBatches().
   virtual Task<absl::StatusOr<Batch>> ChangeBatch(BatchId id, BatchRequest request) = 0;
   /// Does a part of what was asked, at most `limit` jobs or entries of one batch, the batches in

@@ -104,12 +104,11 @@ struct StoreStats {
 /// SQLite on one node, PostgreSQL for a fleet; both pass tests/support/store_conformance.h.
 /// Thread-safe: call from any shard; completes there. A change is durable when its call completes.
 /// Errors: NOT_FOUND; ABORTED (lost claim: stop working on it); FAILED_PRECONDITION (the state does
-/// not admit it); ALREADY_EXISTS (request_id with other content); RESOURCE_EXHAUSTED (disk full, or
-/// a tenant's bound);
-/// UNAVAILABLE (same call again); DATA_LOSS (the file is damaged).
-/// A job of which the stored data are damaged fails when it would be claimed, expired or recovered
-/// (DATA_LOSS, reason JOB_DAMAGED), and no other job is held up by it; it is shown with what is
-/// left of it, and can be deleted.
+/// not admit it); ALREADY_EXISTS (a request_id of the tenant with other content);
+/// RESOURCE_EXHAUSTED (disk full, or a tenant's bound); UNAVAILABLE (same call again); DATA_LOSS
+/// (the file is damaged). A job of which the stored data are damaged fails when it would be
+/// claimed, expired or recovered (DATA_LOSS, reason JOB_DAMAGED), and no other job is held up by
+/// it; it is shown with what is left of it, and can be deleted.
 class Store : public BatchStore, public SinkNoteStore {
  public:
   Task<absl::StatusOr<CreateOutcome>> Create(Job job) {

@@ -85,7 +85,7 @@ grpc::ServerUnaryReactor* BatchServiceImpl::ListBatches(grpc::CallbackServerCont
 Task<absl::Status> BatchServiceImpl::DoList(int page_size, std::string page_token,
                                             v1::ListBatchesResponse* response) {
   const absl::StatusOr<jobs::BatchPage> page =
-      co_await deps_.store.ListBatches(page_size, std::move(page_token));
+      co_await deps_.store.ListBatches("", page_size, std::move(page_token));
   if (!page.ok()) co_return page.status();
   for (const jobs::Batch& batch : page->batches) *response->add_batches() = ToProto(batch);
   response->set_next_page_token(page->next_page_token);

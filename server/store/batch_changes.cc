@@ -17,6 +17,7 @@ using jobs::BatchShare;
 using jobs::BatchStep;
 using jobs::Job;
 using jobs::State;
+using jobs::TenantOf;
 
 BatchTable TableOf(Transaction& transaction) { return BatchTable(transaction.jobs.database()); }
 
@@ -196,7 +197,7 @@ absl::Status Uncount(Transaction& transaction, const std::string& job_id, WallTi
 absl::StatusOr<jobs::BatchOutcome> CreateBatch(Transaction& transaction, const Batch& batch) {
   BatchTable table = TableOf(transaction);
   if (!batch.request_id.empty()) {
-    ASSIGN_OR_RETURN(const auto earlier, table.FindRequest(batch.request_id));
+    ASSIGN_OR_RETURN(const auto earlier, table.FindRequest(TenantOf(batch), batch.request_id));
     if (earlier && !SameContent(*earlier, batch)) {
       return RequestIdReused(batch.request_id, earlier->id);
     }

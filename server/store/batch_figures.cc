@@ -4,6 +4,7 @@
 
 #include "base/strings.h"
 #include "store/batch_table.h"
+#include "store/page_token.h"
 #include "store/record_codec.h"
 #include "store/spec_codec.h"
 
@@ -176,12 +177,14 @@ absl::StatusOr<int> BatchTable::DeleteEntries(const BatchId& id, int limit) {
 absl::StatusOr<jobs::BatchEntryPage> BatchTable::Entries(const BatchId& id, int page_size,
                                                          const std::string& page_token) {
   std::optional<std::uint64_t> after = 0;
-  if (!page_token.empty()) after = ParseDecimal<std::uint64_t>(page_token);
+  if (!page_token.empty()) {
+    const auto position = ReadPosition(id.str(), page_token);
+    after = position ? ParseDecimal<std::uint64_t>(*position) : std::nullopt;
+  }
   if (!after) {
-    return WithField(
-        absl::InvalidArgumentError(
-            "page_token is not one that a list of entries returned; begin again without it"),
-        {"page_token", "not returned by a list of entries"});
+    return WithField(absl::InvalidArgumentError("page_token is not one that a list of this batch's "
+                                                "entries returned; begin again without it"),
+                     {"page_token", "not returned by a list of entries"});
   }
   const int size = page_size <= 0 ? kDefaultEntries : std::min(page_size, kMostEntries);
   Query query(db_,
@@ -193,7 +196,7 @@ absl::StatusOr<jobs::BatchEntryPage> BatchTable::Entries(const BatchId& id, int 
     ASSIGN_OR_RETURN(const bool found, query.Step());
     if (!found) return page;
     if (static_cast<int>(page.entries.size()) == size) {
-      page.next_page_token = Concat(page.entries.back().entry);
+      page.next_page_token = MakePosition(id.str(), Concat(page.entries.back().entry));
       return page;
     }
     ASSIGN_OR_RETURN(BatchEntry entry, ReadEntry(id, query));

@@ -5,11 +5,14 @@
 
 #include "base/strings.h"
 #include "store/batch_codec.h"
+#include "store/page_token.h"
+#include "store/request_key.h"
 
 namespace fetchd::store {
 namespace {
 
 using jobs::Batch;
+using jobs::TenantOf;
 
 constexpr int kDefaultBatches = 50;
 constexpr int kMostBatches = 1000;
@@ -22,7 +25,7 @@ absl::StatusOr<Batch> BatchOfRow(const Query& row) {
   Batch batch;
   ASSIGN_OR_RETURN(batch.id, BatchId::Parse(row.Text(0)));
   batch.display_name = row.Text(1);
-  batch.request_id = row.Text(2);
+  batch.request_id = RequestIdOf(row.Text(2));
   ASSIGN_OR_RETURN(batch.defaults, DecodeDefaults(row.Text(3)));
   batch.created_at = row.Time(4);
   batch.updated_at = row.Time(5);
@@ -53,9 +56,10 @@ absl::StatusOr<std::vector<std::string>> ReadIds(Query& query) {
 absl::Status BatchTable::Insert(const Batch& batch) {
   Query query(db_,
               "INSERT INTO batches (id, display_name, request_id, defaults, created_at, updated_at,"
-              " sealed) VALUES (?, ?, ?, ?, ?, ?, ?)",
-              batch.id.str(), batch.display_name, NullWhenEmpty(batch.request_id),
-              EncodeDefaults(batch.defaults), batch.created_at, batch.updated_at, batch.sealed);
+              " sealed, tenant) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+              batch.id.str(), batch.display_name, RequestKey(TenantOf(batch), batch.request_id),
+              EncodeDefaults(batch.defaults), batch.created_at, batch.updated_at, batch.sealed,
+              TenantOf(batch));
   return query.Run();
 }
 
@@ -81,8 +85,9 @@ absl::StatusOr<Batch> BatchTable::Load(const BatchId& id) {
   return batch;
 }
 
-absl::StatusOr<std::optional<Batch>> BatchTable::FindRequest(const std::string& request_id) {
-  Query query(db_, "SELECT id FROM batches WHERE request_id = ?1", request_id);
+absl::StatusOr<std::optional<Batch>> BatchTable::FindRequest(const std::string& tenant,
+                                                             const std::string& request_id) {
+  Query query(db_, "SELECT id FROM batches WHERE request_id = ?1", RequestKey(tenant, request_id));
   ASSIGN_OR_RETURN(const bool found, query.Step());
   if (!found) return std::nullopt;
   ASSIGN_OR_RETURN(const BatchId id, BatchId::Parse(query.Text(0)));
@@ -96,28 +101,30 @@ absl::StatusOr<std::optional<bool>> BatchTable::IsSealed(const BatchId& id) {
   return found ? std::optional(query.Int(0) != 0) : std::nullopt;
 }
 
-absl::StatusOr<jobs::BatchPage> BatchTable::List(int page_size, const std::string& page_token) {
+absl::StatusOr<jobs::BatchPage> BatchTable::List(const std::string& tenant, int page_size,
+                                                 const std::string& page_token) {
   std::string before = "~";  // Behind every id.
   if (!page_token.empty()) {
-    const auto id = BatchId::Parse(page_token);
-    if (!id.ok()) {
+    const auto id = ReadPosition(tenant, page_token);
+    const auto parsed = id ? BatchId::Parse(*id) : absl::InvalidArgumentError("");
+    if (!parsed.ok()) {
       return WithField(absl::InvalidArgumentError(
-                           "page_token is not one that a list of batches returned; begin again"),
-                       {"page_token", "not returned by a list of batches"});
+                           "page_token is not one that this list of batches returned; begin again"),
+                       {"page_token", "not returned by this list of batches"});
     }
-    before = id->str();
+    before = parsed->str();
   }
   const int size = BatchesAPage(page_size);
   Query query(db_,
               "SELECT " FETCHD_STORE_BATCH_COLUMNS
-              " FROM batches WHERE id < ?1 ORDER BY id DESC LIMIT ?2",
-              before, size + 1);
+              " FROM batches WHERE id < ?1 AND (?3 = '' OR tenant = ?3) ORDER BY id DESC LIMIT ?2",
+              before, size + 1, tenant);
   jobs::BatchPage page;
   while (true) {
     ASSIGN_OR_RETURN(const bool found, query.Step());
     if (!found) break;
     if (static_cast<int>(page.batches.size()) == size) {
-      page.next_page_token = page.batches.back().id.str();
+      page.next_page_token = MakePosition(tenant, page.batches.back().id.str());
       break;
     }
     ASSIGN_OR_RETURN(Batch batch, BatchOfRow(query));

@@ -44,12 +44,14 @@ class BatchTable {
   absl::Status Insert(const jobs::Batch& batch);
   /// With its counters. NOT_FOUND.
   absl::StatusOr<jobs::Batch> Load(const BatchId& id);
-  absl::StatusOr<std::optional<jobs::Batch>> FindRequest(const std::string& request_id);
+  absl::StatusOr<std::optional<jobs::Batch>> FindRequest(const std::string& tenant,
+                                                         const std::string& request_id);
   /// nullopt: there is no such batch. One look-up.
   absl::StatusOr<std::optional<bool>> IsSealed(const BatchId& id);
-  /// Newest first, `page_size` clamped to 1..1000 (0 = 50). INVALID_ARGUMENT for a page_token of
-  /// something else.
-  absl::StatusOr<jobs::BatchPage> List(int page_size, const std::string& page_token);
+  /// Of one tenant, or of all ("" = all); newest first, `page_size` clamped to 1..1000 (0 = 50).
+  /// INVALID_ARGUMENT for a page_token of something else, such as another tenant.
+  absl::StatusOr<jobs::BatchPage> List(const std::string& tenant, int page_size,
+                                       const std::string& page_token);
   /// Writes sealed, cancelled and action; a new action begins at the first job.
   absl::Status SaveRequest(const jobs::Batch& batch, bool new_action);
   absl::Status SaveActionAfter(const BatchId& id, const std::string& after);

@@ -95,7 +95,7 @@ absl::StatusOr<jobs::CreateOutcome> CreateJob(Transaction& transaction, const Jo
                                               std::uint64_t max_live) {
   JobTable& table = transaction.jobs;
   if (!job.request_id.empty()) {
-    ASSIGN_OR_RETURN(const auto earlier, table.FindRequest(job.request_id));
+    ASSIGN_OR_RETURN(const auto earlier, table.FindRequest(job.tenant, job.request_id));
     if (earlier && earlier->fingerprint != fingerprint) return RequestIdReused(job, earlier->id);
     if (earlier) {
       ASSIGN_OR_RETURN(Job existing, table.Load(earlier->id));

@@ -5,6 +5,7 @@
 #include "base/strings.h"
 #include "store/object_codec.h"
 #include "store/record_codec.h"
+#include "store/request_key.h"
 #include "store/spec_codec.h"
 
 namespace fetchd::store {
@@ -75,7 +76,7 @@ void ReadPlainColumns(const Query& row, int first, Job& job) {
   job.fence = row.Int(first + kFence);
   job.destination = row.Text(first + kDestination);
   job.destination_template = row.Text(first + kDestinationTemplate);
-  job.request_id = row.Text(first + kRequestId);
+  job.request_id = RequestIdOf(row.Text(first + kRequestId));
   job.tenant = row.Text(first + kTenant);
   job.ready_at = row.Time(first + kReadyAt);
   job.created_at = row.Time(first + kCreatedAt);
@@ -221,8 +222,9 @@ absl::StatusOr<std::vector<StoredJob>> JobTable::In(State state) {
 }
 
 absl::StatusOr<std::optional<JobTable::Earlier>> JobTable::FindRequest(
-    const std::string& request_id) {
-  Query query(db_, "SELECT id, fingerprint FROM jobs WHERE request_id = ?1", request_id);
+    const std::string& tenant, const std::string& request_id) {
+  Query query(db_, "SELECT id, fingerprint FROM jobs WHERE request_id = ?1",
+              RequestKey(tenant, request_id));
   ASSIGN_OR_RETURN(const bool found, query.Step());
   if (!found) return std::nullopt;
   return Earlier{query.Text(0), query.Text(1)};

@@ -80,7 +80,8 @@ class JobTable {
   struct Earlier {
     std::string id, fingerprint;
   };
-  absl::StatusOr<std::optional<Earlier>> FindRequest(const std::string& request_id);
+  absl::StatusOr<std::optional<Earlier>> FindRequest(const std::string& tenant,
+                                                     const std::string& request_id);
   absl::StatusOr<bool> Exists(const std::string& id);
 
   absl::Status Insert(const jobs::Job& job, const std::string& fingerprint);

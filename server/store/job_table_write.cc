@@ -3,6 +3,7 @@
 #include "store/job_table.h"
 #include "store/object_codec.h"
 #include "store/record_codec.h"
+#include "store/request_key.h"
 #include "store/spec_codec.h"
 
 namespace fetchd::store {
@@ -34,7 +35,7 @@ absl::Status JobTable::Insert(const Job& job, const std::string& fingerprint) {
       job.id.str(), jobs::StateName(job.state), job.priority, job.ready_at, job.created_at,
       job.updated_at, job.deadline_at, job.retried_at, job.started_at, job.finished_at, job.attempt,
       job.fence, origin, job.destination, job.destination_template, OverwriteName(job.overwrite),
-      NullWhenEmpty(job.request_id), Blob{fingerprint}, EncodeLabels(job.labels),
+      RequestKey(job.tenant, job.request_id), Blob{fingerprint}, EncodeLabels(job.labels),
       EncodeSpec(job.spec), sealed_blob, key_id, EncodeCheckpoint(job.checkpoint),
       EncodeStatus(job.error), result, job.not_before_at,
       job.urls.next == 0 ? origin : jobs::OriginOfNext(job), job.attempt > 0 ? 1 : 0, job.tenant,

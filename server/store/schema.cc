@@ -201,10 +201,21 @@ CREATE INDEX sink_notes_at ON sink_notes (destination, job_id);
 ALTER TABLE jobs ADD COLUMN object TEXT NOT NULL DEFAULT '';
 )sql";
 
+// A request_id is one tenant's: see request_key.h. No stored one has a tenant before it yet, so
+// that none of the new ones is there already. And lists of one tenant's batches.
+constexpr char kVersion10[] = R"sql(
+UPDATE jobs SET request_id = tenant || char(31) || request_id WHERE request_id IS NOT NULL;
+ALTER TABLE batches ADD COLUMN tenant TEXT NOT NULL DEFAULT 'default';
+UPDATE batches SET tenant = iif(json_valid(defaults),
+  coalesce(nullif(json_extract(defaults, '$.tenant'), ''), 'default'), 'default');
+UPDATE batches SET request_id = tenant || char(31) || request_id WHERE request_id IS NOT NULL;
+CREATE INDEX batches_by_tenant ON batches (tenant, id);
+)sql";
+
 // kMigrations[n] leads from version n to n + 1. Released ones are never edited.
 constexpr auto kMigrations =
     std::to_array<const char*>({kVersion1, kVersion2, kVersion3, kVersion4, kVersion5, kVersion6,
-                                kVersion7, kVersion8, kVersion9});
+                                kVersion7, kVersion8, kVersion9, kVersion10});
 
 absl::StatusOr<std::int64_t> ReadNumber(Database& database, const char* sql) {
   Query query(database, sql);

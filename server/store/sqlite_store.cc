@@ -171,10 +171,10 @@ class OpenSqliteStore final : public jobs::Store {
         });
   }
 
-  Task<absl::StatusOr<jobs::BatchPage>> ListBatches(int page_size,
+  Task<absl::StatusOr<jobs::BatchPage>> ListBatches(std::string tenant, int page_size,
                                                     std::string page_token) override {
-    co_return co_await Read([page_size, &page_token](Database& database) {
-      return BatchTable(database).List(page_size, page_token);
+    co_return co_await Read([&tenant, page_size, &page_token](Database& database) {
+      return BatchTable(database).List(tenant, page_size, page_token);
     });
   }
 

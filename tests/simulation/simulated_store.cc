@@ -226,9 +226,9 @@ Task<absl::StatusOr<std::vector<jobs::BatchErrors>>> SimulatedStore::ErrorsOf(Ba
   co_return co_await Call(std::move(call));
 }
 
-Task<absl::StatusOr<jobs::BatchPage>> SimulatedStore::ListBatches(int page_size,
+Task<absl::StatusOr<jobs::BatchPage>> SimulatedStore::ListBatches(std::string tenant, int page_size,
                                                                   std::string page_token) {
-  auto call = store_->ListBatches(page_size, std::move(page_token));
+  auto call = store_->ListBatches(std::move(tenant), page_size, std::move(page_token));
   co_return co_await Call(std::move(call));
 }
 

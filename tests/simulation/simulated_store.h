@@ -105,7 +105,8 @@ class SimulatedStore final : public jobs::Store {
   Task<absl::StatusOr<jobs::BatchOutcome>> CreateBatch(jobs::Batch batch) override;
   Task<absl::StatusOr<jobs::Batch>> GetBatch(BatchId id) override;
   Task<absl::StatusOr<std::vector<jobs::BatchErrors>>> ErrorsOf(BatchId id) override;
-  Task<absl::StatusOr<jobs::BatchPage>> ListBatches(int page_size, std::string page_token) override;
+  Task<absl::StatusOr<jobs::BatchPage>> ListBatches(std::string tenant, int page_size,
+                                                    std::string page_token) override;
   Task<absl::StatusOr<jobs::Batch>> ChangeBatch(BatchId id, jobs::BatchRequest request) override;
   Task<absl::StatusOr<jobs::BatchStep>> StepBatches(int limit) override;
   Task<absl::Status> RefuseEntry(jobs::BatchEntry entry) override;

@@ -24,6 +24,7 @@ class MemoryBatches {
   absl::StatusOr<jobs::BatchOutcome> Create(jobs::Batch batch) {
     for (const auto& [id, other] : batches_) {
       if (batch.request_id.empty() || other.request_id != batch.request_id) continue;
+      if (jobs::TenantOf(other) != jobs::TenantOf(batch)) continue;
       const bool same =
           other.defaults == batch.defaults && other.display_name == batch.display_name;
       if (!same) return absl::AlreadyExistsError("request_id");
@@ -68,10 +69,12 @@ class MemoryBatches {
     return all;
   }
 
-  absl::StatusOr<jobs::BatchPage> List(int page_size, const std::string& page_token) const {
+  absl::StatusOr<jobs::BatchPage> List(const std::string& tenant, int page_size,
+                                       const std::string& page_token) const {
     jobs::BatchPage page;
     for (auto entry = batches_.rbegin(); entry != batches_.rend(); ++entry) {
       if (!page_token.empty() && entry->first.str() >= page_token) continue;
+      if (!tenant.empty() && jobs::TenantOf(entry->second) != tenant) continue;
       if (static_cast<int>(page.batches.size()) == page_size) {
         page.next_page_token = page.batches.back().id.str();
         break;

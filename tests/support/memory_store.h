@@ -57,7 +57,7 @@ class MemoryStore final : public jobs::Store {
   Task<absl::StatusOr<jobs::CreateOutcome>> CreateWithin(jobs::Job job, std::uint64_t) override {
     {
       const std::lock_guard lock(mutex_);
-      if (const jobs::Job* earlier = FindRequest(job.request_id)) {
+      if (const jobs::Job* earlier = FindRequest(job)) {
         jobs::Job existing = *earlier;
         CO_RETURN_IF_ERROR(NoteRepeated(job, existing));
         co_return jobs::CreateOutcome{std::move(existing), false};
@@ -216,10 +216,10 @@ class MemoryStore final : public jobs::Store {
     const std::lock_guard lock(mutex_);
     co_return batches_.Errors(id);
   }
-  Task<absl::StatusOr<jobs::BatchPage>> ListBatches(int page_size,
+  Task<absl::StatusOr<jobs::BatchPage>> ListBatches(std::string tenant, int page_size,
                                                     std::string page_token) override {
     const std::lock_guard lock(mutex_);
-    co_return batches_.List(page_size, page_token);
+    co_return batches_.List(tenant, page_size, page_token);
   }
   Task<absl::StatusOr<jobs::Batch>> ChangeBatch(BatchId id, jobs::BatchRequest request) override {
     absl::StatusOr<jobs::Batch> changed;
@@ -347,9 +347,10 @@ class MemoryStore final : public jobs::Store {
            (filter.batch.empty() || filter.batch == job.batch);
   }
 
-  const jobs::Job* FindRequest(const std::string& request_id) const {
-    const auto entry = std::ranges::find_if(jobs_, [&request_id](const auto& item) {
-      return !request_id.empty() && item.second.request_id == request_id;
+  const jobs::Job* FindRequest(const jobs::Job& job) const {
+    const auto entry = std::ranges::find_if(jobs_, [&job](const auto& item) {
+      return !job.request_id.empty() && item.second.request_id == job.request_id &&
+             item.second.tenant == job.tenant;
     });
     return entry == jobs_.end() ? nullptr : &entry->second;
   }

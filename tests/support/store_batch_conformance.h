@@ -391,14 +391,39 @@ TEST_P(StoreBatches, AreListedNewestFirstInPages) {
     harness_.clock.Advance(std::chrono::seconds(1));
   }
 
-  const auto first = *Await(store().ListBatches(2, ""));
-  const auto second = *Await(store().ListBatches(2, first.next_page_token));
+  const auto first = *Await(store().ListBatches("", 2, ""));
+  const auto second = *Await(store().ListBatches("", 2, first.next_page_token));
 
   ASSERT_EQ(first.batches.size(), 2u);
   EXPECT_EQ(first.batches[0].id, made[2]);
   ASSERT_EQ(second.batches.size(), 1u);
   EXPECT_EQ(second.batches[0].id, made[0]);
   EXPECT_EQ(second.next_page_token, "");
+}
+
+TEST_P(StoreBatches, ATenantsListHasItsOwn) {
+  Batch theirs = NewBatch();
+  theirs.defaults.tenant = "theirs";
+  ASSERT_TRUE(Await(store().CreateBatch(theirs)).ok());
+  CreateBatch();
+
+  const auto listed = *Await(store().ListBatches("theirs", 10, ""));
+  const auto unnamed = *Await(store().ListBatches(jobs::kDefaultTenant, 10, ""));
+
+  ASSERT_EQ(listed.batches.size(), 1u);
+  EXPECT_EQ(listed.batches[0].id, theirs.id);
+  EXPECT_EQ(unnamed.batches.size(), 1u);
+}
+
+TEST_P(StoreBatches, ARequestIdIsOneTenants) {
+  Batch mine = NewBatch("night");
+  mine.defaults.tenant = "mine";
+  Batch theirs = NewBatch("night");
+  theirs.defaults.tenant = "theirs";
+
+  EXPECT_TRUE(Await(store().CreateBatch(mine))->created);
+  EXPECT_TRUE(Await(store().CreateBatch(theirs))->created);
+  EXPECT_FALSE(Await(store().CreateBatch(theirs))->created);
 }
 
 TEST_P(StoreBatches, EntriesComeInPagesByNumber) {

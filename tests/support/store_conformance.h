@@ -165,6 +165,22 @@ TEST_P(StoreConformance, SameRequestIdWithOtherContentIsRefused) {
   EXPECT_EQ(MessageOf(outcome.status()).find("two"), std::string::npos);
 }
 
+TEST_P(StoreConformance, ARequestIdIsOneTenants) {
+  Job mine = harness_.NewJob();
+  mine.request_id = "r";
+  mine.tenant = "mine";
+  harness_.Create(mine);
+  Job theirs = harness_.NewJob();
+  theirs.request_id = "r";
+  theirs.tenant = "theirs";
+
+  const auto outcome = Await(store().Create(theirs));
+
+  ASSERT_TRUE(outcome.ok()) << outcome.status();
+  EXPECT_TRUE(outcome->created);
+  EXPECT_EQ(Await(store().Get(theirs.id))->request_id, "r");
+}
+
 inline Task<absl::Status> CreateCounting(Store& store, Job job, int& created, int& reused) {
   auto outcome = co_await store.Create(std::move(job));
   if (outcome.ok()) ++(outcome->created ? created : reused);

@@ -67,7 +67,8 @@ TEST_F(SqliteStoreTest, AFileOfTheSixthSchemaKnowsItsMirrorsThen) {
   harness_->Close();
   // Its second attempt was to ask the mirror.
   ExecuteOnFile(
-      "DROP TABLE sink_notes; ALTER TABLE jobs DROP COLUMN object;"
+      "DROP INDEX batches_by_tenant; ALTER TABLE batches DROP COLUMN tenant;"
+      " DROP TABLE sink_notes; ALTER TABLE jobs DROP COLUMN object;"
       " DROP INDEX jobs_mirrored; ALTER TABLE jobs DROP COLUMN url_memory;"
       " ALTER TABLE jobs DROP COLUMN mirrored; ALTER TABLE jobs DROP COLUMN more_destinations;"
       " UPDATE jobs SET lane = 'https://b.test';"
@@ -82,6 +83,35 @@ TEST_F(SqliteStoreTest, AFileOfTheSixthSchemaKnowsItsMirrorsThen) {
   ASSERT_TRUE(chosen.ok()) << chosen.status();
   EXPECT_EQ(chosen->looked_at, 1);
   EXPECT_EQ(chosen->changed, 1);
+}
+
+TEST_F(SqliteStoreTest, RequestIdsOfTheNinthSchemaAreTheirTenants) {
+  ASSERT_EQ(harness_->Open(), absl::OkStatus());
+  jobs::Job job = harness_->NewJob();
+  job.request_id = "r";
+  job.tenant = "mine";
+  harness_->Create(job);
+  jobs::Batch batch;
+  std::mt19937_64 random(1);
+  batch.id = BatchId::Generate(harness_->clock.WallNow(), random);
+  batch.request_id = "b";
+  batch.defaults.tenant = "mine";
+  ASSERT_TRUE(harness_->Await(harness_->store().CreateBatch(batch)).ok());
+  harness_->Close();
+  ExecuteOnFile(
+      "DROP INDEX batches_by_tenant; ALTER TABLE batches DROP COLUMN tenant;"
+      " UPDATE jobs SET request_id = 'r'; UPDATE batches SET request_id = 'b';"
+      " PRAGMA user_version = 9");
+
+  ASSERT_EQ(harness_->Open(), absl::OkStatus());
+
+  EXPECT_EQ(harness_->Await(harness_->store().Get(job.id))->request_id, "r");
+  jobs::Job again = harness_->NewJob();
+  again.request_id = "r";
+  again.tenant = "mine";
+  EXPECT_EQ(harness_->Await(harness_->store().Create(again))->job.id, job.id);
+  EXPECT_FALSE(harness_->Await(harness_->store().CreateBatch(batch))->created);
+  EXPECT_EQ(harness_->Await(harness_->store().ListBatches("mine", 10, ""))->batches.size(), 1u);
 }
 
 TEST_F(SqliteStoreTest, AFileOfTheFirstSchemaIsBroughtUpToDate) {
