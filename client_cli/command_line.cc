@@ -11,7 +11,8 @@ namespace {
 constexpr char kExitCodes[] =
     "Exit codes: 0 done, 1 a fetch failed, 2 usage, 3 service unreachable, 4 not found,\n"
     "  5 refused (authentication, policy), 6 timeout, 130 interrupted.\n"
-    "Environment: FETCHCTL_SERVER, FETCHCTL_TOKEN, FETCHCTL_CONFIG, FETCHCTL_PASSWORD, NO_COLOR.";
+    "Environment: FETCHCTL_SERVER, FETCHCTL_CA_FILE, FETCHCTL_CERT_FILE, FETCHCTL_KEY_FILE,\n"
+    "  FETCHCTL_SERVER_NAME, FETCHCTL_TOKEN, FETCHCTL_CONFIG, FETCHCTL_PASSWORD, NO_COLOR.";
 
 void AddGlobals(CLI::App& root, GlobalOptions& globals) {
   const std::string group = "Connection";
@@ -35,6 +36,10 @@ void AddGlobals(CLI::App& root, GlobalOptions& globals) {
       ->group(group);
   root.add_option("--key-file", globals.key_file, "Its private key (PEM)")
       ->type_name("FILE")
+      ->group(group);
+  root.add_option("--server-name", globals.server_name,
+                  "Name that the service's certificate must have. Default: the host of --server")
+      ->type_name("NAME")
       ->group(group);
   root.add_option("--token-file", globals.token_file, "Bearer token; also FETCHCTL_TOKEN")
       ->type_name("FILE")
@@ -93,6 +98,7 @@ CommandLine::CommandLine(Getenv environment) : getenv(std::move(environment)) {
   AddStatus(*this);
   AddOrigins(*this);
   AddDrain(*this);
+  AddToken(*this);
   AddCompletion(*this);
   AddVersion(*this);
 }

@@ -23,10 +23,13 @@ absl::Status ErrorAt(const std::string& path, const YAML::Mark& mark, const std:
 
 absl::Status ReadEntry(const YAML::Node& node, const std::string& path, ContextEntry& entry) {
   if (!node.IsMap()) return ErrorAt(path, node.Mark(), "a context is a map");
-  const std::pair<const char*, std::string*> texts[] = {
-      {"name", &entry.name},         {"server", &entry.server},
-      {"ca_file", &entry.ca_file},   {"cert_file", &entry.cert_file},
-      {"key_file", &entry.key_file}, {"token_file", &entry.token_file}};
+  const std::pair<const char*, std::string*> texts[] = {{"name", &entry.name},
+                                                        {"server", &entry.server},
+                                                        {"ca_file", &entry.ca_file},
+                                                        {"cert_file", &entry.cert_file},
+                                                        {"key_file", &entry.key_file},
+                                                        {"token_file", &entry.token_file},
+                                                        {"server_name", &entry.server_name}};
   for (const auto& item : node) {
     const auto key = item.first.as<std::string>();
     if (key == "insecure") {
@@ -124,16 +127,18 @@ bool IsHostPort(const std::string& server) {
 
 absl::Status LoadTlsFiles(const GlobalOptions& options, const ContextEntry& context,
                           const Getenv& getenv, Endpoint& endpoint) {
-  const auto load = [&](const std::string& flag, const std::string& entry,
+  const auto load = [&](const std::string& flag, const char* variable, const std::string& entry,
                         std::string& pem) -> absl::Status {
-    const std::string path = flag.empty() ? ExpandHome(entry, getenv) : flag;
+    const std::string path =
+        flag.empty() ? getenv(variable).value_or(ExpandHome(entry, getenv)) : flag;
     if (path.empty()) return absl::OkStatus();
     ASSIGN_OR_RETURN(pem, ReadFile(path));
     return absl::OkStatus();
   };
-  RETURN_IF_ERROR(load(options.ca_file, context.ca_file, endpoint.ca_pem));
-  RETURN_IF_ERROR(load(options.cert_file, context.cert_file, endpoint.cert_pem));
-  RETURN_IF_ERROR(load(options.key_file, context.key_file, endpoint.key_pem));
+  RETURN_IF_ERROR(load(options.ca_file, "FETCHCTL_CA_FILE", context.ca_file, endpoint.ca_pem));
+  RETURN_IF_ERROR(
+      load(options.cert_file, "FETCHCTL_CERT_FILE", context.cert_file, endpoint.cert_pem));
+  RETURN_IF_ERROR(load(options.key_file, "FETCHCTL_KEY_FILE", context.key_file, endpoint.key_pem));
   if (endpoint.cert_pem.empty() != endpoint.key_pem.empty()) {
     return absl::InvalidArgumentError("a client certificate and its key go together");
   }
@@ -186,6 +191,9 @@ absl::StatusOr<Endpoint> ResolveEndpoint(const GlobalOptions& options, const Get
         Concat("\"", endpoint.server, "\" is not HOST:PORT, for example 127.0.0.1:7070"));
   }
   RETURN_IF_ERROR(LoadTlsFiles(options, context, getenv, endpoint));
+  endpoint.server_name = options.server_name.empty()
+                             ? getenv("FETCHCTL_SERVER_NAME").value_or(context.server_name)
+                             : options.server_name;
   endpoint.tls = options.tls || !endpoint.ca_pem.empty() || !endpoint.cert_pem.empty() ||
                  (of_context && !context.insecure && !IsLoopback(endpoint.server));
   RETURN_IF_ERROR(LoadToken(options, context, getenv, endpoint));

@@ -18,13 +18,14 @@ struct GlobalOptions {
   std::string config_file;  ///< Empty: FETCHCTL_CONFIG, then ~/.config/fetchctl/config.yaml.
   bool tls = false;
   std::string ca_file, cert_file, key_file, token_file;
+  std::string server_name;
   std::string request_timeout;
   bool quiet = false;
 };
 
 /// One entry of `contexts`. Paths may begin with "~/".
 struct ContextEntry {
-  std::string name, server, ca_file, cert_file, key_file, token_file;
+  std::string name, server, ca_file, cert_file, key_file, token_file, server_name;
   bool insecure = false;  ///< Plain text to a server that is not on the loopback.
 };
 
@@ -44,13 +45,15 @@ struct Endpoint {
   std::string server;
   bool tls = false;
   std::string ca_pem, cert_pem,
-      key_pem;  ///< Empty: the system's trust store; no client certificate.
+      key_pem;              ///< Empty: the system's trust store; no client certificate.
+  std::string server_name;  ///< Whom the certificate must name; empty: the host of `server`.
   Secret token;
 };
 
-/// --server > FETCHCTL_SERVER > context > 127.0.0.1:7070. TLS is on with --tls or any TLS file, and
-/// for a context whose server is not on the loopback unless it says `insecure: true`. A token is
-/// refused for plain text that leaves this machine.
+/// --server > FETCHCTL_SERVER > context > 127.0.0.1:7070, and so for files and the name in the
+/// certificate: flag, then variable, then context. TLS is on with --tls or any TLS file, and for a
+/// context whose server is not on the loopback unless it says `insecure: true`. A token is refused
+/// for plain text that leaves this machine.
 absl::StatusOr<Endpoint> ResolveEndpoint(const GlobalOptions& options, const Getenv& getenv);
 
 /// INVALID_ARGUMENT naming the path: it was given by the caller.

@@ -37,6 +37,9 @@ std::shared_ptr<grpc::Channel> MakeChannel(const Endpoint& endpoint) {
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);
   // Streams of big chunks: a window that one round trip does not empty.
   arguments.SetInt(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, 4 << 20);
+  if (endpoint.tls && !endpoint.server_name.empty()) {
+    arguments.SetSslTargetNameOverride(endpoint.server_name);
+  }
   return grpc::CreateCustomChannel(endpoint.server, CredentialsFor(endpoint), arguments);
 }
 

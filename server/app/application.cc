@@ -86,6 +86,7 @@ struct Application::Parts {
   telemetry::Metrics metrics{clock};
   std::unique_ptr<runtime::LoopLagMonitor> loop_lag;
   std::unique_ptr<fetch::Engine> engine;
+  std::unique_ptr<Callers> callers;  ///< Null: nobody is asked who calls.
   std::unique_ptr<rpc::Server> server;
   std::unique_ptr<admin::Server> admin;  ///< Null when it is off.
   bool engine_started = false;
@@ -157,11 +158,19 @@ absl::Status Application::Parts::StartServer() {
       .drain = [this](std::optional<Duration> grace) { return drain.Begin(grace); }};
   const rpc::ServerConfig server_config{.listen = config.grpc_listen,
                                         .insecure = config.grpc_insecure,
+                                        .tls = config.grpc_tls,
+                                        .calls_per_sec = config.callers.calls_per_sec,
                                         .version = version,
                                         .url = config.engine.url,
                                         .tenants = config.engine.tenants,
                                         .max_connections = AllConnections(config),
                                         .caller_idle = config.caller_idle};
+  RETURN_IF_ERROR(CheckServerTls(config.grpc_tls));
+  if (config.callers.enabled()) {
+    ASSIGN_OR_RETURN(callers, Callers::Start(config.callers, config.grpc_tls.reload_interval,
+                                             {runtime, clock, log, *client}));
+    deps.authenticator = &callers->authenticator();
+  }
   ASSIGN_OR_RETURN(server, rpc::Server::Start(std::move(deps), server_config));
   return absl::OkStatus();
 }
@@ -178,6 +187,8 @@ void Application::Parts::LogServing() {
   for (const std::string& rule : config.egress.allow) allow += (allow.empty() ? "" : ",") + rule;
   log.Info("serving", {{"version", version},
                        {"address", server->address()},
+                       {"tls", config.grpc_tls.enabled()},
+                       {"authentication", config.callers.enabled()},
                        {"admin", admin ? admin->address() : std::string(admin::kOff)},
                        {"data_dir", config.data_dir},
                        {"database", config.DatabasePath().string()},
@@ -205,6 +216,7 @@ void Application::Parts::Stop(SteadyTime deadline) {
     }
   }
   server.reset();
+  callers.reset();
   const absl::Status closed = runtime::RunBlocking(runtime.shard(0).executor(), metrics.Close());
   FETCHD_CHECK(closed.ok());
   engine.reset();

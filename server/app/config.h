@@ -9,12 +9,14 @@
 #include <optional>
 #include <string>
 
+#include "app/callers.h"
 #include "app/proxy_config.h"
 #include "app/store_config.h"
 #include "egress/policy.h"
 #include "fetch/engine.h"
 #include "http/shared_client.h"
 #include "net/tls.h"
+#include "rpc/server_tls.h"
 #include "runtime/runtime.h"
 #include "telemetry/log.h"
 
@@ -32,6 +34,8 @@ struct Config {
   std::string data_dir = "./fetchd-data";
   std::string grpc_listen = "127.0.0.1:7070";
   bool grpc_insecure = false;
+  rpc::ServerTls grpc_tls;
+  CallersConfig callers;
   std::string admin_listen = "127.0.0.1:7071";  ///< Or "off".
   std::string store_url;                        ///< Empty = sqlite:<data_dir>/fetchd.db.
   std::string files_root;                       ///< Empty = <data_dir>/files.

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
 #include <system_error>
 
@@ -61,11 +62,49 @@ void CheckReadingMemory(const Config& config, std::vector<std::string>& errors) 
 }
 
 void CheckListeners(const Config& config, std::vector<std::string>& errors) {
-  const absl::Status grpc = rpc::CheckListenAddress(config.grpc_listen, config.grpc_insecure);
+  const absl::Status grpc = rpc::CheckListenAddress(
+      config.grpc_listen,
+      {config.grpc_tls.enabled(), config.callers.enabled(), config.grpc_insecure});
   if (!grpc.ok()) errors.push_back(MessageOf(grpc));
   if (config.admin_listen == admin::kOff) return;
   const absl::Status admin = admin::ParseListenAddress(config.admin_listen).status();
   if (!admin.ok()) errors.push_back(MessageOf(admin));
+}
+
+void CheckServerTls(const rpc::ServerTls& tls, std::vector<std::string>& errors) {
+  if (tls.certificate_file.empty() != tls.key_file.empty()) {
+    errors.push_back(Concat("grpc.tls.", tls.enabled() ? "key_file" : "certificate_file",
+                            ": is missing; certificate_file and key_file are given together"));
+  }
+  if (!tls.client_ca_file.empty() && !tls.enabled()) {
+    errors.push_back(
+        "grpc.tls.client_ca_file: needs certificate_file: without TLS no caller "
+        "shows a certificate");
+  }
+  if (tls.reload_interval < std::chrono::seconds(1) ||
+      tls.reload_interval % std::chrono::seconds(1) != Duration::zero()) {
+    errors.push_back("grpc.reload_interval: expects whole seconds, at least 1s");
+  }
+}
+
+void CheckJwt(const JwtConfig& jwt, const std::map<std::string, net::TlsProfile>& profiles,
+              std::vector<std::string>& errors) {
+  if (!jwt.enabled()) return;
+  if (jwt.rules.issuer.empty()) errors.push_back("callers.jwt.issuer: is missing");
+  if (jwt.rules.audience.empty()) errors.push_back("callers.jwt.audience: is missing");
+  const absl::Status url = jwt.from_url() ? jwt.KeysUrl().status() : absl::OkStatus();
+  if (!url.ok()) errors.push_back(Concat("callers.jwt.keys: ", MessageOf(url)));
+  if (!jwt.tls_profile.empty() && !profiles.contains(jwt.tls_profile)) {
+    errors.push_back(Concat("callers.jwt.tls_profile: there is no tls.profiles.", jwt.tls_profile));
+  }
+}
+
+void CheckCallers(const Config& config, std::vector<std::string>& errors) {
+  CheckJwt(config.callers.jwt, config.tls_profiles, errors);
+  if (config.grpc_tls.client_ca_file.empty() || config.callers.enabled()) return;
+  errors.push_back(
+      "grpc.tls.client_ca_file: needs callers.file, which says who it is that shows a "
+      "certificate");
 }
 
 void CheckPrewarm(const std::string& pattern, const OriginConfig& rule, const Config& config,
@@ -173,6 +212,8 @@ std::vector<std::string> CheckConfig(const Config& config) {
   CheckReadingMemory(config, errors);
   CheckDns(config, errors);
   CheckListeners(config, errors);
+  CheckServerTls(config.grpc_tls, errors);
+  CheckCallers(config, errors);
   CheckFilesRoot(config, errors);
   return errors;
 }

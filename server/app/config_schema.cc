@@ -5,9 +5,11 @@
 #include <limits>
 #include <numeric>
 
-#include "app/config_kinds.h"
+#include "app/config_callers_keys.h"
+#include "app/config_grpc_keys.h"
 #include "app/config_origin_keys.h"
 #include "app/config_proxy_keys.h"
+#include "app/config_rows.h"
 #include "app/config_store_keys.h"
 #include "app/config_tenant_keys.h"
 #include "app/config_tls_keys.h"
@@ -19,97 +21,7 @@ namespace {
 
 constexpr std::string_view kChosen = "<name>";
 
-using Written = std::vector<std::pair<std::string, std::string>>;
-
-// Each helper makes a row for a field that `at` finds in the configuration.
-
-template <typename At>
-ConfigKey TextKey(const char* name, At at, const char* help) {
-  return {name,
-          "text",
-          help,
-          true,
-          [at](const YAML::Node& node, const std::string&, Config& config) -> absl::Status {
-            ASSIGN_OR_RETURN(at(config), ReadText(node));
-            return absl::OkStatus();
-          },
-          [at](const Config& config) { return Written{{"", WriteText(at(config))}}; }};
-}
-
-template <typename At>
-ConfigKey BoolKey(const char* name, At at, const char* help) {
-  return {name,
-          "true or false",
-          help,
-          false,
-          [at](const YAML::Node& node, const std::string&, Config& config) -> absl::Status {
-            ASSIGN_OR_RETURN(at(config), ReadBool(node));
-            return absl::OkStatus();
-          },
-          [at](const Config& config) { return Written{{"", WriteBool(at(config))}}; }};
-}
-
-template <typename At>
-ConfigKey NumberKey(const char* name, At at, std::uint64_t min, std::uint64_t max,
-                    const char* help) {
-  return {name,
-          Concat("number, ", min, " to ", max),
-          help,
-          false,
-          [=](const YAML::Node& node, const std::string&, Config& config) -> absl::Status {
-            ASSIGN_OR_RETURN(const std::uint64_t number, ReadNumber(node, min, max));
-            auto& field = at(config);
-            field = static_cast<std::remove_reference_t<decltype(field)>>(number);
-            return absl::OkStatus();
-          },
-          [at](const Config& config) { return Written{{"", Concat(at(config))}}; }};
-}
-
-template <typename At>
-ConfigKey SizeKey(const char* name, At at, const char* help) {
-  return {name,
-          "size",
-          help,
-          false,
-          [at](const YAML::Node& node, const std::string&, Config& config) -> absl::Status {
-            ASSIGN_OR_RETURN(at(config), ReadSize(node));
-            return absl::OkStatus();
-          },
-          [at](const Config& config) { return Written{{"", WriteSize(at(config))}}; }};
-}
-
-/// Zero is refused unless it has a meaning.
-template <typename At>
-ConfigKey DurationKey(const char* name, At at, const char* help, bool zero_allowed = false) {
-  return {name,
-          "duration",
-          help,
-          false,
-          [at, zero_allowed](const YAML::Node& node, const std::string&,
-                             Config& config) -> absl::Status {
-            ASSIGN_OR_RETURN(const Duration duration, ReadDuration(node));
-            if (duration == Duration::zero() && !zero_allowed) {
-              return absl::InvalidArgumentError("must be more than 0");
-            }
-            at(config) = duration;
-            return absl::OkStatus();
-          },
-          [at](const Config& config) { return Written{{"", WriteDuration(at(config))}}; }};
-}
-
-template <typename Enum, typename At>
-ConfigKey ChoiceKey(const char* name, At at, std::vector<Choice<Enum>> choices, const char* help) {
-  const Kind<Enum> kind = ChoiceKind(std::move(choices));
-  return {name,
-          kind.type,
-          help,
-          kind.is_text,
-          [at, kind](const YAML::Node& node, const std::string&, Config& config) -> absl::Status {
-            ASSIGN_OR_RETURN(at(config), kind.read(node));
-            return absl::OkStatus();
-          },
-          [at, kind](const Config& config) { return Written{{"", kind.write(at(config))}}; }};
-}
+using Written = WrittenValues;
 
 ConfigKey RulesKey(const char* name, std::vector<std::string> egress::PolicyConfig::* rules,
                    const char* help) {
@@ -198,10 +110,6 @@ ConfigKey DnsServersKey() {
           }};
 }
 
-// NOLINTBEGIN(bugprone-macro-parentheses)
-#define FETCHD_AT(field) [](auto& config) -> auto& { return config.field; }
-// NOLINTEND(bugprone-macro-parentheses)
-
 std::vector<ConfigKey> StorageKeys() {
   return {
       TextKey("data_dir", FETCHD_AT(data_dir),
@@ -215,10 +123,6 @@ std::vector<ConfigKey> StorageKeys() {
 
 std::vector<ConfigKey> EdgeKeys() {
   return {
-      TextKey("grpc.listen", FETCHD_AT(grpc_listen),
-              "Address of the API; port 0 takes a free one."),
-      BoolKey("grpc.insecure", FETCHD_AT(grpc_insecure),
-              "Serve without authentication on an address that other machines reach."),
       TextKey("admin.listen", FETCHD_AT(admin_listen),
               "Address of /livez, /readyz and /metrics over HTTP; port 0 takes a free one, off is "
               "none."),
@@ -382,12 +286,11 @@ std::vector<ConfigKey> ProcessKeys() {
   };
 }
 
-#undef FETCHD_AT
-
 std::vector<ConfigKey> AllKeys() {
   std::vector<ConfigKey> keys;
-  for (auto* group : {&StorageKeys, &EdgeKeys, &TlsKeys, &DnsKeys, &OriginKeys, &TenantKeys,
-                      &AuthKeys, &ProxyKeys, &StoreKeys, &LimitKeys, &TimeoutKeys, &ProcessKeys}) {
+  for (auto* group :
+       {&StorageKeys, &GrpcKeys, &CallersKeys, &EdgeKeys, &TlsKeys, &DnsKeys, &OriginKeys,
+        &TenantKeys, &AuthKeys, &ProxyKeys, &StoreKeys, &LimitKeys, &TimeoutKeys, &ProcessKeys}) {
     for (ConfigKey& key : group()) keys.push_back(std::move(key));
   }
   return keys;

@@ -123,6 +123,18 @@ absl::StatusOr<std::vector<std::string>> ReadTextList(const YAML::Node& node) {
   return items;
 }
 
+absl::StatusOr<rpc::Roles> ReadRoles(const YAML::Node& node) {
+  const absl::Status wrong = absl::InvalidArgumentError("expects a list of submit, read and admin");
+  if (!node || !node.IsSequence() || node.size() == 0) return wrong;
+  rpc::Roles roles;
+  for (const YAML::Node& item : node) {
+    const auto role = item.IsScalar() ? rpc::ParseRole(item.Scalar()) : std::nullopt;
+    if (!role) return wrong;
+    roles.Add(*role);
+  }
+  return roles;
+}
+
 std::string WriteText(const std::string& text) {
   std::string out = "\"";
   for (const char c : text) {

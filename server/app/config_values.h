@@ -10,6 +10,7 @@
 
 #include "base/status.h"
 #include "base/time.h"
+#include "rpc/auth.h"
 
 namespace fetchd::app {
 
@@ -26,6 +27,8 @@ absl::StatusOr<std::uint64_t> ReadSize(const YAML::Node& node);
 /// "25s", "250ms", "1m30s".
 absl::StatusOr<Duration> ReadDuration(const YAML::Node& node);
 absl::StatusOr<std::vector<std::string>> ReadTextList(const YAML::Node& node);
+/// [submit, read]: one of them at least.
+absl::StatusOr<rpc::Roles> ReadRoles(const YAML::Node& node);
 
 // The same on the way out, as YAML.
 std::string WriteText(const std::string& text);

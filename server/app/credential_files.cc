@@ -60,6 +60,10 @@ absl::StatusOr<http::OriginCredentials> ReadCredentials(const OriginConfig& orig
 
 }  // namespace
 
+absl::StatusOr<std::string> ReadTextFile(const std::string& path) {
+  return ReadAll(OpenFile(path), path);
+}
+
 absl::StatusOr<Secret> ReadSecretFile(const std::string& path) {
   const OpenFile file(path);
   ASSIGN_OR_RETURN(std::string text, ReadAll(file, path));

@@ -4,11 +4,28 @@
 #include <iterator>
 #include <utility>
 
+#include "app/callers_file.h"
 #include "app/credential_files.h"
 #include "app/fd_limits.h"
 #include "app/store_policy.h"
+#include "base/strings.h"
 
 namespace fetchd::app {
+namespace {
+
+absl::Status CheckCallersFile(const CallersConfig& callers) {
+  const absl::StatusOr<std::string> text = ReadCallersFile(callers.file);
+  const absl::Status read = text.ok() ? ParseCallers(*text, callers.file).status() : text.status();
+  return WithPrefix(read, "callers.file");
+}
+
+absl::Status CheckKeyFile(const std::string& path) {
+  const absl::StatusOr<std::string> text = ReadTextFile(path);
+  const absl::Status read = text.ok() ? rpc::ParseJwks(*text).status() : text.status();
+  return WithPrefix(read, "callers.jwt.keys");
+}
+
+}  // namespace
 
 std::size_t AllConnections(const Config& config) {
   return config.client.max_connections + ConnectionsFor(config.stores);
@@ -59,10 +76,27 @@ fetch::EngineConfig EngineConfigOf(const Config& config, http::OriginRules rules
   return engine;
 }
 
+absl::Status CheckServerTls(const rpc::ServerTls& tls) {
+  if (!tls.enabled()) return absl::OkStatus();
+  const std::map<std::string, net::TlsProfile> as_profile = {
+      {"", {.certificate_file = tls.certificate_file, .key_file = tls.key_file}}};
+  const absl::Status own = net::TlsContexts::Create(as_profile).status();
+  if (!own.ok()) return absl::FailedPreconditionError(Concat("grpc.tls: ", MessageOf(own)));
+  const std::map<std::string, net::TlsProfile> callers = {{"", {.ca_file = tls.client_ca_file}}};
+  const absl::Status theirs = net::TlsContexts::Create(callers).status();
+  if (theirs.ok()) return absl::OkStatus();
+  return absl::FailedPreconditionError(Concat("grpc.tls.client_ca_file: ", MessageOf(theirs)));
+}
+
 std::vector<std::string> CheckMachine(const Config& config) {
   std::vector<absl::Status> checks = {FileLimitFor(config).status()};
   for (const auto& profile : AllProfiles(config)) {
     checks.push_back(net::TlsContexts::Create({profile}).status());
+  }
+  checks.push_back(CheckServerTls(config.grpc_tls));
+  if (!config.callers.file.empty()) checks.push_back(CheckCallersFile(config.callers));
+  if (config.callers.jwt.enabled() && !config.callers.jwt.from_url()) {
+    checks.push_back(CheckKeyFile(config.callers.jwt.keys));
   }
   checks.push_back(ReadOriginRules(config).status());
   checks.push_back(ReadNetrc(config.netrc_file).status());

@@ -27,6 +27,9 @@ fetch::EngineConfig EngineConfigOf(const Config& config, http::OriginRules rules
 /// Raises the limit on file descriptors and returns it. FAILED_PRECONDITION: the caps do not fit.
 absl::StatusOr<std::uint64_t> FileLimitFor(const Config& config);
 
+/// FAILED_PRECONDITION naming the key of grpc.tls whose file is of no use.
+absl::Status CheckServerTls(const rpc::ServerTls& tls);
+
 /// What a configuration asks of this machine and a start would not find: descriptors, trust files,
 /// secrets. Makes nothing. Empty when all is there.
 std::vector<std::string> CheckMachine(const Config& config);

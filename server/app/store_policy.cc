@@ -73,6 +73,10 @@ egress::PolicyConfig StorePolicyOf(const Config& config) {
     for (const char* names : kAmazonsNames) AddOnPort(names, kHttpsPort, policy.allow);
     for (const char* network : kPrivateNetworks) AddOnPort(network, kHttpsPort, policy.allow);
   }
+  if (config.callers.jwt.from_url()) {
+    const absl::StatusOr<Url> keys = config.callers.jwt.KeysUrl();
+    if (keys.ok()) AddEndpoint(*keys, /*path_style=*/true, policy.allow);
+  }
   for (const std::string& address : MetadataAddressesOf(config.stores)) {
     AddOnPort(address, kMetadataPort, policy.allow);
   }

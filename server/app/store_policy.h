@@ -1,4 +1,5 @@
-// Where the operator's stores of objects are, for the egress policy.
+// Where the operator's stores of objects and the keys of his identity provider are, for the egress
+// policy.
 #pragma once
 
 #include <string>
@@ -14,6 +15,7 @@ namespace fetchd::app {
 ///  * its endpoint on its port: an address; or the name, without path_style the names below it
 ///    too, on private networks as well, where MinIO, Ceph and the interface endpoints of a VPC
 ///    are. localhost is this machine;
+///  * the identity provider's keys (callers.jwt.keys), on their port;
 ///  * STS, as Amazon's names over https, where its keys may come from a web identity;
 ///  * the metadata services that hand out keys, where its keys may come from them: `auto` is one
 ///    of those cases. They open here alone, for URLs that are written in this program or that the

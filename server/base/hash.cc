@@ -1,5 +1,6 @@
 #include "base/hash.h"
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
@@ -43,6 +44,10 @@ std::string HmacSha256(std::string_view key, std::string_view text) {
                     reinterpret_cast<const unsigned char*>(text.data()), text.size(), bytes.data(),
                     &size) != nullptr);
   return {reinterpret_cast<const char*>(bytes.data()), size};
+}
+
+bool EqualInConstantTime(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
 }
 
 }  // namespace fetchd

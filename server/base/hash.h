@@ -16,4 +16,7 @@ std::optional<std::string> HashHex(HashAlgorithm algorithm, std::string_view tex
 /// RFC 2104 with SHA-256: 32 bytes, not encoded.
 std::string HmacSha256(std::string_view key, std::string_view text);
 
+/// Takes as long wherever the first difference is: for secrets, and what is made of them.
+bool EqualInConstantTime(std::string_view a, std::string_view b);
+
 }  // namespace fetchd

@@ -45,14 +45,19 @@ v1::Status::Origin OriginToProto(const http::ClientStats::PerOrigin& origin) {
 }  // namespace
 
 AdminServiceImpl::AdminServiceImpl(const ServerDeps& deps, const ServerConfig& config,
-                                   CallGroups& groups)
-    : deps_(deps), config_(config), groups_(groups), started_at_(deps.clock.WallNow()) {}
+                                   const Gate& gate, CallGroups& groups)
+    : deps_(deps),
+      config_(config),
+      gate_(gate),
+      groups_(groups),
+      started_at_(deps.clock.WallNow()) {}
 
-grpc::ServerUnaryReactor* AdminServiceImpl::GetStatus(grpc::CallbackServerContext*,
+grpc::ServerUnaryReactor* AdminServiceImpl::GetStatus(grpc::CallbackServerContext* context,
                                                       const v1::GetStatusRequest*,
                                                       v1::Status* response) {
-  return StartCall(groups_.Next(), "GetStatus", std::make_shared<UnaryCall>(),
-                   DoGetStatus(response));
+  const auto [call, caller] = gate_.Open("GetStatus", *context);
+  if (!caller.ok()) return EndCall(call, caller.status());
+  return StartCall(groups_.Next(), "GetStatus", call, DoGetStatus(response));
 }
 
 Task<absl::Status> AdminServiceImpl::DoGetStatus(v1::Status* response) {
@@ -142,40 +147,47 @@ void AdminServiceImpl::WriteShards(v1::Status& out) const {
   *out.mutable_dials()->mutable_loop_lag() = ToProto(worst);
 }
 
-grpc::ServerUnaryReactor* AdminServiceImpl::Drain(grpc::CallbackServerContext*,
+grpc::ServerUnaryReactor* AdminServiceImpl::Drain(grpc::CallbackServerContext* context,
                                                   const v1::DrainRequest* request,
                                                   v1::DrainResponse* response) {
+  const auto [call, caller] = gate_.Open("Drain", *context);
+  if (!caller.ok()) return EndCall(call, caller.status());
   std::optional<Duration> grace;
   if (request->has_grace()) {
     const absl::StatusOr<Duration> asked = FromProto(request->grace(), "grace");
-    if (!asked.ok()) return EndCall(std::make_shared<UnaryCall>(), asked.status());
+    if (!asked.ok()) return EndCall(call, asked.status());
     if (*asked > kMaxGrace) {
-      return EndCall(std::make_shared<UnaryCall>(), InvalidField("grace", "at most 24 h"));
+      return EndCall(call, InvalidField("grace", "at most 24 h"));
     }
     grace = *asked;
   }
   const SteadyTime deadline = deps_.drain(grace);
   const Duration left = deadline - deps_.clock.Now();
   *response->mutable_deadline() = ToProto(deps_.clock.WallNow() + left);
-  return EndCall(std::make_shared<UnaryCall>(), absl::OkStatus());
+  return EndCall(call, absl::OkStatus());
 }
 
-grpc::ServerUnaryReactor* AdminServiceImpl::ListOrigins(grpc::CallbackServerContext*,
+grpc::ServerUnaryReactor* AdminServiceImpl::ListOrigins(grpc::CallbackServerContext* context,
                                                         const v1::ListOriginsRequest*,
                                                         v1::ListOriginsResponse* response) {
+  const auto [call, caller] = gate_.Open("ListOrigins", *context);
+  if (!caller.ok()) return EndCall(call, caller.status());
   for (const auto& state : deps_.engine.Origins()) *response->add_origins() = ToProto(state);
-  return EndCall(std::make_shared<UnaryCall>(), absl::OkStatus());
+  return EndCall(call, absl::OkStatus());
 }
 
 grpc::ServerUnaryReactor* AdminServiceImpl::SetOriginLimits(
-    grpc::CallbackServerContext*, const v1::SetOriginLimitsRequest* request,
+    grpc::CallbackServerContext* context, const v1::SetOriginLimitsRequest* request,
     v1::OriginState* response) {
+  const auto [call, caller] =
+      gate_.Open("SetOriginLimits", *context, [response] { return response->origin(); });
+  if (!caller.ok()) return EndCall(call, caller.status());
   const absl::StatusOr<Origin> origin = ParseOrigin(request->origin(), config_.url);
-  if (!origin.ok()) return EndCall(std::make_shared<UnaryCall>(), origin.status());
+  if (!origin.ok()) return EndCall(call, origin.status());
   const absl::StatusOr<fetch::OriginLimits> limits = FromProto(request->limits());
-  if (!limits.ok()) return EndCall(std::make_shared<UnaryCall>(), limits.status());
+  if (!limits.ok()) return EndCall(call, limits.status());
   *response = ToProto(deps_.engine.SetOriginLimits(*origin, *limits));
-  return EndCall(std::make_shared<UnaryCall>(), absl::OkStatus());
+  return EndCall(call, absl::OkStatus());
 }
 
 }  // namespace fetchd::rpc

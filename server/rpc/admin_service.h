@@ -2,6 +2,7 @@
 #pragma once
 
 #include "fetchd/v1/admin_service.grpc.pb.h"
+#include "rpc/auth_gate.h"
 #include "rpc/bridge.h"
 #include "rpc/call_groups.h"
 #include "rpc/context.h"
@@ -15,7 +16,8 @@ class AdminServiceImpl final : public v1::AdminService::WithCallbackMethod_GetSt
                                            v1::AdminService::WithCallbackMethod_SetOriginLimits<
                                                v1::AdminService::Service>>>> {
  public:
-  AdminServiceImpl(const ServerDeps& deps, const ServerConfig& config, CallGroups& groups);
+  AdminServiceImpl(const ServerDeps& deps, const ServerConfig& config, const Gate& gate,
+                   CallGroups& groups);
 
   grpc::ServerUnaryReactor* GetStatus(grpc::CallbackServerContext* context,
                                       const v1::GetStatusRequest* request,
@@ -39,6 +41,7 @@ class AdminServiceImpl final : public v1::AdminService::WithCallbackMethod_GetSt
 
   const ServerDeps& deps_;
   const ServerConfig& config_;
+  const Gate& gate_;
   CallGroups& groups_;
   const WallTime started_at_;
 };

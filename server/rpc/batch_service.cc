@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/strings.h"
+#include "rpc/auth_scope.h"
 #include "rpc/batch_watch.h"
 #include "rpc/convert_batch.h"
 #include "rpc/convert_job.h"
@@ -22,27 +23,39 @@ Task<absl::Status> RunWatch(const ServerDeps& deps, WakerHub& hub, BatchWatchSpe
   co_return co_await watch.Run();
 }
 
+/// Its jobs are the tenant's by default, and so is the batch.
+absl::Status BelongTo(const Principal& caller, jobs::Batch& batch) {
+  absl::StatusOr<std::string> tenant = caller.Act(batch.defaults.tenant);
+  if (!tenant.ok()) return tenant.status();
+  if (*tenant != jobs::kDefaultTenant) batch.defaults.tenant = *std::move(tenant);
+  return absl::OkStatus();
+}
+
 }  // namespace
 
-BatchServiceImpl::BatchServiceImpl(const ServerDeps& deps, CallGroups& groups)
-    : deps_(deps), groups_(groups), hub_(deps.store), random_(SeededRandom()) {}
+BatchServiceImpl::BatchServiceImpl(const ServerDeps& deps, const Gate& gate, CallGroups& groups)
+    : deps_(deps), gate_(gate), groups_(groups), hub_(deps.store), random_(SeededRandom()) {}
 
-grpc::ServerUnaryReactor* BatchServiceImpl::CreateBatch(grpc::CallbackServerContext*,
+grpc::ServerUnaryReactor* BatchServiceImpl::CreateBatch(grpc::CallbackServerContext* context,
                                                         const v1::CreateBatchRequest* request,
                                                         v1::Batch* response) {
-  if (deps_.drain_signal.draining()) return EndCall(NewUnaryCall(), DrainingError());
+  const auto [call, caller] =
+      gate_.Open("CreateBatch", *context, [response] { return response->name(); });
+  if (!caller.ok()) return EndCall(call, caller.status());
+  if (deps_.drain_signal.draining()) return EndCall(call, DrainingError());
   const absl::Status request_id = CheckRequestId(request->request_id());
-  if (!request_id.ok()) return EndCall(NewUnaryCall(), request_id);
+  if (!request_id.ok()) return EndCall(call, request_id);
   const WallTime now = deps_.clock.WallNow();
   absl::StatusOr<jobs::Batch> batch = FromProto(request->batch(), now);
-  if (!batch.ok()) return EndCall(NewUnaryCall(), UnderField(batch.status(), "batch"));
+  if (!batch.ok()) return EndCall(call, UnderField(batch.status(), "batch"));
+  const absl::Status owned = BelongTo(*caller, *batch);
+  if (!owned.ok()) return EndCall(call, owned);
   batch->request_id = request->request_id();
   {
     const std::lock_guard lock(mutex_);
     batch->id = BatchId::Generate(now, random_);
   }
-  return StartCall(groups_.Next(), "CreateBatch", NewUnaryCall(),
-                   DoCreate(*std::move(batch), response));
+  return StartCall(groups_.Next(), "CreateBatch", call, DoCreate(*std::move(batch), response));
 }
 
 Task<absl::Status> BatchServiceImpl::DoCreate(jobs::Batch batch, v1::Batch* response) {
@@ -51,16 +64,19 @@ Task<absl::Status> BatchServiceImpl::DoCreate(jobs::Batch batch, v1::Batch* resp
   co_return co_await Show(std::move(outcome->batch), response);
 }
 
-grpc::ServerUnaryReactor* BatchServiceImpl::GetBatch(grpc::CallbackServerContext*,
+grpc::ServerUnaryReactor* BatchServiceImpl::GetBatch(grpc::CallbackServerContext* context,
                                                      const v1::GetBatchRequest* request,
                                                      v1::Batch* response) {
+  const auto [call, caller] = gate_.Open("GetBatch", *context);
+  if (!caller.ok()) return EndCall(call, caller.status());
   const absl::StatusOr<BatchId> id = ParseBatchName(request->name(), "name");
-  if (!id.ok()) return EndCall(NewUnaryCall(), id.status());
-  return StartCall(groups_.Next(), "GetBatch", NewUnaryCall(), DoGet(*id, response));
+  if (!id.ok()) return EndCall(call, id.status());
+  return StartCall(groups_.Next(), "GetBatch", call, DoGet(*caller, *id, response));
 }
 
-Task<absl::Status> BatchServiceImpl::DoGet(BatchId id, v1::Batch* response) {
-  absl::StatusOr<jobs::Batch> batch = co_await deps_.store.GetBatch(std::move(id));
+Task<absl::Status> BatchServiceImpl::DoGet(Principal caller, BatchId id, v1::Batch* response) {
+  absl::StatusOr<jobs::Batch> batch =
+      co_await GetOwn(deps_.store, std::move(caller), std::move(id));
   if (!batch.ok()) co_return batch.status();
   co_return co_await Show(*std::move(batch), response);
 }
@@ -73,35 +89,47 @@ Task<absl::Status> BatchServiceImpl::Show(jobs::Batch batch, v1::Batch* response
   co_return absl::OkStatus();
 }
 
-grpc::ServerUnaryReactor* BatchServiceImpl::ListBatches(grpc::CallbackServerContext*,
+grpc::ServerUnaryReactor* BatchServiceImpl::ListBatches(grpc::CallbackServerContext* context,
                                                         const v1::ListBatchesRequest* request,
                                                         v1::ListBatchesResponse* response) {
+  const auto [call, caller] = gate_.Open("ListBatches", *context);
+  if (!caller.ok()) return EndCall(call, caller.status());
   const absl::StatusOr<int> page_size = ReadPageSize(request->page_size());
-  if (!page_size.ok()) return EndCall(NewUnaryCall(), page_size.status());
-  return StartCall(groups_.Next(), "ListBatches", NewUnaryCall(),
-                   DoList(*page_size, request->page_token(), response));
+  if (!page_size.ok()) return EndCall(call, page_size.status());
+  return StartCall(groups_.Next(), "ListBatches", call,
+                   DoList(caller->scope(), *page_size, request->page_token(), response));
 }
 
-Task<absl::Status> BatchServiceImpl::DoList(int page_size, std::string page_token,
+Task<absl::Status> BatchServiceImpl::DoList(std::string tenant, int page_size,
+                                            std::string page_token,
                                             v1::ListBatchesResponse* response) {
   const absl::StatusOr<jobs::BatchPage> page =
-      co_await deps_.store.ListBatches("", page_size, std::move(page_token));
+      co_await deps_.store.ListBatches(std::move(tenant), page_size, std::move(page_token));
   if (!page.ok()) co_return page.status();
   for (const jobs::Batch& batch : page->batches) *response->add_batches() = ToProto(batch);
   response->set_next_page_token(page->next_page_token);
   co_return absl::OkStatus();
 }
 
-grpc::ServerUnaryReactor* BatchServiceImpl::Change(const char* call, const std::string& name,
+grpc::ServerUnaryReactor* BatchServiceImpl::Change(Method method,
+                                                   const grpc::CallbackServerContext& context,
+                                                   const std::string& name,
                                                    jobs::BatchRequest request,
                                                    v1::Batch* response) {
+  const auto [call, caller] = gate_.Open(method, context, [&name] { return name; });
+  if (!caller.ok()) return EndCall(call, caller.status());
   const absl::StatusOr<BatchId> id = ParseBatchName(name, "name");
-  if (!id.ok()) return EndCall(NewUnaryCall(), id.status());
-  return StartCall(groups_.Next(), call, NewUnaryCall(), DoChange(*id, request, response));
+  if (!id.ok()) return EndCall(call, id.status());
+  return StartCall(groups_.Next(), std::string(method.rule().method), call,
+                   DoChange(*caller, *id, request, response));
 }
 
-Task<absl::Status> BatchServiceImpl::DoChange(BatchId id, jobs::BatchRequest request,
-                                              v1::Batch* response) {
+Task<absl::Status> BatchServiceImpl::DoChange(Principal caller, BatchId id,
+                                              jobs::BatchRequest request, v1::Batch* response) {
+  if (request == jobs::BatchRequest::kRetry || request == jobs::BatchRequest::kRetryAll) {
+    if (deps_.drain_signal.draining()) co_return DrainingError();
+  }
+  CO_RETURN_IF_ERROR(co_await CheckOwn(deps_.store, std::move(caller), id));
   absl::StatusOr<jobs::Batch> batch = co_await deps_.store.ChangeBatch(std::move(id), request);
   if (!batch.ok()) co_return batch.status();
   if (batch->action != jobs::BatchAction::kNone) deps_.engine.WakeBatches();
@@ -109,48 +137,50 @@ Task<absl::Status> BatchServiceImpl::DoChange(BatchId id, jobs::BatchRequest req
   co_return co_await Show(*std::move(batch), response);
 }
 
-grpc::ServerUnaryReactor* BatchServiceImpl::SealBatch(grpc::CallbackServerContext*,
+grpc::ServerUnaryReactor* BatchServiceImpl::SealBatch(grpc::CallbackServerContext* context,
                                                       const v1::SealBatchRequest* request,
                                                       v1::Batch* response) {
-  return Change("SealBatch", request->name(), jobs::BatchRequest::kSeal, response);
+  return Change("SealBatch", *context, request->name(), jobs::BatchRequest::kSeal, response);
 }
 
-grpc::ServerUnaryReactor* BatchServiceImpl::CancelBatch(grpc::CallbackServerContext*,
+grpc::ServerUnaryReactor* BatchServiceImpl::CancelBatch(grpc::CallbackServerContext* context,
                                                         const v1::CancelBatchRequest* request,
                                                         v1::Batch* response) {
-  return Change("CancelBatch", request->name(), jobs::BatchRequest::kCancel, response);
+  return Change("CancelBatch", *context, request->name(), jobs::BatchRequest::kCancel, response);
 }
 
-grpc::ServerUnaryReactor* BatchServiceImpl::RetryBatch(grpc::CallbackServerContext*,
+grpc::ServerUnaryReactor* BatchServiceImpl::RetryBatch(grpc::CallbackServerContext* context,
                                                        const v1::RetryBatchRequest* request,
                                                        v1::Batch* response) {
-  if (deps_.drain_signal.draining()) return EndCall(NewUnaryCall(), DrainingError());
   return Change(
-      "RetryBatch", request->name(),
+      "RetryBatch", *context, request->name(),
       request->cancelled_too() ? jobs::BatchRequest::kRetryAll : jobs::BatchRequest::kRetry,
       response);
 }
 
-grpc::ServerUnaryReactor* BatchServiceImpl::DeleteBatch(grpc::CallbackServerContext*,
+grpc::ServerUnaryReactor* BatchServiceImpl::DeleteBatch(grpc::CallbackServerContext* context,
                                                         const v1::DeleteBatchRequest* request,
                                                         google::protobuf::Empty*) {
-  return Change("DeleteBatch", request->name(), jobs::BatchRequest::kDelete, nullptr);
+  return Change("DeleteBatch", *context, request->name(), jobs::BatchRequest::kDelete, nullptr);
 }
 
 grpc::ServerUnaryReactor* BatchServiceImpl::ListBatchEntries(
-    grpc::CallbackServerContext*, const v1::ListBatchEntriesRequest* request,
+    grpc::CallbackServerContext* context, const v1::ListBatchEntriesRequest* request,
     v1::ListBatchEntriesResponse* response) {
+  const auto [call, caller] = gate_.Open("ListBatchEntries", *context);
+  if (!caller.ok()) return EndCall(call, caller.status());
   const absl::StatusOr<BatchId> id = ParseBatchName(request->name(), "name");
-  if (!id.ok()) return EndCall(NewUnaryCall(), id.status());
+  if (!id.ok()) return EndCall(call, id.status());
   const absl::StatusOr<int> page_size = ReadPageSize(request->page_size());
-  if (!page_size.ok()) return EndCall(NewUnaryCall(), page_size.status());
-  return StartCall(groups_.Next(), "ListBatchEntries", NewUnaryCall(),
-                   DoListEntries(*id, *page_size, request->page_token(), response));
+  if (!page_size.ok()) return EndCall(call, page_size.status());
+  return StartCall(groups_.Next(), "ListBatchEntries", call,
+                   DoListEntries(*caller, *id, *page_size, request->page_token(), response));
 }
 
-Task<absl::Status> BatchServiceImpl::DoListEntries(BatchId id, int page_size,
+Task<absl::Status> BatchServiceImpl::DoListEntries(Principal caller, BatchId id, int page_size,
                                                    std::string page_token,
                                                    v1::ListBatchEntriesResponse* response) {
+  CO_RETURN_IF_ERROR(co_await CheckOwn(deps_.store, std::move(caller), id));
   const absl::StatusOr<jobs::BatchEntryPage> page =
       co_await deps_.store.EntriesOf(std::move(id), page_size, std::move(page_token));
   if (!page.ok()) co_return page.status();
@@ -160,9 +190,11 @@ Task<absl::Status> BatchServiceImpl::DoListEntries(BatchId id, int page_size,
 }
 
 grpc::ServerWriteReactor<v1::WatchBatchesResponse>* BatchServiceImpl::WatchBatches(
-    grpc::CallbackServerContext*, const v1::WatchBatchesRequest* request) {
-  const auto call = std::make_shared<WriteCall<v1::WatchBatchesResponse>>();
-  absl::StatusOr<BatchWatchSpec> spec = FromProto(*request);
+    grpc::CallbackServerContext* context, const v1::WatchBatchesRequest* request) {
+  const auto [call, caller] =
+      gate_.Open<WriteCall<v1::WatchBatchesResponse>>("WatchBatches", *context);
+  if (!caller.ok()) return EndCall(call, caller.status());
+  absl::StatusOr<BatchWatchSpec> spec = FromProto(*request, *caller);
   if (!spec.ok()) return EndCall(call, spec.status());
   return StartCall(groups_.Next(), "WatchBatches", call,
                    RunWatch(deps_, hub_, *std::move(spec), call));

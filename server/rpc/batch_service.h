@@ -6,6 +6,7 @@
 #include <string>
 
 #include "fetchd/v1/batch_service.grpc.pb.h"
+#include "rpc/auth_gate.h"
 #include "rpc/bridge.h"
 #include "rpc/call_groups.h"
 #include "rpc/context.h"
@@ -26,7 +27,7 @@ using BatchServiceBase = v1::BatchService::WithCallbackMethod_CreateBatch<
 /// As FetchServiceImpl: handlers run on gRPC's threads and never block.
 class BatchServiceImpl final : public BatchServiceBase {
  public:
-  BatchServiceImpl(const ServerDeps& deps, CallGroups& groups);
+  BatchServiceImpl(const ServerDeps& deps, const Gate& gate, CallGroups& groups);
 
   /// Ends watches, after what happened until now was sent.
   void EndWatches() { hub_.End(); }
@@ -61,18 +62,21 @@ class BatchServiceImpl final : public BatchServiceBase {
  private:
   // The tasks. `response` lives until the call has ended, which is after its task.
   Task<absl::Status> DoCreate(jobs::Batch batch, v1::Batch* response);
-  Task<absl::Status> DoGet(BatchId id, v1::Batch* response);
-  Task<absl::Status> DoList(int page_size, std::string page_token,
+  Task<absl::Status> DoGet(Principal caller, BatchId id, v1::Batch* response);
+  Task<absl::Status> DoList(std::string tenant, int page_size, std::string page_token,
                             v1::ListBatchesResponse* response);
   /// `response` may be null.
-  Task<absl::Status> DoChange(BatchId id, jobs::BatchRequest request, v1::Batch* response);
-  Task<absl::Status> DoListEntries(BatchId id, int page_size, std::string page_token,
-                                   v1::ListBatchEntriesResponse* response);
+  Task<absl::Status> DoChange(Principal caller, BatchId id, jobs::BatchRequest request,
+                              v1::Batch* response);
+  Task<absl::Status> DoListEntries(Principal caller, BatchId id, int page_size,
+                                   std::string page_token, v1::ListBatchEntriesResponse* response);
   Task<absl::Status> Show(jobs::Batch batch, v1::Batch* response);
-  grpc::ServerUnaryReactor* Change(const char* call, const std::string& name,
-                                   jobs::BatchRequest request, v1::Batch* response);
+  grpc::ServerUnaryReactor* Change(Method method, const grpc::CallbackServerContext& context,
+                                   const std::string& name, jobs::BatchRequest request,
+                                   v1::Batch* response);
 
   const ServerDeps& deps_;
+  const Gate& gate_;
   CallGroups& groups_;
   WakerHub hub_;
   std::mutex mutex_;

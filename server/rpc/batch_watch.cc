@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/strings.h"
+#include "rpc/auth_scope.h"
 #include "rpc/convert_batch.h"
 #include "rpc/convert_time.h"
 #include "rpc/status.h"
@@ -16,8 +17,9 @@ constexpr Duration kMaxInterval = std::chrono::seconds(10);  // A drain waits fo
 
 }  // namespace
 
-absl::StatusOr<BatchWatchSpec> FromProto(const v1::WatchBatchesRequest& request) {
-  BatchWatchSpec spec;
+absl::StatusOr<BatchWatchSpec> FromProto(const v1::WatchBatchesRequest& request,
+                                         const Principal& caller) {
+  BatchWatchSpec spec{.caller = caller};
   if (request.names().empty() || request.names_size() > kMaxBatches) {
     return InvalidField("names", "1 to 100 of them");
   }
@@ -55,7 +57,7 @@ Task<absl::Status> BatchWatch::Run() {
 Task<absl::Status> BatchWatch::SendChanged() {
   ended_ = 0;
   for (const BatchId& id : spec_.ids) {
-    const absl::StatusOr<jobs::Batch> batch = co_await deps_.store.GetBatch(id);
+    const absl::StatusOr<jobs::Batch> batch = co_await GetOwn(deps_.store, spec_.caller, id);
     if (!batch.ok()) co_return batch.status();
     if (jobs::HasEnded(*batch)) ++ended_;
     const auto sent = sent_.find(id);

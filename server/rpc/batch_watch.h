@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "fetchd/v1/batch_service.pb.h"
+#include "rpc/auth.h"
 #include "rpc/bridge.h"
 #include "rpc/context.h"
 #include "rpc/waker.h"
@@ -14,11 +15,13 @@ namespace fetchd::rpc {
 
 /// A WatchBatchesRequest, checked.
 struct BatchWatchSpec {
+  Principal caller;
   std::vector<BatchId> ids;
   Duration interval = std::chrono::milliseconds(250);
   bool until_done = false;
 };
-absl::StatusOr<BatchWatchSpec> FromProto(const v1::WatchBatchesRequest& request);
+absl::StatusOr<BatchWatchSpec> FromProto(const v1::WatchBatchesRequest& request,
+                                         const Principal& caller);
 
 /// One watch. Lives in the task that runs it, on one shard.
 class BatchWatch {

@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/strings.h"
 #include "fetch/validate.h"
+#include "rpc/auth_scope.h"
 #include "rpc/convert_attempt.h"
 #include "rpc/convert_job.h"
 #include "rpc/convert_spec.h"
@@ -147,6 +148,7 @@ absl::StatusOr<sink::Destination> FinishedBody(const jobs::Job& job) {
 }
 
 struct BodyWanted {
+  Principal caller;
   JobId id;
   std::uint64_t offset = 0;
   Deadline deadline;
@@ -174,7 +176,7 @@ Task<absl::Status> SendBody(const ServerDeps& deps, sink::Reader& reader, BodyWa
 Task<absl::Status> RunReadBody(const ServerDeps& deps, Duration caller_idle, BodyWanted wanted,
                                std::shared_ptr<LoanedBuffers> loaned,
                                std::shared_ptr<BytesCall> call) {
-  const absl::StatusOr<jobs::Job> job = co_await deps.store.Get(wanted.id);
+  const absl::StatusOr<jobs::Job> job = co_await GetOwn(deps.store, wanted.caller, wanted.id);
   if (!job.ok()) co_return job.status();
   absl::StatusOr<sink::Destination> destination = FinishedBody(*job);
   if (!destination.ok()) co_return destination.status();
@@ -199,12 +201,16 @@ absl::Status MalformedRequest() {
 
 grpc::ServerWriteReactor<grpc::ByteBuffer>* FetchServiceImpl::Fetch(
     grpc::CallbackServerContext* context, const grpc::ByteBuffer* bytes) {
-  const auto call = std::make_shared<BytesCall>();
+  const auto target = std::make_shared<std::string>();
+  const auto [call, caller] =
+      gate_.Open<BytesCall>("Fetch", *context, [target] { return *target; });
+  if (!caller.ok()) return EndCall(call, caller.status());
   if (deps_.drain_signal.draining()) return EndCall(call, DrainingError());
   v1::FetchRequest request;
   if (!ParseMessage(*bytes, request)) return EndCall(call, MalformedRequest());
   absl::StatusOr<jobs::FetchSpec> spec = FromProto(request.spec());
   if (!spec.ok()) return EndCall(call, spec.status());
+  *target = jobs::OriginOfUrl(*spec, 0);
   absl::Status checked = creator_.CheckSpec(*spec);
   if (checked.ok()) checked = fetch::ValidateOffset(*spec, request.offset());
   if (!checked.ok()) return EndCall(call, checked);
@@ -216,12 +222,13 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* FetchServiceImpl::Fetch(
 
 grpc::ServerWriteReactor<grpc::ByteBuffer>* FetchServiceImpl::ReadBody(
     grpc::CallbackServerContext* context, const grpc::ByteBuffer* bytes) {
-  const auto call = std::make_shared<BytesCall>();
+  const auto [call, caller] = gate_.Open<BytesCall>("ReadBody", *context);
+  if (!caller.ok()) return EndCall(call, caller.status());
   v1::ReadBodyRequest request;
   if (!ParseMessage(*bytes, request)) return EndCall(call, MalformedRequest());
   const absl::StatusOr<JobId> id = ParseName(request.name(), "name");
   if (!id.ok()) return EndCall(call, id.status());
-  BodyWanted wanted{*id, request.offset(), DeadlineOf(*context, deps_.clock)};
+  BodyWanted wanted{*caller, *id, request.offset(), DeadlineOf(*context, deps_.clock)};
   call->Of(context);
   return StartCall(groups_.Next(), "ReadBody", call,
                    RunReadBody(deps_, config_.caller_idle, std::move(wanted), loaned_, call));

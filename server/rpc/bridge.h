@@ -34,9 +34,13 @@ class Call : public Reactor, public std::enable_shared_from_this<Call<Reactor>> 
   /// Before the handler returns; gRPC calls nothing on the reactor until then.
   void HoldUntilDone() { self_ = this->shared_from_this(); }
   void CancelWith(runtime::TaskHandle task) { task_ = std::move(task); }
+  /// Called once, with what the call ends with, while its messages are there. Before it starts.
+  void OnEnd(std::function<void(const absl::Status&)> on_end) { on_end_ = std::move(on_end); }
   /// The first one counts.
   void End(const absl::Status& status) {
-    if (!ended_.exchange(true)) this->Finish(ToGrpcStatus(status));
+    if (ended_.exchange(true)) return;
+    if (on_end_) on_end_(status);
+    this->Finish(ToGrpcStatus(status));
   }
 
   void OnCancel() override { task_.Cancel(); }
@@ -45,11 +49,11 @@ class Call : public Reactor, public std::enable_shared_from_this<Call<Reactor>> 
  private:
   std::shared_ptr<Call> self_;
   runtime::TaskHandle task_;
+  std::function<void(const absl::Status&)> on_end_;
   std::atomic<bool> ended_{false};
 };
 
 using UnaryCall = Call<grpc::ServerUnaryReactor>;
-inline std::shared_ptr<UnaryCall> NewUnaryCall() { return std::make_shared<UnaryCall>(); }
 
 /// Where a task writes a stream of messages.
 template <typename Message>

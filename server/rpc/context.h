@@ -1,6 +1,7 @@
 // What the services are made of.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -10,6 +11,8 @@
 
 #include "fetch/engine.h"
 #include "jobs/store.h"
+#include "rpc/auth.h"
+#include "rpc/server_tls.h"
 #include "runtime/drain.h"
 #include "runtime/loop_lag.h"
 #include "runtime/runtime.h"
@@ -31,6 +34,7 @@ struct ServerDeps {
   runtime::DrainSignal& drain_signal;
   telemetry::Logger& log;
   std::shared_ptr<const egress::Policy> policy;
+  const Authenticator* authenticator = nullptr;  ///< Null: nobody is asked who calls.
   std::function<bool(std::string_view)> has_tls_profile;
   /// Whether a request to `origin` may ask for `proxy`: see http::SharedClient::CheckProxy.
   std::function<absl::Status(std::string_view proxy, const Origin& origin)> check_proxy;
@@ -41,8 +45,10 @@ struct ServerDeps {
 
 struct ServerConfig {
   std::string listen;  ///< "127.0.0.1:7070", "[::1]:0", "localhost:7070"; port 0 = any free one.
-  bool insecure =
-      false;  ///< Allow plaintext without authentication on an address that others reach.
+  /// Allow plain text, or callers that nobody asks who they are, on an address that others reach.
+  bool insecure = false;
+  ServerTls tls;
+  std::uint64_t calls_per_sec = 0;  ///< Of each principal; 0 = no limit.
   std::string version;
   UrlOptions url;
   fetch::TenantRules tenants;

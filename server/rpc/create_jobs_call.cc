@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/strings.h"
 #include "rpc/convert_job.h"
 #include "rpc/status.h"
 
@@ -25,6 +26,11 @@ v1::CreateJobsResponse JobResponse(const jobs::Job& job, bool created) {
 
 void CreateJobsCall::Start() {
   self_ = shared_from_this();
+  if (!caller_.principal.ok()) {
+    const std::lock_guard lock(mutex_);
+    reads_ended_ = true;
+    end_ = caller_.principal.status();
+  }
   Advance();
 }
 
@@ -32,7 +38,7 @@ void CreateJobsCall::EndForDrain() {
   {
     const std::lock_guard lock(mutex_);
     reads_ended_ = true;
-    end_ = DrainingError();
+    if (end_.ok()) end_ = DrainingError();
   }
   Advance();
 }
@@ -76,7 +82,7 @@ void CreateJobsCall::Accept() {
     groups_.Next().Spawn("CreateJobs entry", CreateInBatch(shared_from_this(), request_, slot));
     return;
   }
-  absl::StatusOr<jobs::Job> job = creator_.Prepare(request_);
+  absl::StatusOr<jobs::Job> job = creator_.Prepare(*caller_.principal, request_);
   if (!job.ok()) return Answer(*slot, ErrorResponse(job.status()));
   if (request_.validate_only()) {
     job->id = JobId();
@@ -97,12 +103,13 @@ Task<absl::Status> CreateJobsCall::CreateOne(std::shared_ptr<CreateJobsCall> sel
 Task<absl::Status> CreateJobsCall::CreateInBatch(std::shared_ptr<CreateJobsCall> self,
                                                  v1::CreateJobRequest request, Slot* slot) {
   if (request.validate_only()) {
-    absl::StatusOr<jobs::Job> job = co_await creator_.PrepareInBatch(std::move(request));
+    absl::StatusOr<jobs::Job> job =
+        co_await creator_.PrepareInBatch(*caller_.principal, std::move(request));
     if (job.ok()) job->id = JobId();
     self->Answer(*slot, job.ok() ? JobResponse(*job, false) : ErrorResponse(job.status()));
   } else {
     const absl::StatusOr<jobs::CreateOutcome> outcome =
-        co_await creator_.CreateInBatch(std::move(request));
+        co_await creator_.CreateInBatch(*caller_.principal, std::move(request));
     self->Answer(*slot, outcome.ok() ? JobResponse(outcome->job, outcome->created)
                                      : ErrorResponse(outcome.status()));
   }
@@ -112,6 +119,8 @@ Task<absl::Status> CreateJobsCall::CreateInBatch(std::shared_ptr<CreateJobsCall>
 
 void CreateJobsCall::Answer(Slot& slot, Response response) {
   const std::lock_guard lock(mutex_);
+  if (response.created()) ++created_;
+  if (response.has_error()) ++refused_;
   slot = std::move(response);
 }
 
@@ -120,11 +129,16 @@ void CreateJobsCall::Advance() {
     Step step;
     const Response* answer = nullptr;
     absl::Status end;
+    Gate::Deed deed;
     {
       const std::lock_guard lock(mutex_);
       step = NextStep();
       if (step == Step::kWrite) answer = &*slots_.front();
-      if (step == Step::kFinish) end = end_;
+      if (step == Step::kFinish) {
+        end = end_;
+        deed = {Gate::NameOf(caller_.principal), caller_.peer,
+                Concat(created_, " created, ", refused_, " refused")};
+      }
     }
     switch (step) {
       case Step::kNone:
@@ -136,6 +150,7 @@ void CreateJobsCall::Advance() {
         StartWrite(answer);
         break;
       case Step::kFinish:
+        gate_.Audit("CreateJobs", deed, end);
         Finish(ToGrpcStatus(end));
         return;
     }

@@ -7,8 +7,11 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
+#include <utility>
 
 #include "fetchd/v1/fetch_service.pb.h"
+#include "rpc/auth_gate.h"
 #include "rpc/bridge.h"
 #include "rpc/call_groups.h"
 #include "rpc/job_creator.h"
@@ -24,7 +27,12 @@ class CreateJobsCall final
  public:
   static constexpr std::size_t kWindow = 512;
 
-  CreateJobsCall(JobCreator& creator, CallGroups& groups) : creator_(creator), groups_(groups) {}
+  struct Caller {
+    absl::StatusOr<Principal> principal;  ///< An error ends the stream before it is read.
+    std::string peer;
+  };
+  CreateJobsCall(JobCreator& creator, CallGroups& groups, const Gate& gate, Caller caller)
+      : creator_(creator), groups_(groups), gate_(gate), caller_(std::move(caller)) {}
 
   void Start();
   /// Answers what was read, then ends with UNAVAILABLE.
@@ -53,12 +61,15 @@ class CreateJobsCall final
 
   JobCreator& creator_;
   CallGroups& groups_;
+  const Gate& gate_;
+  const Caller caller_;
   std::shared_ptr<CreateJobsCall> self_;
 
   std::mutex mutex_;
   std::deque<Slot>
       slots_;         ///< Oldest first; its front is what is written next, and stays until it was.
   absl::Status end_;  ///< What the stream ends with.
+  std::uint64_t created_ = 0, refused_ = 0;  ///< For the one audit line of the stream.
   bool reading_ = false, writing_ = false;
   bool reads_ended_ = false;  ///< The client has sent all, or nothing more is wanted.
   bool gone_ = false;         ///< The call was cancelled: nobody reads answers.

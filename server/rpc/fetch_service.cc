@@ -5,6 +5,7 @@
 
 #include "base/object_uri.h"
 #include "base/strings.h"
+#include "rpc/auth_scope.h"
 #include "rpc/convert_attempt.h"
 #include "rpc/convert_job.h"
 #include "rpc/convert_pacing.h"
@@ -25,8 +26,13 @@ Task<absl::Status> RunWatch(const ServerDeps& deps, WakerHub& hub, WatchSpec spe
 }  // namespace
 
 FetchServiceImpl::FetchServiceImpl(const ServerDeps& deps, const ServerConfig& config,
-                                   CallGroups& groups)
-    : deps_(deps), config_(config), groups_(groups), hub_(deps.store), creator_(deps, config) {}
+                                   const Gate& gate, CallGroups& groups)
+    : deps_(deps),
+      config_(config),
+      gate_(gate),
+      groups_(groups),
+      hub_(deps.store),
+      creator_(deps, config) {}
 
 void FetchServiceImpl::BeginDrain() {
   std::vector<std::weak_ptr<CreateJobsCall>> streams;
@@ -43,22 +49,24 @@ v1::Job FetchServiceImpl::Present(const jobs::Job& job) const {
   return ToProto(job, deps_.engine.ProgressOf(job.id));
 }
 
-grpc::ServerUnaryReactor* FetchServiceImpl::CreateJob(grpc::CallbackServerContext*,
+grpc::ServerUnaryReactor* FetchServiceImpl::CreateJob(grpc::CallbackServerContext* context,
                                                       const v1::CreateJobRequest* request,
                                                       v1::Job* response) {
+  const auto [call, caller] =
+      gate_.Open("CreateJob", *context, [response] { return response->name(); });
+  if (!caller.ok()) return EndCall(call, caller.status());
   if (!request->job().batch().empty()) {
-    return StartCall(groups_.Next(), "CreateJob", NewUnaryCall(),
-                     DoCreateInBatch(*request, response));
+    return StartCall(groups_.Next(), "CreateJob", call,
+                     DoCreateInBatch(*caller, *request, response));
   }
-  absl::StatusOr<jobs::Job> job = creator_.Prepare(*request);
-  if (!job.ok()) return EndCall(NewUnaryCall(), job.status());
+  absl::StatusOr<jobs::Job> job = creator_.Prepare(*caller, *request);
+  if (!job.ok()) return EndCall(call, job.status());
   if (request->validate_only()) {
     job->id = JobId();
     *response = ToProto(*job, std::nullopt);
-    return EndCall(NewUnaryCall(), absl::OkStatus());
+    return EndCall(call, absl::OkStatus());
   }
-  return StartCall(groups_.Next(), "CreateJob", NewUnaryCall(),
-                   DoCreateJob(*std::move(job), response));
+  return StartCall(groups_.Next(), "CreateJob", call, DoCreateJob(*std::move(job), response));
 }
 
 Task<absl::Status> FetchServiceImpl::DoCreateJob(jobs::Job job, v1::Job* response) {
@@ -68,25 +76,27 @@ Task<absl::Status> FetchServiceImpl::DoCreateJob(jobs::Job job, v1::Job* respons
   co_return absl::OkStatus();
 }
 
-Task<absl::Status> FetchServiceImpl::DoCreateInBatch(v1::CreateJobRequest request,
+Task<absl::Status> FetchServiceImpl::DoCreateInBatch(Principal caller, v1::CreateJobRequest request,
                                                      v1::Job* response) {
   if (request.validate_only()) {
-    absl::StatusOr<jobs::Job> job = co_await creator_.PrepareInBatch(std::move(request));
+    absl::StatusOr<jobs::Job> job =
+        co_await creator_.PrepareInBatch(std::move(caller), std::move(request));
     if (!job.ok()) co_return job.status();
     job->id = JobId();
     *response = ToProto(*job, std::nullopt);
     co_return absl::OkStatus();
   }
   const absl::StatusOr<jobs::CreateOutcome> outcome =
-      co_await creator_.CreateInBatch(std::move(request));
+      co_await creator_.CreateInBatch(std::move(caller), std::move(request));
   if (!outcome.ok()) co_return outcome.status();
   *response = Present(outcome->job);
   co_return absl::OkStatus();
 }
 
 grpc::ServerBidiReactor<v1::CreateJobRequest, v1::CreateJobsResponse>* FetchServiceImpl::CreateJobs(
-    grpc::CallbackServerContext*) {
-  const auto call = std::make_shared<CreateJobsCall>(creator_, groups_);
+    grpc::CallbackServerContext* context) {
+  CreateJobsCall::Caller caller{gate_.Admit("CreateJobs", *context), context->peer()};
+  const auto call = std::make_shared<CreateJobsCall>(creator_, groups_, gate_, std::move(caller));
   {
     const std::lock_guard lock(mutex_);
     std::erase_if(creating_, [](const auto& weak) { return weak.expired(); });
@@ -98,40 +108,18 @@ grpc::ServerBidiReactor<v1::CreateJobRequest, v1::CreateJobsResponse>* FetchServ
   return call.get();
 }
 
-grpc::ServerUnaryReactor* FetchServiceImpl::GetJob(grpc::CallbackServerContext*,
-                                                   const v1::GetJobRequest* request,
-                                                   v1::Job* response) {
-  const absl::StatusOr<JobId> id = ParseName(request->name(), "name");
-  if (!id.ok()) return EndCall(NewUnaryCall(), id.status());
-  const bool with_attempts = request->view() == v1::JOB_VIEW_FULL;
-  return StartCall(groups_.Next(), "GetJob", NewUnaryCall(),
-                   DoGetJob(*id, with_attempts, response));
-}
-
-Task<absl::Status> FetchServiceImpl::DoGetJob(JobId id, bool with_attempts, v1::Job* response) {
-  const absl::StatusOr<jobs::Job> job = co_await deps_.store.Get(id);
-  if (!job.ok()) co_return job.status();
-  *response = Present(*job);
-  if (!with_attempts) co_return absl::OkStatus();
-  co_return co_await AddAttempts(id, response);
-}
-
-Task<absl::Status> FetchServiceImpl::AddAttempts(JobId id, v1::Job* job) {
-  const absl::StatusOr<std::vector<jobs::AttemptRecord>> attempts =
-      co_await deps_.store.Attempts(std::move(id));
-  if (!attempts.ok()) co_return attempts.status();
-  for (const jobs::AttemptRecord& record : *attempts) *job->add_attempts() = ToProto(record);
-  co_return absl::OkStatus();
-}
-
-grpc::ServerUnaryReactor* FetchServiceImpl::ListJobs(grpc::CallbackServerContext*,
+grpc::ServerUnaryReactor* FetchServiceImpl::ListJobs(grpc::CallbackServerContext* context,
                                                      const v1::ListJobsRequest* request,
                                                      v1::ListJobsResponse* response) {
+  const auto [call, caller] = gate_.Open("ListJobs", *context);
+  if (!caller.ok()) return EndCall(call, caller.status());
   absl::StatusOr<jobs::JobFilter> filter = FromProto(request->filter());
-  if (!filter.ok()) return EndCall(NewUnaryCall(), filter.status());
+  if (!filter.ok()) return EndCall(call, filter.status());
+  const absl::Status narrowed = NarrowTo(*caller, *filter);
+  if (!narrowed.ok()) return EndCall(call, narrowed);
   const absl::StatusOr<int> page_size = ReadPageSize(request->page_size());
-  if (!page_size.ok()) return EndCall(NewUnaryCall(), page_size.status());
-  return StartCall(groups_.Next(), "ListJobs", NewUnaryCall(),
+  if (!page_size.ok()) return EndCall(call, page_size.status());
+  return StartCall(groups_.Next(), "ListJobs", call,
                    DoListJobs(*std::move(filter), *page_size, request->page_token(), response));
 }
 
@@ -146,126 +134,34 @@ Task<absl::Status> FetchServiceImpl::DoListJobs(jobs::JobFilter filter, int page
   co_return absl::OkStatus();
 }
 
-grpc::ServerUnaryReactor* FetchServiceImpl::CancelJob(grpc::CallbackServerContext*,
-                                                      const v1::CancelJobRequest* request,
-                                                      v1::Job* response) {
-  const absl::StatusOr<JobId> id = ParseName(request->name(), "name");
-  if (!id.ok()) return EndCall(NewUnaryCall(), id.status());
-  return StartCall(groups_.Next(), "CancelJob", NewUnaryCall(), DoCancelJob(*id, response));
-}
-
-Task<absl::Status> FetchServiceImpl::DoCancelJob(JobId id, v1::Job* response) {
-  const absl::StatusOr<jobs::Job> job = co_await deps_.engine.Cancel(id);
-  if (!job.ok()) co_return job.status();
-  *response = Present(*job);
-  co_return absl::OkStatus();
-}
-
-grpc::ServerUnaryReactor* FetchServiceImpl::PauseJob(grpc::CallbackServerContext*,
-                                                     const v1::PauseJobRequest* request,
-                                                     v1::Job* response) {
-  const absl::StatusOr<JobId> id = ParseName(request->name(), "name");
-  if (!id.ok()) return EndCall(NewUnaryCall(), id.status());
-  return StartCall(groups_.Next(), "PauseJob", NewUnaryCall(), DoPauseJob(*id, response));
-}
-
-Task<absl::Status> FetchServiceImpl::DoPauseJob(JobId id, v1::Job* response) {
-  const absl::StatusOr<jobs::Job> job = co_await deps_.engine.Pause(id);
-  if (!job.ok()) co_return job.status();
-  *response = Present(*job);
-  co_return absl::OkStatus();
-}
-
-grpc::ServerUnaryReactor* FetchServiceImpl::ResumeJob(grpc::CallbackServerContext*,
-                                                      const v1::ResumeJobRequest* request,
-                                                      v1::Job* response) {
-  if (deps_.drain_signal.draining()) return EndCall(NewUnaryCall(), DrainingError());
-  const absl::StatusOr<JobId> id = ParseName(request->name(), "name");
-  if (!id.ok()) return EndCall(NewUnaryCall(), id.status());
-  return StartCall(groups_.Next(), "ResumeJob", NewUnaryCall(), DoResumeJob(*id, response));
-}
-
-Task<absl::Status> FetchServiceImpl::DoResumeJob(JobId id, v1::Job* response) {
-  const absl::StatusOr<jobs::Job> job =
-      co_await deps_.store.Update(id, jobs::Change(jobs::ResumeRequested()));
-  if (!job.ok()) co_return job.status();
-  deps_.engine.Wake();
-  *response = Present(*job);
-  co_return absl::OkStatus();
-}
-
-grpc::ServerUnaryReactor* FetchServiceImpl::ExplainJob(grpc::CallbackServerContext*,
-                                                       const v1::ExplainJobRequest* request,
-                                                       v1::ExplainJobResponse* response) {
-  const absl::StatusOr<JobId> id = ParseName(request->name(), "name");
-  if (!id.ok()) return EndCall(NewUnaryCall(), id.status());
-  return StartCall(groups_.Next(), "ExplainJob", NewUnaryCall(), DoExplainJob(*id, response));
-}
-
-Task<absl::Status> FetchServiceImpl::DoExplainJob(JobId id, v1::ExplainJobResponse* response) {
-  const absl::StatusOr<jobs::Job> job = co_await deps_.store.Get(id);
-  if (!job.ok()) co_return job.status();
-  *response->mutable_job() = Present(*job);
-  if (const auto wait = deps_.engine.WaitOf(*job)) *response->mutable_wait() = ToProto(*wait);
-  co_return co_await AddAttempts(id, response->mutable_job());
-}
-
-grpc::ServerUnaryReactor* FetchServiceImpl::RetryJob(grpc::CallbackServerContext*,
-                                                     const v1::RetryJobRequest* request,
-                                                     v1::Job* response) {
-  if (deps_.drain_signal.draining()) return EndCall(NewUnaryCall(), DrainingError());
-  const absl::StatusOr<JobId> id = ParseName(request->name(), "name");
-  if (!id.ok()) return EndCall(NewUnaryCall(), id.status());
-  return StartCall(groups_.Next(), "RetryJob", NewUnaryCall(), DoRetryJob(*id, response));
-}
-
-Task<absl::Status> FetchServiceImpl::DoRetryJob(JobId id, v1::Job* response) {
-  const absl::StatusOr<jobs::Job> job =
-      co_await deps_.store.Update(id, jobs::Change(jobs::RetryRequested()));
-  if (!job.ok()) co_return job.status();
-  deps_.engine.Wake();
-  *response = Present(*job);
-  co_return absl::OkStatus();
-}
-
-grpc::ServerUnaryReactor* FetchServiceImpl::DeleteJob(grpc::CallbackServerContext*,
-                                                      const v1::DeleteJobRequest* request,
-                                                      google::protobuf::Empty*) {
-  const absl::StatusOr<JobId> id = ParseName(request->name(), "name");
-  if (!id.ok()) return EndCall(NewUnaryCall(), id.status());
-  return StartCall(groups_.Next(), "DeleteJob", NewUnaryCall(), DoDeleteJob(*id));
-}
-
-Task<absl::Status> FetchServiceImpl::DoDeleteJob(JobId id) {
-  co_return co_await deps_.store.Delete(id);
-}
-
 grpc::ServerWriteReactor<v1::WatchJobsResponse>* FetchServiceImpl::WatchJobs(
-    grpc::CallbackServerContext*, const v1::WatchJobsRequest* request) {
-  const auto call = std::make_shared<WriteCall<v1::WatchJobsResponse>>();
-  absl::StatusOr<WatchSpec> spec = FromProto(*request);
+    grpc::CallbackServerContext* context, const v1::WatchJobsRequest* request) {
+  const auto [call, caller] = gate_.Open<WriteCall<v1::WatchJobsResponse>>("WatchJobs", *context);
+  if (!caller.ok()) return EndCall(call, caller.status());
+  absl::StatusOr<WatchSpec> spec = FromProto(*request, *caller);
   if (!spec.ok()) return EndCall(call, spec.status());
   return StartCall(groups_.Next(), "WatchJobs", call,
                    RunWatch(deps_, hub_, *std::move(spec), call));
 }
 
-grpc::ServerUnaryReactor* FetchServiceImpl::CheckUrl(grpc::CallbackServerContext*,
+grpc::ServerUnaryReactor* FetchServiceImpl::CheckUrl(grpc::CallbackServerContext* context,
                                                      const v1::CheckUrlRequest* request,
                                                      v1::CheckUrlResponse* response) {
+  const auto [call, caller] = gate_.Open("CheckUrl", *context);
+  if (!caller.ok()) return EndCall(call, caller.status());
   response->set_url(request->url());
   absl::StatusOr<Url> url = Url::ParseSource(request->url(), config_.url);
   if (!url.ok()) {
     response->set_rule("url");
     response->set_reason("INVALID_URL");
     response->set_detail(MessageOf(url.status()));
-    return EndCall(NewUnaryCall(), absl::OkStatus());
+    return EndCall(call, absl::OkStatus());
   }
   if (url->names_object()) {
     CheckSource(url->object(), *response);
-    return EndCall(NewUnaryCall(), absl::OkStatus());
+    return EndCall(call, absl::OkStatus());
   }
-  return StartCall(groups_.Next(), "CheckUrl", NewUnaryCall(),
-                   DoCheckUrl(*std::move(url), response));
+  return StartCall(groups_.Next(), "CheckUrl", call, DoCheckUrl(*std::move(url), response));
 }
 
 void FetchServiceImpl::CheckSource(const ObjectUri& object, v1::CheckUrlResponse& response) const {

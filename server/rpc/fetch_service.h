@@ -3,9 +3,11 @@
 
 #include <memory>
 #include <mutex>
+#include <string>
 #include <vector>
 
 #include "fetchd/v1/fetch_service.grpc.pb.h"
+#include "rpc/auth_gate.h"
 #include "rpc/bridge.h"
 #include "rpc/call_groups.h"
 #include "rpc/context.h"
@@ -35,7 +37,8 @@ using FetchServiceBase =
 /// Handlers run on gRPC's threads and never block. Owner: Server, which stops `groups` first.
 class FetchServiceImpl final : public FetchServiceBase {
  public:
-  FetchServiceImpl(const ServerDeps& deps, const ServerConfig& config, CallGroups& groups);
+  FetchServiceImpl(const ServerDeps& deps, const ServerConfig& config, const Gate& gate,
+                   CallGroups& groups);
 
   /// Ends streams that only wait for new work.
   void BeginDrain();
@@ -83,19 +86,29 @@ class FetchServiceImpl final : public FetchServiceBase {
                                      v1::CheckUrlResponse* response) override;
 
  private:
+  /// A task of one job that its caller may touch.
+  using JobTask = Task<absl::Status> (FetchServiceImpl::*)(JobId id, v1::Job* response);
+  /// A call that names a job.
+  grpc::ServerUnaryReactor* OfJob(Method method, const grpc::CallbackServerContext& context,
+                                  const std::string& name, JobTask task, v1::Job* response);
+
   // The tasks. `response` lives until the call has ended, which is after its task.
   Task<absl::Status> DoCreateJob(jobs::Job job, v1::Job* response);
-  Task<absl::Status> DoCreateInBatch(v1::CreateJobRequest request, v1::Job* response);
-  Task<absl::Status> DoGetJob(JobId id, bool with_attempts, v1::Job* response);
+  Task<absl::Status> DoCreateInBatch(Principal caller, v1::CreateJobRequest request,
+                                     v1::Job* response);
+  Task<absl::Status> DoOfJob(Principal caller, JobId id, JobTask task, v1::Job* response);
+  Task<absl::Status> DoGet(JobId id, v1::Job* response);
+  Task<absl::Status> DoGetFull(JobId id, v1::Job* response);
+  Task<absl::Status> DoCancel(JobId id, v1::Job* response);
+  Task<absl::Status> DoPause(JobId id, v1::Job* response);
+  Task<absl::Status> DoResume(JobId id, v1::Job* response);
+  Task<absl::Status> DoRetry(JobId id, v1::Job* response);
+  Task<absl::Status> DoDelete(JobId id, v1::Job* response);
+  Task<absl::Status> QueueAgain(JobId id, jobs::Change change, v1::Job* response);
   Task<absl::Status> DoListJobs(jobs::JobFilter filter, int page_size, std::string page_token,
                                 v1::ListJobsResponse* response);
-  Task<absl::Status> DoCancelJob(JobId id, v1::Job* response);
-  Task<absl::Status> DoPauseJob(JobId id, v1::Job* response);
-  Task<absl::Status> DoResumeJob(JobId id, v1::Job* response);
   Task<absl::Status> AddAttempts(JobId id, v1::Job* job);
-  Task<absl::Status> DoExplainJob(JobId id, v1::ExplainJobResponse* response);
-  Task<absl::Status> DoRetryJob(JobId id, v1::Job* response);
-  Task<absl::Status> DoDeleteJob(JobId id);
+  Task<absl::Status> DoExplain(Principal caller, JobId id, v1::ExplainJobResponse* response);
   void CheckSource(const ObjectUri& object, v1::CheckUrlResponse& response) const;
   Task<absl::Status> DoCheckUrl(Url url, v1::CheckUrlResponse* response);
 
@@ -103,6 +116,7 @@ class FetchServiceImpl final : public FetchServiceBase {
 
   const ServerDeps& deps_;
   const ServerConfig& config_;
+  const Gate& gate_;
   CallGroups& groups_;
   WakerHub hub_;
   JobCreator creator_;

@@ -8,6 +8,7 @@
 #include "base/object_uri.h"
 #include "base/strings.h"
 #include "fetch/validate.h"
+#include "rpc/auth_scope.h"
 #include "rpc/convert_batch.h"
 #include "rpc/convert_job.h"
 #include "rpc/status.h"
@@ -38,11 +39,13 @@ std::mt19937_64 SeededRandom() {
 JobCreator::JobCreator(const ServerDeps& deps, const ServerConfig& config)
     : deps_(deps), config_(config), random_(SeededRandom()) {}
 
-absl::StatusOr<jobs::Job> JobCreator::Prepare(const v1::CreateJobRequest& request) {
+absl::StatusOr<jobs::Job> JobCreator::Prepare(const Principal& caller,
+                                              const v1::CreateJobRequest& request) {
   if (deps_.drain_signal.draining()) return DrainingError();
   RETURN_IF_ERROR(CheckRequestId(request.request_id()));
   auto job = FromProto(request.job(), deps_.clock.WallNow());
   if (!job.ok()) return UnderField(job.status(), "job");
+  ASSIGN_OR_RETURN(job->tenant, caller.Act(request.job().tenant()));
   job->request_id = request.request_id();
   job->id = NewId(job->created_at);
   const absl::Status checked = CheckJob(*job);
@@ -131,17 +134,19 @@ Task<absl::StatusOr<jobs::CreateOutcome>> JobCreator::Create(jobs::Job job) {
   co_return outcome;
 }
 
-Task<absl::StatusOr<jobs::Job>> JobCreator::PrepareInBatch(v1::CreateJobRequest request) {
+Task<absl::StatusOr<jobs::Job>> JobCreator::PrepareInBatch(Principal caller,
+                                                           v1::CreateJobRequest request) {
   const absl::StatusOr<BatchId> id = ParseBatchName(request.job().batch(), "job.batch");
   if (!id.ok()) co_return id.status();
-  const absl::StatusOr<jobs::JobDefaults> defaults = co_await DefaultsOf(*id);
+  const absl::StatusOr<jobs::JobDefaults> defaults = co_await DefaultsOf(caller, *id);
   if (!defaults.ok()) co_return defaults.status();
   FillIn(*defaults, *request.mutable_job());
-  co_return Prepare(request);
+  co_return Prepare(caller, request);
 }
 
-Task<absl::StatusOr<jobs::CreateOutcome>> JobCreator::CreateInBatch(v1::CreateJobRequest request) {
-  absl::StatusOr<jobs::CreateOutcome> outcome = co_await TryInBatch(request);
+Task<absl::StatusOr<jobs::CreateOutcome>> JobCreator::CreateInBatch(Principal caller,
+                                                                    v1::CreateJobRequest request) {
+  absl::StatusOr<jobs::CreateOutcome> outcome = co_await TryInBatch(std::move(caller), request);
   if (outcome.ok() || !IsRefusal(outcome.status())) co_return outcome;
   absl::StatusOr<BatchId> id = ParseBatchName(request.job().batch(), "job.batch");
   // What is no entry of a batch cannot be counted.
@@ -152,24 +157,31 @@ Task<absl::StatusOr<jobs::CreateOutcome>> JobCreator::CreateInBatch(v1::CreateJo
   co_return outcome;
 }
 
-Task<absl::StatusOr<jobs::CreateOutcome>> JobCreator::TryInBatch(v1::CreateJobRequest request) {
-  absl::StatusOr<jobs::Job> job = co_await PrepareInBatch(std::move(request));
+Task<absl::StatusOr<jobs::CreateOutcome>> JobCreator::TryInBatch(Principal caller,
+                                                                 v1::CreateJobRequest request) {
+  absl::StatusOr<jobs::Job> job = co_await PrepareInBatch(std::move(caller), std::move(request));
   if (!job.ok()) co_return job.status();
   co_return co_await Create(*std::move(job));
 }
 
-Task<absl::StatusOr<jobs::JobDefaults>> JobCreator::DefaultsOf(BatchId id) {
-  {
+Task<absl::StatusOr<jobs::JobDefaults>> JobCreator::DefaultsOf(Principal caller, BatchId id) {
+  std::optional<jobs::JobDefaults> known = KnownDefaults(id);
+  if (!known) {
+    absl::StatusOr<jobs::Batch> batch = co_await deps_.store.GetBatch(id);
+    if (!batch.ok()) co_return batch.status();
+    known = std::move(batch->defaults);
     const std::lock_guard lock(mutex_);
-    const auto known = defaults_.find(id);
-    if (known != defaults_.end()) co_return known->second;
+    if (defaults_.size() >= kMostDefaults) defaults_.clear();
+    defaults_[id] = *known;
   }
-  const absl::StatusOr<jobs::Batch> batch = co_await deps_.store.GetBatch(id);
-  if (!batch.ok()) co_return batch.status();
+  if (!caller.Sees(jobs::TenantOf(*known))) co_return NoSuch(id);
+  co_return *std::move(known);
+}
+
+std::optional<jobs::JobDefaults> JobCreator::KnownDefaults(const BatchId& id) {
   const std::lock_guard lock(mutex_);
-  if (defaults_.size() >= kMostDefaults) defaults_.clear();
-  defaults_[id] = batch->defaults;
-  co_return batch->defaults;
+  const auto known = defaults_.find(id);
+  return known == defaults_.end() ? std::nullopt : std::optional(known->second);
 }
 
 }  // namespace fetchd::rpc

@@ -4,12 +4,14 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <random>
 
 #include "base/status.h"
 #include "fetchd/v1/fetch_service.pb.h"
 #include "jobs/batch.h"
 #include "jobs/store.h"
+#include "rpc/auth.h"
 #include "rpc/context.h"
 
 namespace fetchd::rpc {
@@ -20,16 +22,18 @@ class JobCreator {
   JobCreator(const ServerDeps& deps, const ServerConfig& config);
 
   /// Checks everything that can be checked without the network. UNAVAILABLE (draining),
-  /// INVALID_ARGUMENT (fields below "job"), PERMISSION_DENIED (egress policy).
-  absl::StatusOr<jobs::Job> Prepare(const v1::CreateJobRequest& request);
+  /// INVALID_ARGUMENT (fields below "job"), PERMISSION_DENIED (egress policy, or a tenant that is
+  /// not the caller's).
+  absl::StatusOr<jobs::Job> Prepare(const Principal& caller, const v1::CreateJobRequest& request);
   /// Makes a prepared job durable and wakes the engine. Errors of Store::CreateWithin.
   Task<absl::StatusOr<jobs::CreateOutcome>> Create(jobs::Job job);
 
   /// As Prepare, for a request that names a batch: what the job leaves out is the batch's.
-  Task<absl::StatusOr<jobs::Job>> PrepareInBatch(v1::CreateJobRequest request);
+  Task<absl::StatusOr<jobs::Job>> PrepareInBatch(Principal caller, v1::CreateJobRequest request);
   /// That and Create. An entry that is refused is counted by the batch, durably, before its error
   /// is returned.
-  Task<absl::StatusOr<jobs::CreateOutcome>> CreateInBatch(v1::CreateJobRequest request);
+  Task<absl::StatusOr<jobs::CreateOutcome>> CreateInBatch(Principal caller,
+                                                          v1::CreateJobRequest request);
 
   /// What Fetch and CreateJob have in common; fields relative to what holds the specification:
   /// "spec.urls[0]".
@@ -44,9 +48,11 @@ class JobCreator {
   absl::Status MayFetch(const Url& url) const;
   absl::Status CheckProxy(const jobs::FetchSpec& spec, const Origin& origin) const;
   JobId NewId(WallTime now);
-  Task<absl::StatusOr<jobs::CreateOutcome>> TryInBatch(v1::CreateJobRequest request);
-  /// NOT_FOUND.
-  Task<absl::StatusOr<jobs::JobDefaults>> DefaultsOf(BatchId id);
+  Task<absl::StatusOr<jobs::CreateOutcome>> TryInBatch(Principal caller,
+                                                       v1::CreateJobRequest request);
+  /// NOT_FOUND, also for another tenant's.
+  Task<absl::StatusOr<jobs::JobDefaults>> DefaultsOf(Principal caller, BatchId id);
+  std::optional<jobs::JobDefaults> KnownDefaults(const BatchId& id);
 
   const ServerDeps& deps_;
   const ServerConfig& config_;

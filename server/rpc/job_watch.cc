@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/strings.h"
+#include "rpc/auth_scope.h"
 #include "rpc/convert_job.h"
 #include "rpc/convert_time.h"
 #include "rpc/resume_token.h"
@@ -42,15 +43,16 @@ absl::Status ReadProgress(const v1::WatchJobsRequest& request, WatchSpec& spec) 
 
 }  // namespace
 
-absl::StatusOr<WatchSpec> FromProto(const v1::WatchJobsRequest& request) {
-  WatchSpec spec;
+absl::StatusOr<WatchSpec> FromProto(const v1::WatchJobsRequest& request, const Principal& caller) {
+  WatchSpec spec{.caller = caller};
   ASSIGN_OR_RETURN(spec.filter, FromProto(request.filter()));
+  RETURN_IF_ERROR(NarrowTo(caller, spec.filter));
   spec.states = std::exchange(spec.filter.states, {});
   RETURN_IF_ERROR(ReadNames(request, spec));
   RETURN_IF_ERROR(ReadProgress(request, spec));
   spec.until_done = request.until_done();
   if (!request.resume_token().empty()) {
-    ASSIGN_OR_RETURN(spec.after, DecodeResumeToken(request.resume_token()));
+    ASSIGN_OR_RETURN(spec.after, DecodeResumeToken(request.resume_token(), caller.scope()));
   }
   return spec;
 }
@@ -84,7 +86,7 @@ Task<absl::Status> JobWatch::Begin() {
 // would not learn of the jobs after it.
 Task<absl::Status> JobWatch::BeginWithName(JobId id, bool last) {
   const std::int64_t newest = deps_.store.LastSequence();  // Before: the job shows all up to it.
-  absl::StatusOr<jobs::Job> job = co_await deps_.store.Get(id);
+  absl::StatusOr<jobs::Job> job = co_await GetOwn(deps_.store, spec_.caller, id);
   // A watch that goes on may name a job that was deleted since: its event tells.
   if (spec_.after && absl::IsNotFound(job.status())) co_return absl::OkStatus();
   if (!job.ok()) co_return WithPrefix(job.status(), id.name());
@@ -139,7 +141,7 @@ Task<absl::Status> JobWatch::SendEvent(jobs::JobEvent event) {
   v1::WatchJobsResponse response;
   if (event.deleted) {
     response.set_name(event.job.id.name());
-    response.set_resume_token(EncodeResumeToken(event.sequence));
+    response.set_resume_token(EncodeResumeToken(event.sequence, spec_.caller.scope()));
     *response.mutable_event_time() = ToProto(event.at);
     response.mutable_deleted();
   } else if (Wants(event.state)) {
@@ -197,7 +199,7 @@ v1::WatchJobsResponse JobWatch::StateChange(const jobs::Job& job, jobs::State st
                                             std::optional<std::int64_t> sequence) const {
   v1::WatchJobsResponse response;
   response.set_name(job.id.name());
-  if (sequence) response.set_resume_token(EncodeResumeToken(*sequence));
+  if (sequence) response.set_resume_token(EncodeResumeToken(*sequence, spec_.caller.scope()));
   *response.mutable_event_time() = ToProto(at);
   response.mutable_state_change()->set_state(ToProto(state));
   *response.mutable_state_change()->mutable_job() = ToProto(job, deps_.engine.ProgressOf(job.id));

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "fetchd/v1/fetch_service.pb.h"
+#include "rpc/auth.h"
 #include "rpc/bridge.h"
 #include "rpc/context.h"
 #include "rpc/waker.h"
@@ -19,6 +20,7 @@ namespace fetchd::rpc {
 
 /// A WatchJobsRequest, checked.
 struct WatchSpec {
+  Principal caller;
   jobs::JobFilter filter;             ///< ids and all but states.
   std::vector<jobs::State> states;    ///< Of the events to send; empty = all.
   std::optional<std::int64_t> after;  ///< From the resume token.
@@ -26,7 +28,8 @@ struct WatchSpec {
   bool progress = true;
   bool until_done = false;
 };
-absl::StatusOr<WatchSpec> FromProto(const v1::WatchJobsRequest& request);
+/// PERMISSION_DENIED when it names a tenant that is not the caller's.
+absl::StatusOr<WatchSpec> FromProto(const v1::WatchJobsRequest& request, const Principal& caller);
 
 /// One watch. Lives in the task that runs it, on one shard.
 class JobWatch {

@@ -24,28 +24,29 @@ std::uint64_t ReadBigEndian(std::string_view bytes) {
   return value;
 }
 
-std::uint32_t CheckSum(std::string_view bytes) {
-  return ExtendCrc32c(0, std::as_bytes(std::span(bytes)));
+std::uint32_t CheckSum(std::string_view bytes, std::string_view scope) {
+  const std::uint32_t of_bytes = ExtendCrc32c(0, std::as_bytes(std::span(bytes)));
+  return ExtendCrc32c(of_bytes, std::as_bytes(std::span(scope)));
 }
 
 }  // namespace
 
-std::string EncodeResumeToken(std::int64_t sequence) {
+std::string EncodeResumeToken(std::int64_t sequence, const std::string& scope) {
   std::string bytes(1, kVersion);
   AppendBigEndian(static_cast<std::uint64_t>(sequence), kNumberSize, bytes);
-  AppendBigEndian(CheckSum(bytes), kCrcSize, bytes);
+  AppendBigEndian(CheckSum(bytes, scope), kCrcSize, bytes);
   return HexEncode(bytes);
 }
 
-absl::StatusOr<std::int64_t> DecodeResumeToken(const std::string& token) {
+absl::StatusOr<std::int64_t> DecodeResumeToken(const std::string& token, const std::string& scope) {
   const auto bytes = HexDecode(token);
   const bool whole =
       bytes && bytes->size() == 1 + kNumberSize + kCrcSize && bytes->front() == kVersion;
   if (whole) {
     const std::string_view view = *bytes;
     const auto sequence = static_cast<std::int64_t>(ReadBigEndian(view.substr(1, kNumberSize)));
-    const bool intact =
-        CheckSum(view.substr(0, 1 + kNumberSize)) == ReadBigEndian(view.substr(1 + kNumberSize));
+    const std::uint32_t sum = CheckSum(view.substr(0, 1 + kNumberSize), scope);
+    const bool intact = sum == ReadBigEndian(view.substr(1 + kNumberSize));
     if (intact && sequence >= 0) return sequence;
   }
   return InvalidField("resume_token",

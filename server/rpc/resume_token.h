@@ -8,9 +8,10 @@
 
 namespace fetchd::rpc {
 
-/// Opaque to callers: letters and digits with a check sum, so that a mangled one is noticed.
-std::string EncodeResumeToken(std::int64_t sequence);
-/// INVALID_ARGUMENT (field "resume_token") for what EncodeResumeToken never made.
-absl::StatusOr<std::int64_t> DecodeResumeToken(const std::string& token);
+/// Opaque to callers: letters and digits with a check sum, so that a mangled one is noticed, and
+/// one that another `scope` (Principal::scope) was given. It is no secret and opens nothing.
+std::string EncodeResumeToken(std::int64_t sequence, const std::string& scope);
+/// INVALID_ARGUMENT (field "resume_token") for what EncodeResumeToken never made for `scope`.
+absl::StatusOr<std::int64_t> DecodeResumeToken(const std::string& token, const std::string& scope);
 
 }  // namespace fetchd::rpc

@@ -3,6 +3,7 @@
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/resource_quota.h>
 #include <netdb.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -13,12 +14,15 @@
 #include <cstring>
 #include <mutex>
 #include <utility>
+#include <vector>
 
 #include "base/strings.h"
 #include "rpc/admin_service.h"
+#include "rpc/auth_gate.h"
 #include "rpc/batch_service.h"
 #include "rpc/call_groups.h"
 #include "rpc/fetch_service.h"
+#include "rpc/server_tls.h"
 
 namespace fetchd::rpc {
 namespace {
@@ -26,6 +30,8 @@ namespace {
 constexpr int kMaxReceiveBytes = 4 << 20;
 constexpr int kMaxMetadataBytes = 16 << 10;
 constexpr int kMaxConcurrentStreams = 1000;
+/// What all calls together may hold of gRPC's memory, besides the bytes of bodies, which are ours.
+constexpr std::size_t kMaxCallBytes = std::size_t{256} << 20;
 /// Clients may ping every 10 s; a little less, so that jitter on the way makes no strike.
 constexpr int kMinPingIntervalMs = 9'000;
 constexpr Duration kBufferReturnTimeout = std::chrono::seconds(5);
@@ -84,6 +90,7 @@ void LogTaskEnd(telemetry::Logger& log, const std::string& name, const absl::Sta
 
 void Configure(grpc::ServerBuilder& builder) {
   builder.SetMaxReceiveMessageSize(kMaxReceiveBytes);
+  builder.SetResourceQuota(grpc::ResourceQuota("fetchd").Resize(kMaxCallBytes));
   builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMaxMetadataBytes);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxConcurrentStreams);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
@@ -105,6 +112,17 @@ void InstallPlugins() {
   });
 }
 
+/// For one server: its plugin is there for every one of the process.
+class HideReflection final : public grpc::ServerBuilderOption {
+ public:
+  void UpdateArguments(grpc::ChannelArguments*) override {}
+  void UpdatePlugins(std::vector<std::unique_ptr<grpc::ServerBuilderPlugin>>* plugins) override {
+    std::erase_if(*plugins, [](const auto& plugin) {
+      return dynamic_cast<grpc::reflection::ProtoServerReflectionPlugin*>(plugin.get()) != nullptr;
+    });
+  }
+};
+
 }  // namespace
 
 struct Server::Core {
@@ -115,13 +133,17 @@ struct Server::Core {
                [&log = deps.log](const std::string& name, const absl::Status& status) {
                  LogTaskEnd(log, name, status);
                }),
-        fetch(deps, config, groups),
-        admin(deps, config, groups),
-        batch(deps, groups) {}
+        rates(config.calls_per_sec, deps.clock),
+        gate({deps.authenticator, rates, deps.log}),
+        fetch(deps, config, gate, groups),
+        admin(deps, config, gate, groups),
+        batch(deps, gate, groups) {}
 
   const ServerDeps deps;
   const ServerConfig config;
   CallGroups groups;
+  CallRates rates;
+  const Gate gate;
   FetchServiceImpl fetch;
   AdminServiceImpl admin;
   BatchServiceImpl batch;
@@ -130,24 +152,33 @@ struct Server::Core {
   bool stopped = false;
 };
 
-absl::Status CheckListenAddress(const std::string& listen, bool insecure) {
+absl::Status CheckListenAddress(const std::string& listen, Protection protection) {
   ASSIGN_OR_RETURN(const HostPort address, SplitListen(listen));
-  if (insecure || IsLoopback(address.host)) return absl::OkStatus();
-  return absl::FailedPreconditionError(Concat(
-      "grpc.listen: ", listen,
-      " is reachable from other machines, and there is no authentication; listen on 127.0.0.1, or "
-      "set grpc.insecure: true when the network itself is trusted"));
+  const bool whole = protection.tls && protection.authentication;
+  if (whole || protection.waived || IsLoopback(address.host)) return absl::OkStatus();
+  std::string missing;
+  if (!protection.tls) missing = "no TLS (grpc.tls.certificate_file)";
+  if (!protection.authentication) {
+    missing += Concat(missing.empty() ? "" : " and ", "no authentication (callers.file)");
+  }
+  return absl::FailedPreconditionError(
+      Concat("grpc.listen: ", listen, " is reachable from other machines, and there is ", missing,
+             ": configure it, listen on 127.0.0.1, or set grpc.insecure: true when the network "
+             "itself is trusted"));
 }
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerDeps deps, ServerConfig config) {
   ASSIGN_OR_RETURN(const HostPort listen, SplitListen(config.listen));
-  RETURN_IF_ERROR(CheckListenAddress(config.listen, config.insecure));
+  RETURN_IF_ERROR(CheckListenAddress(
+      config.listen, {config.tls.enabled(), deps.authenticator != nullptr, config.insecure}));
   InstallPlugins();
   auto core = std::make_unique<Core>(std::move(deps), std::move(config));
   grpc::ServerBuilder builder;
   Configure(builder);
+  // Its methods are not ours, and would ask nobody for a role.
+  if (core->deps.authenticator != nullptr) builder.SetOption(std::make_unique<HideReflection>());
   int port = 0;
-  builder.AddListeningPort(core->config.listen, grpc::InsecureServerCredentials(), &port);
+  builder.AddListeningPort(core->config.listen, MakeServerCredentials(core->config.tls), &port);
   builder.RegisterService(&core->fetch);
   builder.RegisterService(&core->admin);
   builder.RegisterService(&core->batch);

@@ -8,13 +8,13 @@
 
 namespace fetchd::rpc {
 
-/// FetchService, AdminService, health and reflection on one port. Owner: app, which calls
-/// BeginDrain(), EndWatches() and Stop() in this order; the destructor does what was left out,
-/// without grace.
+/// FetchService, BatchService, AdminService and health on one port; reflection where nobody is
+/// asked who calls. Owner: app, which calls BeginDrain(), EndWatches() and Stop() in this order;
+/// the destructor does what was left out, without grace.
 class Server {
  public:
-  /// Serves from here on. FAILED_PRECONDITION when the address is not loopback and `insecure` is
-  /// not set; UNAVAILABLE when it cannot be bound; INVALID_ARGUMENT when it is no address.
+  /// Serves from here on. FAILED_PRECONDITION as CheckListenAddress says; UNAVAILABLE when it
+  /// cannot be bound; INVALID_ARGUMENT when it is no address.
   static absl::StatusOr<std::unique_ptr<Server>> Start(ServerDeps deps, ServerConfig config);
   ~Server();
 
@@ -35,9 +35,16 @@ class Server {
   std::unique_ptr<Core> core_;
 };
 
+/// What stands between a listener and who reaches it.
+struct Protection {
+  bool tls = false;
+  bool authentication = false;
+  bool waived = false;  ///< The operator said so in words: grpc.insecure.
+};
+
 /// INVALID_ARGUMENT when `listen` is not HOST:PORT; FAILED_PRECONDITION when others reach it and
-/// `insecure` is not set: there is no authentication. localhost, 127.0.0.0/8 and ::1 are not
-/// reached by others.
-absl::Status CheckListenAddress(const std::string& listen, bool insecure);
+/// there are not both TLS and authentication, unless that is waived. localhost, 127.0.0.0/8 and ::1
+/// are not reached by others.
+absl::Status CheckListenAddress(const std::string& listen, Protection protection);
 
 }  // namespace fetchd::rpc

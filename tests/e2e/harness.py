@@ -144,6 +144,7 @@ class Server:
         self.settings = [f"data_dir={self.data}", f"grpc.listen={self.address}", f"admin.listen={self.admin_address}"]
         self.settings += [LOOPBACK_ALLOWED] if allow_loopback else []
         self.settings += settings
+        self.connect = []  # What fetchctl needs to be let in.
         self.process = None
 
     def command(self, *more):
@@ -191,7 +192,7 @@ class Server:
             self.process.wait()
 
     def ctl(self, *arguments, check=True, input=None, timeout=120, text=True):
-        run = subprocess.run([binaries["fetchctl"], "--server", self.address, *map(str, arguments)],
+        run = subprocess.run([binaries["fetchctl"], "--server", self.address, *map(str, (*self.connect, *arguments))],
                              capture_output=True, text=text, timeout=timeout, input=input,
                              **({} if input is not None else {"stdin": subprocess.DEVNULL}))
         if check and run.returncode != 0:

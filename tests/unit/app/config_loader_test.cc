@@ -378,5 +378,60 @@ INSTANTIATE_TEST_SUITE_P(
         BadCombination{"NoAdminListener", {"admin.listen=7071"}, "is not ADDRESS:PORT"}),
     [](const auto& info) { return info.param.name; });
 
+TEST_F(ConfigLoaderTest, TlsOfTheApiIsWholeOrNotThere) {
+  const auto errors = [this](const std::string& yaml) {
+    return CheckConfig(LoadFile(yaml).config);
+  };
+
+  EXPECT_THAT(errors("callers: {file: d}\ngrpc: {tls: {certificate_file: a, key_file: b, "
+                     "client_ca_file: c}}"),
+              IsEmpty());
+  EXPECT_THAT(errors("grpc: {tls: {certificate_file: a}}"),
+              ElementsAre(HasSubstr("grpc.tls.key_file: is missing")));
+  EXPECT_THAT(errors("grpc: {tls: {key_file: b}}"),
+              ElementsAre(HasSubstr("grpc.tls.certificate_file: is missing")));
+  EXPECT_THAT(errors("callers: {file: d}\ngrpc: {tls: {client_ca_file: c}}"),
+              ElementsAre(HasSubstr("grpc.tls.client_ca_file: needs certificate_file")));
+  EXPECT_THAT(errors("grpc: {tls: {certificate_file: a, key_file: b, client_ca_file: c}}"),
+              ElementsAre(HasSubstr("grpc.tls.client_ca_file: needs callers.file")));
+  EXPECT_THAT(errors("grpc: {reload_interval: 1500ms}"),
+              ElementsAre(HasSubstr("grpc.reload_interval: expects whole seconds")));
+}
+
+TEST_F(ConfigLoaderTest, ClientCertificatesAreRequiredUnlessTheyAreOptional) {
+  EXPECT_TRUE(LoadFile("").config.grpc_tls.client_certificate_required);
+  EXPECT_FALSE(LoadFile("grpc: {tls: {client_certificates: optional}}")
+                   .config.grpc_tls.client_certificate_required);
+}
+
+TEST_F(ConfigLoaderTest, JsonWebTokensNeedAnIssuerAnAudienceAndKeysThatNobodyChanges) {
+  const auto errors = [this](const std::string& jwt) {
+    return CheckConfig(LoadFile("callers: {jwt: {" + jwt + "}}").config);
+  };
+
+  EXPECT_THAT(errors("keys: /etc/jwks.json, issuer: i, audience: a"), IsEmpty());
+  EXPECT_THAT(errors("keys: \"https://id.example/jwks\", issuer: i, audience: a"), IsEmpty());
+  EXPECT_THAT(errors("keys: \"http://127.0.0.1:8080/jwks\", issuer: i, audience: a"), IsEmpty());
+  EXPECT_THAT(errors("keys: \"http://id.example/jwks\", issuer: i, audience: a"),
+              ElementsAre(HasSubstr("callers.jwt.keys: expects https")));
+  EXPECT_THAT(errors("keys: /etc/jwks.json"),
+              ElementsAre(HasSubstr("callers.jwt.issuer: is missing"),
+                          HasSubstr("callers.jwt.audience: is missing")));
+  EXPECT_THAT(errors("keys: /etc/jwks.json, issuer: i, audience: a, tls_profile: none"),
+              ElementsAre(HasSubstr("there is no tls.profiles.none")));
+}
+
+TEST_F(ConfigLoaderTest, ValuesOfRolesMayHaveAnyName) {
+  const LoadedConfig loaded =
+      LoadFile("callers: {jwt: {roles: {\"fetch:write\": [submit, read], Ops.All: [admin]}}}");
+
+  ASSERT_THAT(loaded.errors, IsEmpty());
+  const auto& roles = loaded.config.callers.jwt.rules.roles;
+  EXPECT_EQ(roles.at("fetch:write"), (rpc::Roles{rpc::Role::kSubmit, rpc::Role::kRead}));
+  EXPECT_EQ(roles.at("Ops.All"), rpc::Roles{rpc::Role::kAdmin});
+  EXPECT_THAT(LoadFile("callers: {jwt: {roles: {a: [owner]}}}").errors,
+              ElementsAre(HasSubstr("expects a list of submit, read and admin")));
+}
+
 }  // namespace
 }  // namespace fetchd::app

@@ -178,5 +178,14 @@ TEST(StorePolicyTest, MetadataServicesOfNoStoreAreNobodys) {
               ElementsAre("169.254.169.254/32"));
 }
 
+TEST(StorePolicyTest, TheKeysOfTheIdentityProviderAreOpenOnTheirPortAndToNobodyElse) {
+  const BothPolicies policies = PoliciesOf({"callers.jwt.keys=http://127.0.0.1:9000/jwks",
+                                            "callers.jwt.issuer=i", "callers.jwt.audience=a"});
+
+  EXPECT_TRUE(Connects(*policies.stores, "127.0.0.1", 9000, "127.0.0.1"));
+  EXPECT_FALSE(Connects(*policies.stores, "127.0.0.1", 9001, "127.0.0.1"));
+  EXPECT_FALSE(Connects(*policies.callers, "127.0.0.1", 9000, "127.0.0.1"));
+}
+
 }  // namespace
 }  // namespace fetchd::app

@@ -24,5 +24,13 @@ TEST(HmacSha256Test, IsThatOfTheRfc) {
             "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
 }
 
+TEST(EqualInConstantTimeTest, IsEquality) {
+  EXPECT_TRUE(EqualInConstantTime("", ""));
+  EXPECT_TRUE(EqualInConstantTime("secret", "secret"));
+  for (const char* other : {"", "Secret", "secreT", "secre", "secrets"}) {
+    EXPECT_FALSE(EqualInConstantTime("secret", other)) << other;
+  }
+}
+
 }  // namespace
 }  // namespace fetchd

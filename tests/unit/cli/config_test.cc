@@ -7,6 +7,8 @@
 #include <fstream>
 #include <map>
 
+#include "base/strings.h"
+
 namespace fetchd::cli {
 namespace {
 
@@ -78,6 +80,35 @@ TEST_F(ConfigTest, TokenFileLosesItsLineEnd) {
   const std::string file = Write("token", "secret\n");
 
   EXPECT_EQ(Resolve({.token_file = file})->token.Reveal(), "secret");
+}
+
+TEST_F(ConfigTest, TlsFilesAndTheServersNameComeFromFlagThenEnvironmentThenContext) {
+  const std::string config =
+      Write("config.yaml",
+            Concat("current_context: a\ncontexts:\n  - {name: a, server: 'fetchd.example.org:443',"
+                   " ca_file: ",
+                   Write("context.pem", "of the context"), ", server_name: context}\n"));
+  EXPECT_EQ(Resolve({.config_file = config})->ca_pem, "of the context");
+  EXPECT_EQ(Resolve({.config_file = config})->server_name, "context");
+
+  environment_["FETCHCTL_CA_FILE"] = Write("environment.pem", "of the environment");
+  environment_["FETCHCTL_CERT_FILE"] = Write("cert.pem", "cert");
+  environment_["FETCHCTL_KEY_FILE"] = Write("key.pem", "key");
+  environment_["FETCHCTL_SERVER_NAME"] = "environment";
+  EXPECT_EQ(Resolve({.config_file = config})->ca_pem, "of the environment");
+  EXPECT_EQ(Resolve({.config_file = config})->cert_pem, "cert");
+  EXPECT_EQ(Resolve({.config_file = config})->key_pem, "key");
+  EXPECT_EQ(Resolve({.config_file = config})->server_name, "environment");
+
+  const std::string flag = Write("flag.pem", "of the flag");
+  EXPECT_EQ(Resolve({.config_file = config, .ca_file = flag})->ca_pem, "of the flag");
+  EXPECT_EQ(Resolve({.config_file = config, .server_name = "flag"})->server_name, "flag");
+}
+
+TEST_F(ConfigTest, AVariableThatNamesATlsFileMeansTls) {
+  environment_["FETCHCTL_CA_FILE"] = Write("ca.pem", "authority");
+
+  EXPECT_TRUE(Resolve({})->tls);
 }
 
 TEST_F(ConfigTest, ServerNeedsAPort) {

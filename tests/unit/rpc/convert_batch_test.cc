@@ -181,20 +181,20 @@ TEST(RefusedEntryTest, ErrorsOfTheMomentAreNoRefusals) {
 
 TEST(BatchWatchSpecTest, IsChecked) {
   v1::WatchBatchesRequest request;
-  EXPECT_EQ(FieldNamedBy(FromProto(request).status()), "names");
+  EXPECT_EQ(FieldNamedBy(FromProto(request, Anybody()).status()), "names");
   request.add_names(kBatchName);
-  EXPECT_EQ(FromProto(request)->interval, std::chrono::milliseconds(250));
+  EXPECT_EQ(FromProto(request, Anybody())->interval, std::chrono::milliseconds(250));
   for (const Duration interval :
        {Duration(std::chrono::milliseconds(49)), Duration(std::chrono::seconds(11))}) {
     *request.mutable_interval() = ToProto(interval);
-    EXPECT_EQ(FieldNamedBy(FromProto(request).status()), "interval");
+    EXPECT_EQ(FieldNamedBy(FromProto(request, Anybody()).status()), "interval");
   }
   request.clear_interval();
   request.add_names("jobs/x");
-  EXPECT_EQ(FieldNamedBy(FromProto(request).status()), "names[1]");
+  EXPECT_EQ(FieldNamedBy(FromProto(request, Anybody()).status()), "names[1]");
   request.set_names(1, kBatchName);
   for (int i = 0; i < 99; ++i) request.add_names(kBatchName);
-  EXPECT_EQ(FieldNamedBy(FromProto(request).status()), "names");
+  EXPECT_EQ(FieldNamedBy(FromProto(request, Anybody()).status()), "names");
 }
 
 }  // namespace

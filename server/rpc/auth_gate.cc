@@ -1,0 +1,77 @@
+#include "rpc/auth_gate.h"
+
+#include <grpc/grpc_security_constants.h>
+#include <grpcpp/security/auth_context.h>
+
+#include <iterator>
+
+#include "base/strings.h"
+
+namespace fetchd::rpc {
+namespace {
+
+constexpr char kScheme[] = "bearer ";
+/// Of what a caller gives as a name; those that there are are shorter.
+constexpr std::size_t kMaxResourceBytes = 200;
+
+std::string_view View(grpc::string_ref text) { return {text.data(), text.size()}; }
+
+/// UNAUTHENTICATED for a field that cannot be read as one token: which of several counts would be
+/// a guess.
+absl::StatusOr<std::optional<Secret>> ReadToken(const grpc::ServerContextBase& context) {
+  const auto [first, last] = context.client_metadata().equal_range("authorization");
+  if (first == last) return std::nullopt;
+  if (std::next(first) != last) {
+    return Unauthenticated("there are several authorization fields", "TOKEN_INVALID");
+  }
+  const std::string_view value = View(first->second);
+  const std::string_view scheme = value.substr(0, sizeof kScheme - 1);
+  if (!EqualsIgnoreCase(scheme, kScheme) || value.size() == scheme.size()) {
+    return Unauthenticated("the authorization field is no bearer token", "TOKEN_INVALID");
+  }
+  return Secret(std::string(value.substr(scheme.size())));
+}
+
+void AddNames(const grpc::AuthContext& context, const char* property, std::string_view kind,
+              std::vector<std::string>& names) {
+  for (const grpc::string_ref& value : context.FindPropertyValues(property)) {
+    names.push_back(Concat(kind, View(value)));
+  }
+}
+
+std::vector<std::string> CertificateNames(const grpc::ServerContextBase& context) {
+  std::vector<std::string> names;
+  const auto of_connection = context.auth_context();
+  if (of_connection == nullptr) return names;
+  AddNames(*of_connection, GRPC_PEER_URI_PROPERTY_NAME, "uri:", names);
+  AddNames(*of_connection, GRPC_PEER_DNS_PROPERTY_NAME, "dns:", names);
+  return names;
+}
+
+}  // namespace
+
+absl::StatusOr<Principal> Gate::Admit(Method method, const grpc::ServerContextBase& context) const {
+  if (deps_.authenticator == nullptr) return Anybody();
+  Evidence evidence;
+  ASSIGN_OR_RETURN(evidence.bearer_token, ReadToken(context));
+  evidence.certificate_names = CertificateNames(context);
+  ASSIGN_OR_RETURN(Principal caller, deps_.authenticator->Authenticate(evidence));
+  RETURN_IF_ERROR(deps_.rates.Take(caller.name));
+  if (caller.roles.Has(method.rule().role)) return caller;
+  const char* role = RoleName(method.rule().role);
+  return WithReason(absl::PermissionDeniedError(Concat("this call needs the role ", role)),
+                    {"ROLE_MISSING", {{"role", role}, {"principal", caller.name}}});
+}
+
+void Gate::Audit(Method method, const Deed& deed, const absl::Status& outcome) const {
+  const auto reason = GetReason(outcome);
+  deps_.log.Info("audit", {{"principal", deed.caller.name},
+                           {"tenant", deed.caller.tenant},
+                           {"method", method.rule().method},
+                           {"resource", deed.resource.substr(0, kMaxResourceBytes)},
+                           {"outcome", absl::StatusCodeToString(outcome.code())},
+                           {"reason", reason ? reason->reason : std::string()},
+                           {"peer", deed.peer}});
+}
+
+}  // namespace fetchd::rpc

@@ -1,0 +1,54 @@
+// What a caller may send.
+#include "callers_fixture.h"
+
+namespace fetchd::app {
+namespace {
+
+using grpc::StatusCode;
+
+class CallLimitsTest : public CallersFixture {
+ protected:
+  grpc::Status List(std::unique_ptr<grpc::ClientContext> context) {
+    v1::ListJobsResponse response;
+    return fetch_->ListJobs(context.get(), v1::ListJobsRequest(), &response);
+  }
+};
+
+TEST_F(CallLimitsTest, AMessageOfMoreThan4MiBIsRefused) {
+  v1::CreateJobRequest request = Request();
+  request.mutable_job()->mutable_spec()->set_expected_size(1);
+  (*request.mutable_job()->mutable_labels())["large"] = std::string(5 << 20, 'x');
+  v1::Job job;
+
+  EXPECT_EQ(fetch_->CreateJob(As("mine").get(), request, &job).error_code(),
+            StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_TRUE(List(As("mine")).ok());
+}
+
+TEST_F(CallLimitsTest, MetadataOfMoreThan16KiBAreRefused) {
+  auto context = As("mine");
+  context->AddMetadata("large", std::string(17 << 10, 'x'));
+
+  EXPECT_EQ(List(std::move(context)).error_code(), StatusCode::RESOURCE_EXHAUSTED);
+  // The connection may be lost by it: another one.
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  fetch_ = v1::FetchService::NewStub(grpc::CreateCustomChannel(
+      application_->address(), grpc::InsecureChannelCredentials(), arguments));
+  EXPECT_TRUE(List(As("mine")).ok());
+}
+
+TEST_F(CallLimitsTest, ACallerWhoCallsTooOftenIsToldWhenToComeBackAndOthersAreNot) {
+  StopServer();
+  StartServer({"callers.calls_per_sec=1"});
+  ASSERT_TRUE(List(As("mine")).ok());
+
+  const grpc::Status refused = List(As("mine"));
+
+  EXPECT_EQ(refused.error_code(), StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(ReasonOf(refused), "CALL_RATE");
+  EXPECT_TRUE(List(As("theirs")).ok());
+}
+
+}  // namespace
+}  // namespace fetchd::app

@@ -1,0 +1,72 @@
+#include "rpc/call_rates.h"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+
+#include "base/strings.h"
+#include "support/manual_clock.h"
+
+namespace fetchd::rpc {
+namespace {
+
+using fetchd::testing::ManualClock;
+using namespace std::chrono_literals;
+
+class CallRatesTest : public ::testing::Test {
+ protected:
+  int Admitted(const std::string& principal, int calls) {
+    int admitted = 0;
+    for (int i = 0; i < calls; ++i) admitted += rates_.Take(principal).ok() ? 1 : 0;
+    return admitted;
+  }
+
+  ManualClock clock_;
+  CallRates rates_{10, clock_};
+};
+
+TEST_F(CallRatesTest, ASecondsCallsMayComeAtOnceAndThenOneAtATime) {
+  EXPECT_EQ(Admitted("ci", 20), 10);
+
+  clock_.Advance(100ms);
+  EXPECT_EQ(Admitted("ci", 5), 1);
+  clock_.Advance(10s);
+  EXPECT_EQ(Admitted("ci", 20), 10);
+}
+
+TEST_F(CallRatesTest, OneCallersCallsAreNotAnothers) {
+  Admitted("ci", 20);
+
+  EXPECT_EQ(Admitted("reports", 5), 5);
+}
+
+TEST_F(CallRatesTest, ARefusalSaysWhenToComeBackAndIsRight) {
+  Admitted("ci", 10);
+
+  const absl::Status refused = rates_.Take("ci");
+
+  EXPECT_TRUE(absl::IsResourceExhausted(refused));
+  EXPECT_EQ(GetReason(refused)->reason, "CALL_RATE");
+  EXPECT_EQ(GetQuota(refused)->subject, "principal:ci");
+  ASSERT_TRUE(GetRetryAfter(refused));
+  clock_.Advance(*GetRetryAfter(refused));
+  EXPECT_EQ(rates_.Take("ci"), absl::OkStatus());
+}
+
+TEST_F(CallRatesTest, ZeroIsNoLimit) {
+  CallRates unlimited(0, clock_);
+  for (int i = 0; i < 10'000; ++i) ASSERT_EQ(unlimited.Take("ci"), absl::OkStatus());
+  EXPECT_EQ(unlimited.size(), 0u);
+}
+
+TEST_F(CallRatesTest, CallersWhoAreIdleAreForgotten) {
+  for (int i = 0; i < 1024; ++i) ASSERT_EQ(rates_.Take(Concat("p", i)), absl::OkStatus());
+  clock_.Advance(1s);
+
+  ASSERT_EQ(rates_.Take("next"), absl::OkStatus());
+
+  EXPECT_EQ(rates_.size(), 1u);
+}
+
+}  // namespace
+}  // namespace fetchd::rpc
