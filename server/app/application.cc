@@ -110,9 +110,9 @@ absl::Status Application::Parts::OpenStorage() {
 }
 
 absl::Status Application::Parts::StartEngine() {
-  egress::PolicyConfig callers = config.egress;
-  ASSIGN_OR_RETURN(callers.own_addresses, OwnAddresses());
-  ASSIGN_OR_RETURN(policy, egress::Policy::Create(std::move(callers)));
+  egress::PolicyConfig of_callers = config.egress;
+  ASSIGN_OR_RETURN(of_callers.own_addresses, OwnAddresses());
+  ASSIGN_OR_RETURN(policy, egress::Policy::Create(std::move(of_callers)));
   ASSIGN_OR_RETURN(auto store_policy, egress::Policy::Create(StorePolicyOf(config)));
   ASSIGN_OR_RETURN(tls, net::TlsContexts::Create(AllProfiles(config)));
   ASSIGN_OR_RETURN(http::ClientConfig client_config, ClientConfigOf(config));
