@@ -40,10 +40,48 @@ ConfigKey TenantKey(const char* key, At at, Read read_value, const char* help) {
           }};
 }
 
+absl::StatusOr<std::vector<std::string>> ReadDestinations(const YAML::Node& node) {
+  if (!node.IsSequence()) {
+    return absl::InvalidArgumentError("expects a list, such as [\"file:{tenant}/\"]");
+  }
+  ASSIGN_OR_RETURN(std::vector<std::string> beginnings, ReadTextList(node));
+  for (const std::string& begins : beginnings) {
+    const bool whole = begins.ends_with('/') || begins.ends_with(':');
+    if (whole && begins.find(':') != std::string::npos) continue;
+    return absl::InvalidArgumentError(
+        Concat("\"", begins,
+               "\": expects the beginning of a destination up to a '/', such as "
+               "file:reports/ or s3://bucket/, or file: for all files"));
+  }
+  return beginnings;
+}
+
+ConfigKey DestinationsKey() {
+  return {"tenants.<name>.destinations",
+          "list of beginnings",
+          "With what its destinations begin, others are refused; {tenant} stands for its name: "
+          "[\"file:{tenant}/\", \"s3://bucket/{tenant}/\"]. Default: everywhere.",
+          false,
+          [](const YAML::Node& node, const std::string& tenant, Config& config) -> absl::Status {
+            RETURN_IF_ERROR(CheckTenant(tenant));
+            ASSIGN_OR_RETURN(config.engine.tenants[tenant].destinations, ReadDestinations(node));
+            return absl::OkStatus();
+          },
+          [](const Config& config) {
+            Written written;
+            for (const auto& [tenant, rule] : config.engine.tenants) {
+              if (rule.destinations)
+                written.emplace_back(tenant, WriteTextList(*rule.destinations));
+            }
+            return written;
+          }};
+}
+
 }  // namespace
 
 std::vector<ConfigKey> TenantKeys() {
   return {
+      DestinationsKey(),
       TenantKey(
           "weight", [](auto& rule) -> auto& { return rule.weight; }, &ReadRate,
           "How often the turn of this tenant's jobs comes beside those of others; \"*\": of all "

@@ -11,6 +11,15 @@ void Override(TenantLimits& limits, const TenantRule& rule) {
   if (rule.max_transfers) limits.max_transfers = rule.max_transfers;
 }
 
+std::string Filled(std::string text, const std::string& tenant) {
+  constexpr std::string_view kName = "{tenant}";
+  for (std::size_t at = text.find(kName); at != std::string::npos; at = text.find(kName, at)) {
+    text.replace(at, kName.size(), tenant);
+    at += tenant.size();
+  }
+  return text;
+}
+
 }  // namespace
 
 bool NamesTenants(const TenantRules& rules) {
@@ -23,6 +32,18 @@ TenantLimits LimitsOf(const TenantRules& rules, const std::string& tenant) {
     if (const auto rule = rules.find(name); rule != rules.end()) Override(limits, rule->second);
   }
   return limits;
+}
+
+bool MayWriteTo(const TenantRules& rules, const std::string& tenant, std::string_view destination) {
+  if (destination == "discard:") return true;
+  for (const std::string& name : {tenant, std::string("*")}) {
+    const auto rule = rules.find(name);
+    if (rule == rules.end() || !rule->second.destinations) continue;
+    return std::ranges::any_of(*rule->second.destinations, [&](const std::string& begins) {
+      return destination.starts_with(Filled(begins, tenant));
+    });
+  }
+  return true;
 }
 
 std::size_t MostTransfers(const TenantLimits& limits, std::size_t transfers, bool has_others) {

@@ -6,6 +6,8 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 namespace fetchd::fetch {
 
@@ -14,6 +16,8 @@ struct TenantRule {
   std::optional<double> weight;
   std::optional<std::uint64_t> max_jobs;
   std::optional<std::size_t> max_transfers;
+  /// With what the destinations of its jobs begin, "{tenant}" being its name: "file:{tenant}/".
+  std::optional<std::vector<std::string>> destinations;
 };
 
 struct TenantLimits {
@@ -29,6 +33,10 @@ using TenantRules = std::map<std::string, TenantRule>;
 bool NamesTenants(const TenantRules& rules);
 
 TenantLimits LimitsOf(const TenantRules& rules, const std::string& tenant);
+
+/// Whether its jobs may write there, as the text of a resolved destination. Everywhere, where
+/// nothing is said of it; discard: always.
+bool MayWriteTo(const TenantRules& rules, const std::string& tenant, std::string_view destination);
 
 /// How many jobs a tenant may have at work of `transfers`: all, or while there are others seven of
 /// eight, so that one is free when a job of another comes; and no more than its own limit.

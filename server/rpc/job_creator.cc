@@ -82,12 +82,23 @@ absl::Status JobCreator::ResolveDestinations(jobs::Job& job) const {
   }
   RETURN_IF_ERROR(sink::CheckTogether(all));
   for (const sink::Destination& destination : all) {
-    RETURN_IF_ERROR(deps_.destinations.Check(destination));
+    RETURN_IF_ERROR(MayWrite(job.tenant, destination));
   }
   const bool head_to_file = job.spec.method == jobs::Method::kHead &&
                             all.front().kind != sink::Destination::Kind::kDiscard;
   if (!head_to_file) return absl::OkStatus();
   return InvalidField("spec.method", "a HEAD request has no body: use the destination discard:");
+}
+
+absl::Status JobCreator::MayWrite(const std::string& tenant,
+                                  const sink::Destination& destination) const {
+  const std::string text = destination.ToString();
+  if (fetch::MayWriteTo(config_.tenants, tenant, text))
+    return deps_.destinations.Check(destination);
+  const std::string why = Concat("the tenant \"", tenant, "\" may not write to ", text,
+                                 "; an operator grants it in tenants.<name>.destinations");
+  return WithReason(WithField(absl::PermissionDeniedError(why), {"destination", why}),
+                    {"DESTINATION_NOT_ALLOWED", {{"tenant", tenant}}});
 }
 
 absl::Status JobCreator::CheckSpec(const jobs::FetchSpec& spec) const {

@@ -44,6 +44,8 @@ class JobCreator {
   absl::Status ResolveDestinations(jobs::Job& job) const;
   /// Of a valid specification: does this server know the profile, may it contact the URLs?
   absl::Status CheckTargets(const jobs::FetchSpec& spec) const;
+  /// By what is said of the tenant, and of the stores.
+  absl::Status MayWrite(const std::string& tenant, const sink::Destination& destination) const;
   /// By the egress policy; of an object, by its store.
   absl::Status MayFetch(const Url& url) const;
   absl::Status CheckProxy(const jobs::FetchSpec& spec, const Origin& origin) const;

@@ -66,6 +66,18 @@ class TokensTest(CallersTest):
         self.assertEqual(server.json("list"), [])
         self.assertIn("TOKEN_MISSING", self.refused(server, [], "list"))
 
+    def test_a_tenant_writes_where_it_may(self):
+        url = self.start_nginx().add("body", b"body")
+        ci = self.make_token("ci", "builds", "submit", "read")
+        server = self.new_asking_server('tenants.*.destinations=["file:{tenant}/"]').start()
+        server.connect = ci
+
+        (job,) = server.submit(url, options=("--to", "file:builds/{basename}", "--wait"))
+        self.assertEqual(server.ctl("read", job, "-o", "-").stdout, "body")
+        for elsewhere in ("file:reports/x", "file:x", "s3://bucket/builds/x"):
+            self.assertIn("DESTINATION_NOT_ALLOWED", self.refused(server, ci, "submit", url, "--to", elsewhere))
+        server.submit(url, options=("--to", "discard:"))
+
     def test_the_token_may_be_in_the_environment(self):
         file = self.make_token("ci", "builds", "read")[1]
         server = self.new_asking_server().start()

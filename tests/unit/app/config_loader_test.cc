@@ -176,6 +176,8 @@ INSTANTIATE_TEST_SUITE_P(
         BadInput{"BadScheme", "origins: {a.test: {prewarm: 1, prewarm_scheme: ftp}}\n",
                  "expects https or http"},
         BadInput{"BadTenant", "tenants: {A: {weight: 1}}\n", "a tenant is 1 to 63 of a-z"},
+        BadInput{"HalfADestination", "tenants: {a: {destinations: [\"file:a\"]}}\n",
+                 "tenants.a.destinations: \"file:a\""},
         BadInput{"NoWeight", "tenants: {a: {weight: 0}}\n", "tenants.a.weight: "},
         BadInput{"Far", "nothing_like_it: 1\n", "fetchd --print-config lists all keys"}),
     [](const auto& info) { return info.param.name; });
@@ -266,6 +268,7 @@ TEST_F(ConfigLoaderTest, PrintedConfigReadsToTheSameEffect) {
                     "tenants.*.weight=0.5",
                     "tenants.a.b-c.max_jobs=7",
                     "tenants.a.b-c.max_transfers=0",
+                    "tenants.*.destinations=[\"file:{tenant}/\"]",
                     "segments.max_connections=2",
                     "segments.min_bytes=32MiB",
                     "limits.decode_ratio=50",
@@ -293,6 +296,7 @@ TEST_F(ConfigLoaderTest, PrintedConfigReadsToTheSameEffect) {
   EXPECT_EQ(second.config.engine.tenants.at("*").weight, 0.5);
   EXPECT_EQ(second.config.engine.tenants.at("a.b-c").max_jobs, 7u);
   EXPECT_EQ(second.config.engine.tenants.at("a.b-c").max_transfers, 0u);
+  EXPECT_THAT(*second.config.engine.tenants.at("*").destinations, ElementsAre("file:{tenant}/"));
   EXPECT_EQ(second.config.engine.segments.max_connections, 2);
   EXPECT_EQ(second.config.engine.segments.min_bytes, std::uint64_t{32} << 20);
   EXPECT_EQ(second.config.engine.decode.max_ratio, 50u);

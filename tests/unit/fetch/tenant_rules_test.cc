@@ -21,6 +21,27 @@ TEST(TenantRulesTest, OnlyNamesAreTenants) {
   EXPECT_TRUE(NamesTenants({{"*", {}}, {"big", {}}}));
 }
 
+TEST(TenantRulesTest, ATenantWritesWhereItMay) {
+  const TenantRules rules = {
+      {"*", {.destinations = {{"file:{tenant}/", "s3+{tenant}://b-{tenant}/"}}}},
+      {"ops", {.destinations = {{"file:", "s3://logs/"}}}},
+      {"none", {.destinations = {std::vector<std::string>()}}},
+      {"heavy", {.weight = 4}}};
+
+  EXPECT_TRUE(MayWriteTo(rules, "a", "file:a/x"));
+  EXPECT_FALSE(MayWriteTo(rules, "a", "file:ab/x"));
+  EXPECT_FALSE(MayWriteTo(rules, "a", "file:b/a/x"));
+  EXPECT_TRUE(MayWriteTo(rules, "a", "s3+a://b-a/x"));
+  EXPECT_FALSE(MayWriteTo(rules, "a", "s3://b-a/x"));
+  EXPECT_TRUE(MayWriteTo(rules, "heavy", "file:heavy/x"));
+  EXPECT_FALSE(MayWriteTo(rules, "heavy", "file:x"));
+  EXPECT_TRUE(MayWriteTo(rules, "ops", "file:x"));
+  EXPECT_FALSE(MayWriteTo(rules, "ops", "file"));
+  EXPECT_FALSE(MayWriteTo(rules, "none", "file:x"));
+  EXPECT_TRUE(MayWriteTo(rules, "none", "discard:"));
+  EXPECT_TRUE(MayWriteTo({}, "a", "s3://b/x"));
+}
+
 TEST(TenantRulesTest, ATenantAloneMayHaveAllAndBesideOthersSevenOfEight) {
   EXPECT_EQ(MostTransfers({}, 64, false), 64u);
   EXPECT_EQ(MostTransfers({}, 64, true), 56u);
