@@ -69,7 +69,7 @@ class SourcesTest(ObjectsCase):
 
         name = self.submit(server, f"s3://{BUCKET}/{self.key()}", "file:copy")
 
-        self.assert_fails(server, name, "NoSuchKey", code=4)
+        self.assert_fails(server, name, "NoSuchKey")
         self.assertEqual(server.job(name)["error"]["code"], NOT_FOUND)
 
     def test_nothing_is_fetched_from_a_store_that_does_not_say_so(self):
