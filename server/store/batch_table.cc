@@ -17,10 +17,6 @@ using jobs::TenantOf;
 constexpr int kDefaultBatches = 50;
 constexpr int kMostBatches = 1000;
 
-#define FETCHD_STORE_BATCH_COLUMNS                                                              \
-  "id, display_name, request_id, defaults, created_at, updated_at, sealed, cancelled, action, " \
-  "version"
-
 absl::StatusOr<Batch> BatchOfRow(const Query& row) {
   Batch batch;
   ASSIGN_OR_RETURN(batch.id, BatchId::Parse(row.Text(0)));
@@ -115,10 +111,16 @@ absl::StatusOr<jobs::BatchPage> BatchTable::List(const std::string& tenant, int 
     before = parsed->str();
   }
   const int size = BatchesAPage(page_size);
-  Query query(db_,
-              "SELECT " FETCHD_STORE_BATCH_COLUMNS
-              " FROM batches WHERE id < ?1 AND (?3 = '' OR tenant = ?3) ORDER BY id DESC LIMIT ?2",
-              before, size + 1, tenant);
+  if (tenant.empty()) {
+    Query query(db_, kBatches, before, size + 1);
+    return ReadPage(query, tenant, size);
+  }
+  Query query(db_, kBatchesOfTenant, before, size + 1, tenant);
+  return ReadPage(query, tenant, size);
+}
+
+absl::StatusOr<jobs::BatchPage> BatchTable::ReadPage(Query& query, const std::string& tenant,
+                                                     int size) {
   jobs::BatchPage page;
   while (true) {
     ASSIGN_OR_RETURN(const bool found, query.Step());

@@ -35,6 +35,18 @@ inline constexpr char kNextAction[] =
     "SELECT id, action_after FROM batches INDEXED BY batches_with_action"
     " WHERE action <> '' AND id > ?1 ORDER BY id LIMIT 1";
 
+#define FETCHD_STORE_BATCH_COLUMNS                                                              \
+  "id, display_name, request_id, defaults, created_at, updated_at, sealed, cancelled, action, " \
+  "version"
+/// Before ?1, newest first: the first ?2.
+inline constexpr char kBatches[] =
+    "SELECT " FETCHD_STORE_BATCH_COLUMNS " FROM batches WHERE id < ?1 ORDER BY id DESC LIMIT ?2";
+/// Those of tenant ?3 alone.
+inline constexpr char kBatchesOfTenant[] =
+    "SELECT " FETCHD_STORE_BATCH_COLUMNS
+    " FROM batches INDEXED BY batches_by_tenant"
+    " WHERE id < ?1 AND tenant = ?3 ORDER BY id DESC LIMIT ?2";
+
 /// Reads and writes rows on a connection, inside whatever transaction is open there. Cheap to make;
 /// holds a reference.
 class BatchTable {
@@ -102,6 +114,8 @@ class BatchTable {
 
  private:
   absl::Status LoadCounters(jobs::Batch& batch);
+  /// The first `size` rows of `query`, and whether there are more.
+  absl::StatusOr<jobs::BatchPage> ReadPage(Query& query, const std::string& tenant, int size);
   absl::Status AddJobSamples(const BatchId& id, jobs::BatchErrors& errors);
   absl::Status AddEntrySamples(const BatchId& id, jobs::BatchErrors& errors);
 

@@ -96,6 +96,15 @@ TEST_F(DatabaseTest, JobsOfABatchAreRangesOfIndexesWithoutSorting) {
   }
 }
 
+TEST_F(DatabaseTest, ListsOfBatchesAreRangesOfIndexesWithoutSorting) {
+  EXPECT_THAT(PlanOf(kBatchesOfTenant), HasSubstr("batches_by_tenant (tenant=? AND id<?)"));
+  EXPECT_THAT(PlanOf(kBatches), HasSubstr("(id<?)"));
+  for (const char* sql : {kBatches, kBatchesOfTenant}) {
+    EXPECT_THAT(PlanOf(sql), Not(HasSubstr("SCAN"))) << sql;
+    EXPECT_THAT(PlanOf(sql), Not(HasSubstr("TEMP B-TREE"))) << sql;
+  }
+}
+
 TEST_F(DatabaseTest, JobsWithMirrorsAreFoundByIndexEntriesAlone) {
   const std::string plan = PlanOf(kMirroredJobs);
 
