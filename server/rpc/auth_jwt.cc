@@ -18,6 +18,7 @@ namespace json = boost::json;
 
 constexpr std::size_t kMaxNameBytes = 255;
 constexpr std::chrono::seconds kKeysRetryDelay{5};
+constexpr std::size_t kEs256SignatureBytes = 64;  // RFC 7518 3.4: r and s, no more and no less.
 
 absl::Status Invalid(std::string_view what) { return Unauthenticated(what, "TOKEN_INVALID"); }
 
@@ -58,6 +59,7 @@ std::optional<std::string> Text(const json::object& object, std::string_view nam
 
 struct Parts {
   std::string_view header, payload;
+  std::size_t signature_bytes = 0;  ///< Decoded.
 };
 
 /// Of "header.payload.signature".
@@ -65,11 +67,12 @@ std::optional<Parts> Split(std::string_view token) {
   const std::size_t first = token.find('.');
   const std::size_t last = token.rfind('.');
   if (first == std::string_view::npos || first == last) return std::nullopt;
-  const Parts parts{token.substr(0, first), token.substr(first + 1, last - first - 1)};
-  const std::string_view signature = token.substr(last + 1);
+  const auto signature = DecodeBase64Url(token.substr(last + 1));
+  if (!signature || signature->empty()) return std::nullopt;
+  const Parts parts{token.substr(0, first), token.substr(first + 1, last - first - 1),
+                    signature->size()};
   const bool three = parts.payload.find('.') == std::string_view::npos;
-  if (!three || signature.empty() || !DecodeBase64Url(signature)) return std::nullopt;
-  return parts;
+  return three ? std::optional(parts) : std::nullopt;
 }
 
 struct Header {
@@ -204,6 +207,9 @@ absl::Status JwtReader::VerifySignature(const std::string& token) const {
   const auto parts = Split(token);
   if (!parts) return Invalid("the token is not known here");
   ASSIGN_OR_RETURN(const Header header, ReadHeader(parts->header));
+  if (header.algorithm == JwsAlgorithm::kEs256 && parts->signature_bytes != kEs256SignatureBytes) {
+    return Invalid("the token's signature is wrong");
+  }
   const std::shared_ptr<const Keys> keys = CurrentKeys();
   if (keys == nullptr) {
     return WithRetryAfter(

@@ -82,6 +82,22 @@ TEST_F(JwtReaderTest, RefusesASignatureOfAnotherKey) {
               HasSubstr("signature is wrong"));
 }
 
+TEST_F(JwtReaderTest, AnEs256SignatureIsOf64Bytes) {
+  const std::string token = EcKey().Sign(Claims());
+  const std::size_t at = token.rfind('.') + 1;
+  std::string plain = token.substr(at) + "==";
+  for (char& c : plain) c = c == '-' ? '+' : c == '_' ? '/' : c;
+  const std::string pair = *Base64Decode(plain);
+  ASSERT_EQ(pair.size(), 64u);
+  ASSERT_TRUE(Read(token).ok());
+
+  // The same two numbers, written with more digits.
+  const std::string longer =
+      Concat(std::string(1, '\0'), pair.substr(0, 32), std::string(1, '\0'), pair.substr(32));
+  EXPECT_FALSE(Read(token.substr(0, at) + Base64Url(longer)).ok());
+  EXPECT_FALSE(Read(token.substr(0, at) + Base64Url(pair.substr(0, 63))).ok());
+}
+
 TEST_F(JwtReaderTest, RefusesATokenOfWhichAnyPartWasChanged) {
   const std::string token = EcKey().Sign(Claims());
   for (std::size_t i = 0; i < token.size(); i += 3) {
