@@ -32,6 +32,20 @@ std::optional<Role> ParseRole(std::string_view name) {
   return std::nullopt;
 }
 
+const char* CredentialName(Credential credential) {
+  switch (credential) {
+    case Credential::kNone:
+      return "none";
+    case Credential::kToken:
+      return "token";
+    case Credential::kCertificate:
+      return "certificate";
+    case Credential::kJwt:
+      return "jwt";
+  }
+  return "none";
+}
+
 absl::StatusOr<std::string> Principal::Act(const std::string& named) const {
   if (named.empty()) return tenant;
   if (Sees(named)) return named;

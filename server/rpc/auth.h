@@ -41,11 +41,16 @@ class Roles {
   unsigned bits_ = 0;
 };
 
+/// What a caller is known by.
+enum class Credential { kNone, kToken, kCertificate, kJwt };
+const char* CredentialName(Credential credential);  ///< "none", "token", "certificate", "jwt"
+
 /// A caller whose identity is known. An immutable value.
 struct Principal {
   std::string name;    ///< "ci": for the log. Never a secret.
   std::string tenant;  ///< Whose jobs he makes. A tenant's name.
   Roles roles;
+  Credential by = Credential::kNone;  ///< The same name by another credential is another caller.
 
   /// The only tenant whose things he may name and see; empty: an admin's, all of them.
   std::string scope() const { return roles.Has(Role::kAdmin) ? std::string() : tenant; }

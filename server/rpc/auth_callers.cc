@@ -11,6 +11,11 @@ namespace {
 /// Longer ones are refused unread.
 constexpr std::size_t kMaxTokenBytes = 8 << 10;
 
+Principal KnownBy(Credential credential, Principal principal) {
+  principal.by = credential;
+  return principal;
+}
+
 /// Every hash is compared, and each of them whole: the time tells nothing of what is known.
 const Principal* Find(const std::vector<KnownToken>& tokens, const std::string& sha256) {
   const Principal* found = nullptr;
@@ -41,13 +46,18 @@ absl::StatusOr<Principal> CallerAuthenticator::Authenticate(const Evidence& evid
       return Unauthenticated("the token is longer than 8 KiB", "TOKEN_INVALID");
     }
     const auto hash = HexDecode(HashHex(HashAlgorithm::kSha256, token).value_or(""));
-    if (const Principal* found = Find(known->tokens, hash.value_or(""))) return *found;
-    if (reader_ != nullptr) return reader_->Read(*evidence.bearer_token);
-    return Unauthenticated("the token is not known here", "TOKEN_INVALID");
+    if (const Principal* found = Find(known->tokens, hash.value_or(""))) {
+      return KnownBy(Credential::kToken, *found);
+    }
+    if (reader_ == nullptr) return Unauthenticated("the token is not known here", "TOKEN_INVALID");
+    ASSIGN_OR_RETURN(Principal principal, reader_->Read(*evidence.bearer_token));
+    return KnownBy(Credential::kJwt, std::move(principal));
   }
   for (const std::string& name : evidence.certificate_names) {
     const auto found = known->certificates.find(name);
-    if (found != known->certificates.end()) return found->second;
+    if (found != known->certificates.end()) {
+      return KnownBy(Credential::kCertificate, found->second);
+    }
   }
   if (!evidence.certificate_names.empty()) {
     return Unauthenticated("no caller is known by a name in this certificate",

@@ -3,9 +3,14 @@
 #include <grpc/grpc_security_constants.h>
 #include <grpcpp/security/auth_context.h>
 
+#include <algorithm>
+#include <chrono>
 #include <iterator>
+#include <utility>
+#include <vector>
 
 #include "base/strings.h"
+#include "base/utf8.h"
 
 namespace fetchd::rpc {
 namespace {
@@ -48,7 +53,34 @@ std::vector<std::string> CertificateNames(const grpc::ServerContextBase& context
   return names;
 }
 
+/// The beginning of a name; no character of it is cut in two.
+std::string Shortened(const std::string& resource) {
+  std::size_t size = 0;
+  while (size < resource.size()) {
+    // A byte that is no UTF-8 stands for itself.
+    const std::size_t next =
+        std::max<std::size_t>(DecodeUtf8(std::string_view(resource).substr(size)).size, 1);
+    if (size + next > kMaxResourceBytes) break;
+    size += next;
+  }
+  return resource.substr(0, size);
+}
+
 }  // namespace
+
+std::optional<std::uint64_t> StrangersLines::Take(SteadyTime now) {
+  const std::lock_guard lock(mutex_);
+  if (now >= second_ + std::chrono::seconds(1)) {
+    second_ = now;
+    written_ = 0;
+  }
+  if (written_ >= kMostASecond) {
+    ++left_out_;
+    return std::nullopt;
+  }
+  ++written_;
+  return std::exchange(left_out_, 0);
+}
 
 absl::StatusOr<Principal> Gate::Admit(Method method, const grpc::ServerContextBase& context) const {
   if (deps_.authenticator == nullptr) return Anybody();
@@ -56,7 +88,7 @@ absl::StatusOr<Principal> Gate::Admit(Method method, const grpc::ServerContextBa
   ASSIGN_OR_RETURN(evidence.bearer_token, ReadToken(context));
   evidence.certificate_names = CertificateNames(context);
   ASSIGN_OR_RETURN(Principal caller, deps_.authenticator->Authenticate(evidence));
-  RETURN_IF_ERROR(deps_.rates.Take(caller.name));
+  RETURN_IF_ERROR(deps_.rates.Take(caller));
   if (caller.roles.Has(method.rule().role)) return caller;
   const char* role = RoleName(method.rule().role);
   return WithReason(absl::PermissionDeniedError(Concat("this call needs the role ", role)),
@@ -65,13 +97,22 @@ absl::StatusOr<Principal> Gate::Admit(Method method, const grpc::ServerContextBa
 
 void Gate::Audit(Method method, const Deed& deed, const absl::Status& outcome) const {
   const auto reason = GetReason(outcome);
-  deps_.log.Info("audit", {{"principal", deed.caller.name},
-                           {"tenant", deed.caller.tenant},
-                           {"method", method.rule().method},
-                           {"resource", deed.resource.substr(0, kMaxResourceBytes)},
-                           {"outcome", absl::StatusCodeToString(outcome.code())},
-                           {"reason", reason ? reason->reason : std::string()},
-                           {"peer", deed.peer}});
+  std::uint64_t left_out = 0;
+  if (absl::IsUnauthenticated(outcome) || (reason && reason->reason == "KEYS_MISSING")) {
+    const auto taken = strangers_.Take(deps_.clock.Now());
+    if (!taken) return;
+    left_out = *taken;
+  }
+  std::vector<telemetry::LogField> fields = {{"principal", deed.caller.name},
+                                             {"tenant", deed.caller.tenant},
+                                             {"by", CredentialName(deed.caller.by)},
+                                             {"method", method.rule().method},
+                                             {"resource", Shortened(deed.resource)},
+                                             {"outcome", absl::StatusCodeToString(outcome.code())},
+                                             {"reason", reason ? reason->reason : std::string()},
+                                             {"peer", deed.peer}};
+  if (left_out > 0) fields.emplace_back("left_out", left_out);
+  deps_.log.Audit(fields);
 }
 
 }  // namespace fetchd::rpc

@@ -3,12 +3,16 @@
 
 #include <grpcpp/server_context.h>
 
+#include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 
+#include "base/time.h"
 #include "rpc/auth.h"
 #include "rpc/auth_methods.h"
 #include "rpc/bridge.h"
@@ -27,6 +31,22 @@ struct Admitted {
 /// Names what a call is about, at its end: then what it made has a name.
 using Resource = std::function<std::string()>;
 
+/// How many lines strangers may have written: they are refused as fast as they call, and must not
+/// fill the log. Thread-safe.
+class StrangersLines {
+ public:
+  static constexpr int kMostASecond = 10;
+
+  /// One more line now: how many were left out since the last one; nullopt: leave this one out too.
+  std::optional<std::uint64_t> Take(SteadyTime now);
+
+ private:
+  std::mutex mutex_;  ///< Guards all below.
+  SteadyTime second_;
+  int written_ = 0;  ///< Within that second.
+  std::uint64_t left_out_ = 0;
+};
+
 /// Every handler asks it first. Thread-safe. Owner: Server.
 class Gate {
  public:
@@ -35,6 +55,7 @@ class Gate {
     const Authenticator* authenticator;  ///< Null: nobody is asked who calls, and no rate is kept.
     CallRates& rates;
     telemetry::Logger& log;
+    const Clock& clock;
   };
   explicit Gate(const Deps& deps) : deps_(deps) {}
 
@@ -61,7 +82,8 @@ class Gate {
     std::string peer;  ///< "ipv4:127.0.0.1:33914"
     std::string resource;
   };
-  /// One line. Does not block.
+  /// One line; of strangers (UNAUTHENTICATED, KEYS_MISSING) StrangersLines::kMostASecond, the next
+  /// of which counts those left out. Waits while another thread writes its line.
   void Audit(Method method, const Deed& deed, const absl::Status& outcome) const;
 
   static Principal NameOf(const absl::StatusOr<Principal>& caller) {
@@ -70,6 +92,7 @@ class Gate {
 
  private:
   const Deps deps_;
+  mutable StrangersLines strangers_;
 };
 
 }  // namespace fetchd::rpc

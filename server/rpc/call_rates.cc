@@ -17,19 +17,24 @@ Duration IntervalOf(std::uint64_t calls_per_sec) {
              : Duration(std::chrono::seconds(1)) / static_cast<Duration::rep>(calls_per_sec);
 }
 
+/// No tenant's name has a slash.
+std::string KeyOf(const Principal& caller) {
+  return Concat(CredentialName(caller.by), '/', caller.tenant, '/', caller.name);
+}
+
 }  // namespace
 
 CallRates::CallRates(std::uint64_t calls_per_sec, const Clock& clock)
     : interval_(IntervalOf(calls_per_sec)), clock_(clock), forget_at_(kFewPrincipals) {}
 
-absl::Status CallRates::Take(const std::string& principal) {
+absl::Status CallRates::Take(const Principal& caller) {
   if (interval_ == Duration::zero()) return absl::OkStatus();
   const SteadyTime now = clock_.Now();
   Duration early{};
   {
     const std::lock_guard lock(mutex_);
     if (paid_until_.size() >= forget_at_) ForgetIdle(now);
-    SteadyTime& paid_until = paid_until_[principal];
+    SteadyTime& paid_until = paid_until_[KeyOf(caller)];
     const SteadyTime next = std::max(paid_until, now) + interval_;
     early = next - now - kBurst;
     if (early <= Duration::zero()) paid_until = next;
@@ -38,8 +43,8 @@ absl::Status CallRates::Take(const std::string& principal) {
   const auto delay = std::chrono::ceil<std::chrono::milliseconds>(early);
   const absl::Status refused =
       WithReason(absl::ResourceExhaustedError("too many calls a second (callers.calls_per_sec)"),
-                 {"CALL_RATE", {{"principal", principal}}});
-  const QuotaViolation quota{Concat("principal:", principal),
+                 {"CALL_RATE", {{"principal", caller.name}}});
+  const QuotaViolation quota{Concat("principal:", caller.name),
                              Concat(std::chrono::seconds(1) / interval_, " calls a second")};
   return WithRetryAfter(WithQuota(refused, quota), delay);
 }

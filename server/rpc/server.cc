@@ -134,7 +134,7 @@ struct Server::Core {
                  LogTaskEnd(log, name, status);
                }),
         rates(config.calls_per_sec, deps.clock),
-        gate({deps.authenticator, rates, deps.log}),
+        gate({deps.authenticator, rates, deps.log, deps.clock}),
         fetch(deps, config, gate, groups),
         admin(deps, config, gate, groups),
         batch(deps, gate, groups) {}

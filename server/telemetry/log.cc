@@ -126,8 +126,15 @@ void Logger::Error(std::string_view message, std::initializer_list<LogField> fie
   Log(LogLevel::kError, message, fields);
 }
 
-void Logger::Log(LogLevel level, std::string_view message, std::initializer_list<LogField> fields) {
-  if (level < config_.level) return;
+void Logger::Audit(std::span<const LogField> fields) {
+  WriteLine(LogLevel::kInfo, "audit", fields);
+}
+
+void Logger::Log(LogLevel level, std::string_view message, std::span<const LogField> fields) {
+  if (level >= config_.level) WriteLine(level, message, fields);
+}
+
+void Logger::WriteLine(LogLevel level, std::string_view message, std::span<const LogField> fields) {
   Line line(config_.format);
   line.Add("ts", Timestamp(now_()), true);
   line.Add("level", LevelName(level), true);

@@ -7,6 +7,7 @@
 #include <initializer_list>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -51,7 +52,7 @@ class LogField {
 };
 
 struct LogConfig {
-  LogLevel level = LogLevel::kInfo;  ///< Lines below it are dropped.
+  LogLevel level = LogLevel::kInfo;  ///< Lines below it are dropped, but for audit lines.
   LogFormat format = LogFormat::kLogfmt;
 };
 
@@ -68,9 +69,12 @@ class Logger {
   void Info(std::string_view message, std::initializer_list<LogField> fields = {});
   void Warning(std::string_view message, std::initializer_list<LogField> fields = {});
   void Error(std::string_view message, std::initializer_list<LogField> fields = {});
+  /// The line "audit", whatever the level: who did what is not for the verbosity to switch off.
+  void Audit(std::span<const LogField> fields);
 
  private:
-  void Log(LogLevel level, std::string_view message, std::initializer_list<LogField> fields);
+  void Log(LogLevel level, std::string_view message, std::span<const LogField> fields);
+  void WriteLine(LogLevel level, std::string_view message, std::span<const LogField> fields);
 
   const LogConfig config_;
   const Write write_;

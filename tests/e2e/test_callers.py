@@ -116,9 +116,9 @@ class TokensTest(CallersTest):
 
         log = server.log.read_text()
         lines = [line for line in log.splitlines() if "msg=audit" in line]
-        self.assertTrue(any("principal=ci tenant=builds method=CreateJobs resource=\"1 created, 0 refused\" outcome=OK" in line
+        self.assertTrue(any("principal=ci tenant=builds by=token method=CreateJobs resource=\"1 created, 0 refused\" outcome=OK" in line
                             for line in lines), lines)
-        self.assertTrue(any(f"principal=ci tenant=builds method=DeleteJob resource={job} outcome=OK" in line
+        self.assertTrue(any(f"principal=ci tenant=builds by=token method=DeleteJob resource={job} outcome=OK" in line
                             for line in lines), lines)
         self.assertTrue(any("method=CreateJobs" in line and "outcome=UNAUTHENTICATED reason=TOKEN_INVALID" in line
                             for line in lines), lines)

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <chrono>
 #include <string>
 #include <string_view>
@@ -59,6 +60,14 @@ TEST_F(LogTest, LinesBelowTheLevelAreDropped) {
   EXPECT_TRUE(written_.empty());
   log.Warning("c");
   EXPECT_FALSE(written_.empty());
+}
+
+TEST_F(LogTest, AuditLinesAreWrittenWhateverTheLevel) {
+  Logger log = Make({.level = LogLevel::kError});
+
+  log.Audit(std::array{LogField("principal", "ci")});
+
+  EXPECT_EQ(written_, "ts=2023-11-14T22:13:20.123Z level=info msg=audit principal=ci\n");
 }
 
 }  // namespace

@@ -102,6 +102,18 @@ TEST_F(CallerAuthenticatorTest, ATokenGoesBeforeACertificateAndABadOneIsNotSaved
   EXPECT_FALSE(authenticator_.Authenticate({Secret("bad"), {kUri}}).ok());
 }
 
+class AnyToken final : public TokenReader {
+ public:
+  absl::StatusOr<Principal> Read(const Secret&) const override { return Caller("read"); }
+};
+
+TEST_F(CallerAuthenticatorTest, SaysWhatACallerIsKnownBy) {
+  EXPECT_EQ(authenticator_.Authenticate(Token("one"))->by, Credential::kToken);
+  EXPECT_EQ(authenticator_.Authenticate({{}, {kUri}})->by, Credential::kCertificate);
+  const CallerAuthenticator reading(std::make_shared<AnyToken>());
+  EXPECT_EQ(reading.Authenticate(Token("any"))->by, Credential::kJwt);
+}
+
 TEST_F(CallerAuthenticatorTest, NothingShownIsMissing) {
   EXPECT_EQ(GetReason(authenticator_.Authenticate({}).status())->reason, "TOKEN_MISSING");
 }

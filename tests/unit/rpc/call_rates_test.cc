@@ -13,11 +13,15 @@ namespace {
 using fetchd::testing::ManualClock;
 using namespace std::chrono_literals;
 
+Principal NamedCaller(const std::string& name) {
+  return {name, "builds", {Role::kRead}, Credential::kToken};
+}
+
 class CallRatesTest : public ::testing::Test {
  protected:
   int Admitted(const std::string& principal, int calls) {
     int admitted = 0;
-    for (int i = 0; i < calls; ++i) admitted += rates_.Take(principal).ok() ? 1 : 0;
+    for (int i = 0; i < calls; ++i) admitted += rates_.Take(NamedCaller(principal)).ok() ? 1 : 0;
     return admitted;
   }
 
@@ -40,30 +44,39 @@ TEST_F(CallRatesTest, OneCallersCallsAreNotAnothers) {
   EXPECT_EQ(Admitted("reports", 5), 5);
 }
 
+TEST_F(CallRatesTest, TheSameNameOfAnotherTenantOrByAnotherCredentialIsAnother) {
+  Admitted("ci", 20);
+
+  EXPECT_EQ(rates_.Take({"ci", "reports", {Role::kRead}, Credential::kToken}), absl::OkStatus());
+  EXPECT_EQ(rates_.Take({"ci", "builds", {Role::kRead}, Credential::kJwt}), absl::OkStatus());
+  EXPECT_FALSE(rates_.Take(NamedCaller("ci")).ok());
+}
+
 TEST_F(CallRatesTest, ARefusalSaysWhenToComeBackAndIsRight) {
   Admitted("ci", 10);
 
-  const absl::Status refused = rates_.Take("ci");
+  const absl::Status refused = rates_.Take(NamedCaller("ci"));
 
   EXPECT_TRUE(absl::IsResourceExhausted(refused));
   EXPECT_EQ(GetReason(refused)->reason, "CALL_RATE");
   EXPECT_EQ(GetQuota(refused)->subject, "principal:ci");
   ASSERT_TRUE(GetRetryAfter(refused));
   clock_.Advance(*GetRetryAfter(refused));
-  EXPECT_EQ(rates_.Take("ci"), absl::OkStatus());
+  EXPECT_EQ(rates_.Take(NamedCaller("ci")), absl::OkStatus());
 }
 
 TEST_F(CallRatesTest, ZeroIsNoLimit) {
   CallRates unlimited(0, clock_);
-  for (int i = 0; i < 10'000; ++i) ASSERT_EQ(unlimited.Take("ci"), absl::OkStatus());
+  for (int i = 0; i < 10'000; ++i) ASSERT_EQ(unlimited.Take(NamedCaller("ci")), absl::OkStatus());
   EXPECT_EQ(unlimited.size(), 0u);
 }
 
 TEST_F(CallRatesTest, CallersWhoAreIdleAreForgotten) {
-  for (int i = 0; i < 1024; ++i) ASSERT_EQ(rates_.Take(Concat("p", i)), absl::OkStatus());
+  for (int i = 0; i < 1024; ++i)
+    ASSERT_EQ(rates_.Take(NamedCaller(Concat("p", i))), absl::OkStatus());
   clock_.Advance(1s);
 
-  ASSERT_EQ(rates_.Take("next"), absl::OkStatus());
+  ASSERT_EQ(rates_.Take(NamedCaller("next")), absl::OkStatus());
 
   EXPECT_EQ(rates_.size(), 1u);
 }
