@@ -59,6 +59,7 @@ grpc::ServerUnaryReactor* BatchServiceImpl::CreateBatch(grpc::CallbackServerCont
 }
 
 Task<absl::Status> BatchServiceImpl::DoCreate(jobs::Batch batch, v1::Batch* response) {
+  response->set_name(batch.id.name());  // For the audit line: who cancels now may have made it.
   absl::StatusOr<jobs::BatchOutcome> outcome = co_await deps_.store.CreateBatch(std::move(batch));
   if (!outcome.ok()) co_return outcome.status();
   co_return co_await Show(std::move(outcome->batch), response);

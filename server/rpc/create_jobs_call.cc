@@ -77,9 +77,10 @@ void CreateJobsCall::Accept() {
   {
     const std::lock_guard lock(mutex_);
     slot = &slots_.emplace_back();
+    ++unanswered_;
   }
   if (!request_.job().batch().empty()) {
-    groups_.Next().Spawn("CreateJobs entry", CreateInBatch(shared_from_this(), request_, slot));
+    groups_.Next().Spawn("CreateJobs entry", CreateInBatch({shared_from_this(), slot}, request_));
     return;
   }
   absl::StatusOr<jobs::Job> job = creator_.Prepare(*caller_.principal, request_);
@@ -88,39 +89,46 @@ void CreateJobsCall::Accept() {
     job->id = JobId();
     return Answer(*slot, JobResponse(*job, false));
   }
-  groups_.Next().Spawn("CreateJobs item", CreateOne(shared_from_this(), *std::move(job), slot));
+  groups_.Next().Spawn("CreateJobs item", CreateOne({shared_from_this(), slot}, *std::move(job)));
 }
 
-Task<absl::Status> CreateJobsCall::CreateOne(std::shared_ptr<CreateJobsCall> self, jobs::Job job,
-                                             Slot* slot) {
+Task<absl::Status> CreateJobsCall::CreateOne(Asked asked, jobs::Job job) {
   const absl::StatusOr<jobs::CreateOutcome> outcome = co_await creator_.Create(std::move(job));
-  self->Answer(*slot, outcome.ok() ? JobResponse(outcome->job, outcome->created)
-                                   : ErrorResponse(outcome.status()));
-  self->Advance();
+  asked.Answer(outcome.ok() ? JobResponse(outcome->job, outcome->created)
+                            : ErrorResponse(outcome.status()));
   co_return absl::OkStatus();
 }
 
-Task<absl::Status> CreateJobsCall::CreateInBatch(std::shared_ptr<CreateJobsCall> self,
-                                                 v1::CreateJobRequest request, Slot* slot) {
+Task<absl::Status> CreateJobsCall::CreateInBatch(Asked asked, v1::CreateJobRequest request) {
   if (request.validate_only()) {
     absl::StatusOr<jobs::Job> job =
         co_await creator_.PrepareInBatch(*caller_.principal, std::move(request));
     if (job.ok()) job->id = JobId();
-    self->Answer(*slot, job.ok() ? JobResponse(*job, false) : ErrorResponse(job.status()));
+    asked.Answer(job.ok() ? JobResponse(*job, false) : ErrorResponse(job.status()));
   } else {
     const absl::StatusOr<jobs::CreateOutcome> outcome =
         co_await creator_.CreateInBatch(*caller_.principal, std::move(request));
-    self->Answer(*slot, outcome.ok() ? JobResponse(outcome->job, outcome->created)
-                                     : ErrorResponse(outcome.status()));
+    asked.Answer(outcome.ok() ? JobResponse(outcome->job, outcome->created)
+                              : ErrorResponse(outcome.status()));
   }
-  self->Advance();
   co_return absl::OkStatus();
+}
+
+CreateJobsCall::Asked::~Asked() {
+  if (call_) Answer(ErrorResponse(absl::CancelledError("the call was cut short")));
+}
+
+void CreateJobsCall::Asked::Answer(Response response) {
+  const auto call = std::exchange(call_, nullptr);
+  call->Answer(*slot_, std::move(response));
+  call->Advance();
 }
 
 void CreateJobsCall::Answer(Slot& slot, Response response) {
   const std::lock_guard lock(mutex_);
   if (response.created()) ++created_;
   if (response.has_error()) ++refused_;
+  --unanswered_;
   slot = std::move(response);
 }
 
@@ -159,12 +167,13 @@ void CreateJobsCall::Advance() {
 
 CreateJobsCall::Step CreateJobsCall::NextStep() {
   if (finished_) return Step::kNone;
-  if (gone_ && !writing_ && !reading_) {
+  if (gone_) {
+    // gRPC fails what it has; what the tasks have they do all the same, and are counted.
+    if (writing_ || reading_ || unanswered_ > 0) return Step::kNone;
     finished_ = true;
     end_ = absl::CancelledError("the caller is gone");
     return Step::kFinish;
   }
-  if (gone_) return Step::kNone;  // gRPC fails what is outstanding.
   if (!writing_ && !slots_.empty() && slots_.front().has_value()) {
     writing_ = true;
     return Step::kWrite;

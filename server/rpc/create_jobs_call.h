@@ -3,6 +3,7 @@
 
 #include <grpcpp/support/server_callback.h>
 
+#include <cstddef>
 #include <deque>
 #include <memory>
 #include <mutex>
@@ -20,7 +21,9 @@ namespace fetchd::rpc {
 
 /// One stream. Reads ahead until kWindow requests have no answer written, so that the store can
 /// group them; each is a task of its own and writes happen in the order of the requests.
-/// Thread-safe; made with make_shared, lives until OnDone and its last task.
+/// A caller who goes away takes back nothing: the stream ends, and its audit line is written, when
+/// each request that was read has its answer. Thread-safe; made with make_shared, lives until
+/// OnDone and its last task.
 class CreateJobsCall final
     : public grpc::ServerBidiReactor<v1::CreateJobRequest, v1::CreateJobsResponse>,
       public std::enable_shared_from_this<CreateJobsCall> {
@@ -50,10 +53,24 @@ class CreateJobsCall final
   using Slot = std::optional<Response>;
   enum class Step { kNone, kRead, kWrite, kFinish };
 
+  /// A request that a task works on. It is answered however the task ends: also when that is
+  /// cancelled, or never runs.
+  class Asked {
+   public:
+    Asked(std::shared_ptr<CreateJobsCall> call, Slot* slot) : call_(std::move(call)), slot_(slot) {}
+    Asked(Asked&&) noexcept = default;
+    Asked& operator=(Asked&&) = delete;
+    ~Asked();
+    void Answer(Response response);
+
+   private:
+    std::shared_ptr<CreateJobsCall> call_;  ///< Null once it is answered.
+    Slot* slot_;
+  };
+
   void Accept();
-  Task<absl::Status> CreateOne(std::shared_ptr<CreateJobsCall> self, jobs::Job job, Slot* slot);
-  Task<absl::Status> CreateInBatch(std::shared_ptr<CreateJobsCall> self,
-                                   v1::CreateJobRequest request, Slot* slot);
+  Task<absl::Status> CreateOne(Asked asked, jobs::Job job);
+  Task<absl::Status> CreateInBatch(Asked asked, v1::CreateJobRequest request);
   void Answer(Slot& slot, Response response);
   /// Does whatever can be done now. gRPC is called without the lock held.
   void Advance();
@@ -67,8 +84,9 @@ class CreateJobsCall final
 
   std::mutex mutex_;
   std::deque<Slot>
-      slots_;         ///< Oldest first; its front is what is written next, and stays until it was.
-  absl::Status end_;  ///< What the stream ends with.
+      slots_;  ///< Oldest first; its front is what is written next, and stays until it was.
+  std::size_t unanswered_ = 0;               ///< Of slots_.
+  absl::Status end_;                         ///< What the stream ends with.
   std::uint64_t created_ = 0, refused_ = 0;  ///< For the one audit line of the stream.
   bool reading_ = false, writing_ = false;
   bool reads_ended_ = false;  ///< The client has sent all, or nothing more is wanted.
