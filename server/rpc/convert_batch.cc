@@ -26,6 +26,10 @@ absl::StatusOr<jobs::JobDefaults> DefaultsFromProto(const v1::Batch::Defaults& i
     return InvalidField("defaults.priority", "-100 to 100");
   }
   out.tenant = in.tenant();
+  if (!out.tenant.empty() && !jobs::IsTenantName(out.tenant)) {
+    return InvalidField("defaults.tenant",
+                        "1 to 63 of a-z, 0-9, '.', '_' and '-', a letter or a digit first");
+  }
   out.labels.insert(in.labels().begin(), in.labels().end());
   if (in.has_deadline()) {
     ASSIGN_OR_RETURN(out.deadline_at, FromProto(in.deadline(), "defaults.deadline"));
@@ -180,7 +184,7 @@ void FillIn(const jobs::JobDefaults& defaults, v1::Job& job) {
     job.set_overwrite(OverwriteToProto(defaults.overwrite));
   }
   if (job.priority() == 0) job.set_priority(defaults.priority);
-  if (job.tenant().empty()) job.set_tenant(defaults.tenant);
+  if (job.tenant().empty()) job.set_tenant(jobs::TenantOf(defaults));
   for (const auto& label : defaults.labels)
     job.mutable_labels()->insert({label.first, label.second});
   if (!job.has_deadline() && defaults.deadline_at) {

@@ -152,7 +152,11 @@ Task<absl::StatusOr<jobs::Job>> JobCreator::PrepareInBatch(Principal caller,
   const absl::StatusOr<jobs::JobDefaults> defaults = co_await DefaultsOf(caller, *id);
   if (!defaults.ok()) co_return defaults.status();
   FillIn(*defaults, *request.mutable_job());
-  co_return Prepare(caller, request);
+  absl::StatusOr<jobs::Job> job = Prepare(caller, request);
+  const std::string tenant = jobs::TenantOf(*defaults);
+  const bool anybodys = deps_.authenticator == nullptr;
+  if (!job.ok() || anybodys || job->tenant == tenant) co_return job;
+  co_return InvalidField("job.tenant", Concat("must be the batch's, which is ", tenant));
 }
 
 Task<absl::StatusOr<jobs::CreateOutcome>> JobCreator::CreateInBatch(Principal caller,

@@ -28,7 +28,8 @@ class JobCreator {
   /// Makes a prepared job durable and wakes the engine. Errors of Store::CreateWithin.
   Task<absl::StatusOr<jobs::CreateOutcome>> Create(jobs::Job job);
 
-  /// As Prepare, for a request that names a batch: what the job leaves out is the batch's.
+  /// As Prepare, for a request that names a batch: what the job leaves out is the batch's. Where
+  /// callers are asked who they are, INVALID_ARGUMENT for a job of another tenant than the batch.
   Task<absl::StatusOr<jobs::Job>> PrepareInBatch(Principal caller, v1::CreateJobRequest request);
   /// That and Create. An entry that is refused is counted by the batch, durably, before its error
   /// is returned.

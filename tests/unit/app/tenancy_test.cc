@@ -248,5 +248,24 @@ TEST_F(TenancyTest, AnAdminActsForAnyTenantAndSeesThemAll) {
   EXPECT_EQ(jobs.jobs_size(), 2);
 }
 
+TEST_F(TenancyTest, AJobOfABatchIsOfTheTenantOfTheBatch) {
+  v1::CreateBatchRequest of_default;
+  of_default.mutable_batch()->mutable_defaults()->set_tenant("default");
+  v1::Batch batch;
+  ASSERT_TRUE(batch_->CreateBatch(As("admin").get(), of_default, &batch).ok());
+  v1::CreateJobRequest request = Request();
+  request.mutable_job()->set_batch(batch.name());
+  request.mutable_job()->set_batch_entry(1);
+  EXPECT_EQ(Create("admin", request).tenant(), "default");
+
+  request.mutable_job()->set_batch_entry(2);
+  request.mutable_job()->set_tenant("theirs");
+  v1::Job job;
+  const grpc::Status refused = fetch_->CreateJob(As("admin").get(), request, &job);
+
+  EXPECT_EQ(refused.error_code(), StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(refused.error_message(), HasSubstr("the batch's, which is default"));
+}
+
 }  // namespace
 }  // namespace fetchd::app

@@ -49,6 +49,9 @@ TEST(ConvertBatchTest, WhatIsWrongIsNamed) {
   v1::Batch priority;
   priority.mutable_defaults()->set_priority(101);
   EXPECT_EQ(FieldNamedBy(FromProto(priority, kBatchTime).status()), "defaults.priority");
+  v1::Batch tenant;
+  tenant.mutable_defaults()->set_tenant("Of Nobody");
+  EXPECT_EQ(FieldNamedBy(FromProto(tenant, kBatchTime).status()), "defaults.tenant");
   v1::Batch deadline;
   *deadline.mutable_defaults()->mutable_deadline() = ToProto(kBatchTime);
   EXPECT_EQ(FieldNamedBy(FromProto(deadline, kBatchTime).status()), "defaults.deadline");
@@ -108,6 +111,14 @@ TEST(ConvertBatchTest, TheBatchFillsInWhatAJobLeavesOut) {
   EXPECT_EQ(full.labels().at("team"), "own");
   EXPECT_EQ(full.labels().at("run"), "1");
   EXPECT_EQ(full.deadline().seconds(), ToProto(kBatchTime + std::chrono::hours(2)).seconds());
+}
+
+TEST(ConvertBatchTest, AJobOfABatchThatNamesNoTenantIsTheDefaultTenants) {
+  v1::Job job;
+
+  FillIn(jobs::JobDefaults(), job);
+
+  EXPECT_EQ(job.tenant(), "default");
 }
 
 TEST(ConvertBatchTest, AJobOfABatchNeedsItsNumberAndANumberItsBatch) {
