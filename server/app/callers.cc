@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "app/callers_file.h"
+#include "app/credential_files.h"
 
 namespace fetchd::app {
 namespace {
@@ -20,7 +21,7 @@ absl::StatusOr<std::unique_ptr<Callers>> Callers::Start(const CallersConfig& con
   }
   std::unique_ptr<Callers> callers(new Callers(config, interval, deps, std::move(keys)));
   if (config.file.empty()) return callers;
-  RETURN_IF_ERROR(callers->Take(ReadCallersFile(config.file)));
+  RETURN_IF_ERROR(callers->Take(ReadGuardedFile(config.file)));
   callers->tasks_.Spawn("callers", callers->Watch());
   return callers;
 }
@@ -55,7 +56,7 @@ Task<absl::Status> Callers::Watch() {
   while (true) {
     co_await deps_.clock.SleepFor(interval_);
     const absl::StatusOr<std::string> text = co_await deps_.runtime.blocking().Run(
-        [path = config_.file] { return ReadCallersFile(path); });
+        [path = config_.file] { return ReadGuardedFile(path); });
     const absl::Status taken = Take(text);
     std::string error = taken.ok() ? std::string() : MessageOf(taken);
     if (error == error_) continue;

@@ -1,6 +1,5 @@
 #include "app/callers_file.h"
 
-#include <sys/stat.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
@@ -10,7 +9,6 @@
 #include <vector>
 
 #include "app/config_values.h"
-#include "app/credential_files.h"
 #include "base/strings.h"
 #include "jobs/job.h"
 
@@ -43,8 +41,12 @@ struct Entry {
 
 absl::Status CheckKeys(const Entry& entry, const std::set<std::string>& known) {
   if (!entry.node.IsMap()) return entry.Error("expects a map");
+  std::set<std::string> seen;
   for (const auto& item : entry.node) {
     const std::string key = item.first.IsScalar() ? item.first.Scalar() : "";
+    if (!seen.insert(key).second) {
+      return entry.Error(item.first.Mark(), Concat("\"", key, "\" is there twice"));
+    }
     if (!known.contains(key)) {
       return entry.Error(item.first.Mark(), Concat("unknown key \"", key, '"'));
     }
@@ -136,15 +138,6 @@ absl::StatusOr<rpc::KnownCallers> ParseCallers(const std::string& yaml, const st
     return absl::InvalidArgumentError(
         Concat(path, ':', error.mark.line + 1, ": is no YAML: ", error.msg));
   }
-}
-
-absl::StatusOr<std::string> ReadCallersFile(const std::string& path) {
-  struct stat facts{};
-  if (stat(path.c_str(), &facts) == 0 && (facts.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
-    return absl::FailedPreconditionError(
-        Concat(path, ": can be written by others than its owner: chmod go-w it"));
-  }
-  return ReadTextFile(path);
 }
 
 }  // namespace fetchd::app

@@ -13,8 +13,4 @@ namespace fetchd::app {
 /// never quotes a value.
 absl::StatusOr<rpc::KnownCallers> ParseCallers(const std::string& yaml, const std::string& path);
 
-/// The text of that file. FAILED_PRECONDITION when it cannot be read, is larger than 1 MiB, or can
-/// be written by others than its owner: they could let themselves in.
-absl::StatusOr<std::string> ReadCallersFile(const std::string& path);
-
 }  // namespace fetchd::app

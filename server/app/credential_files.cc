@@ -31,6 +31,11 @@ class OpenFile {
   OpenFile& operator=(const OpenFile&) = delete;
   bool is_open() const { return fd_ >= 0; }
   int fd() const { return fd_; }
+  /// Of what is open, which another name may stand for by now.
+  bool GrantsAny(mode_t permissions) const {
+    struct stat facts{};
+    return is_open() && fstat(fd_, &facts) == 0 && (facts.st_mode & permissions) != 0;
+  }
 
  private:
   const int fd_;
@@ -60,8 +65,12 @@ absl::StatusOr<http::OriginCredentials> ReadCredentials(const OriginConfig& orig
 
 }  // namespace
 
-absl::StatusOr<std::string> ReadTextFile(const std::string& path) {
-  return ReadAll(OpenFile(path), path);
+absl::StatusOr<std::string> ReadGuardedFile(const std::string& path) {
+  const OpenFile file(path);
+  if (file.GrantsAny(S_IWGRP | S_IWOTH)) {
+    return CannotUse(path, "can be written by others than its owner: chmod go-w it");
+  }
+  return ReadAll(file, path);
 }
 
 absl::StatusOr<Secret> ReadSecretFile(const std::string& path) {
@@ -121,9 +130,7 @@ absl::StatusOr<objstore::AzureAccess> ReadAzureAccess(const std::string& name,
 absl::StatusOr<http::Netrc> ReadNetrc(const std::string& path) {
   if (path.empty()) return http::Netrc();
   const OpenFile file(path);
-  struct stat facts{};
-  if (file.is_open() && fstat(file.fd(), &facts) == 0 &&
-      (facts.st_mode & (S_IRWXO | S_IWGRP)) != 0) {
+  if (file.GrantsAny(S_IRWXO | S_IWGRP)) {
     return absl::FailedPreconditionError(
         Concat("auth.netrc_file: ", path, " is open to others than its owner: chmod 600 it"));
   }

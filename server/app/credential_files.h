@@ -14,9 +14,10 @@ namespace fetchd::app {
 /// the path, when it cannot be read, is empty or larger than 1 MiB, or holds a control character.
 absl::StatusOr<Secret> ReadSecretFile(const std::string& path);
 
-/// All of a file. FAILED_PRECONDITION, naming the path, when it cannot be read or is larger than
-/// 1 MiB.
-absl::StatusOr<std::string> ReadTextFile(const std::string& path);
+/// All of a file that says who may call. FAILED_PRECONDITION, naming the path, when it cannot be
+/// read, is larger than 1 MiB, or can be written by others than its owner: they could let
+/// themselves in.
+absl::StatusOr<std::string> ReadGuardedFile(const std::string& path);
 
 /// The rules of `config.origins`, with credentials. FAILED_PRECONDITION naming the key whose file
 /// is of no use.

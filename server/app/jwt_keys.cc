@@ -37,7 +37,7 @@ absl::StatusOr<std::unique_ptr<JwtKeys>> JwtKeys::Start(const JwtConfig& config,
     keys->tasks_.Spawn("keys of tokens", keys->WatchUrl(std::move(url)));
     return keys;
   }
-  RETURN_IF_ERROR(keys->Take(ReadTextFile(config.keys)));
+  RETURN_IF_ERROR(keys->Take(ReadGuardedFile(config.keys)));
   keys->tasks_.Spawn("keys of tokens", keys->WatchFile());
   return keys;
 }
@@ -76,8 +76,8 @@ void JwtKeys::Tell(const absl::Status& taken) {
 Task<absl::Status> JwtKeys::WatchFile() {
   while (true) {
     co_await deps_.clock.SleepFor(reload_interval_);
-    const absl::StatusOr<std::string> text =
-        co_await deps_.runtime.blocking().Run([path = config_.keys] { return ReadTextFile(path); });
+    const absl::StatusOr<std::string> text = co_await deps_.runtime.blocking().Run(
+        [path = config_.keys] { return ReadGuardedFile(path); });
     Tell(Take(text));
   }
 }

@@ -14,13 +14,13 @@ namespace fetchd::app {
 namespace {
 
 absl::Status CheckCallersFile(const CallersConfig& callers) {
-  const absl::StatusOr<std::string> text = ReadCallersFile(callers.file);
+  const absl::StatusOr<std::string> text = ReadGuardedFile(callers.file);
   const absl::Status read = text.ok() ? ParseCallers(*text, callers.file).status() : text.status();
   return WithPrefix(read, "callers.file");
 }
 
 absl::Status CheckKeyFile(const std::string& path) {
-  const absl::StatusOr<std::string> text = ReadTextFile(path);
+  const absl::StatusOr<std::string> text = ReadGuardedFile(path);
   const absl::Status read = text.ok() ? rpc::ParseJwks(*text).status() : text.status();
   return WithPrefix(read, "callers.jwt.keys");
 }

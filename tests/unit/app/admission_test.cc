@@ -155,5 +155,22 @@ TEST_F(AdmissionTest, HealthIsAnybodysAndReflectionNobodys) {
             grpc::StatusCode::UNIMPLEMENTED);
 }
 
+TEST_F(AdmissionTest, KeysOfTokensThatOthersCouldWriteAreRefused) {
+  const std::filesystem::path keys = directory_ / "jwks.json";
+  std::ofstream(keys) << R"({"keys":[]})";
+  std::filesystem::permissions(keys, std::filesystem::perms(0666));
+  StopServer();
+  const LoadedConfig loaded = LoadConfig(
+      {.settings = {"data_dir=" + (directory_ / "data").string(), "grpc.listen=127.0.0.1:0",
+                    "admin.listen=off", "callers.jwt.keys=" + keys.string(), "callers.jwt.issuer=i",
+                    "callers.jwt.audience=a", "log.level=error"}});
+  ASSERT_THAT(loaded.errors, ::testing::IsEmpty());
+
+  const auto started = Application::Start(loaded.config, "1.2.3");
+
+  EXPECT_THAT(MessageOf(started.status()),
+              ::testing::AllOf(HasSubstr("callers.jwt.keys"), HasSubstr("chmod go-w")));
+}
+
 }  // namespace
 }  // namespace fetchd::app

@@ -49,6 +49,17 @@ TEST_F(CredentialFilesTest, APasswordIsItsFileWithoutTheLineEnd) {
   }
 }
 
+TEST_F(CredentialFilesTest, AFileThatSaysWhoMayCallIsWrittenByItsOwnerOnly) {
+  for (const unsigned mode : {0620u, 0602u, 0666u}) {
+    EXPECT_THAT(MessageOf(ReadGuardedFile(File("a", std::filesystem::perms(mode))).status()),
+                HasSubstr("chmod go-w"))
+        << mode;
+  }
+  EXPECT_EQ(*ReadGuardedFile(File("a\n", std::filesystem::perms(0644))), "a\n");
+  EXPECT_THAT(MessageOf(ReadGuardedFile("/nowhere/callers.yaml").status()),
+              HasSubstr("cannot be read"));
+}
+
 TEST_F(CredentialFilesTest, ATokenIsItsFile) {
   OriginConfig origin;
   origin.bearer_token_file = File("t0k\n");
