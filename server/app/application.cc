@@ -168,7 +168,8 @@ absl::Status Application::Parts::StartServer() {
   RETURN_IF_ERROR(CheckServerTls(config.grpc_tls));
   if (config.callers.enabled()) {
     ASSIGN_OR_RETURN(callers, Callers::Start(config.callers, config.grpc_tls.reload_interval,
-                                             {runtime, clock, log, *client}));
+                                             {runtime, clock, log, *client,
+                                              !config.grpc_tls.client_ca_file.empty()}));
     deps.authenticator = &callers->authenticator();
   }
   ASSIGN_OR_RETURN(server, rpc::Server::Start(std::move(deps), server_config));

@@ -47,6 +47,10 @@ absl::Status Callers::Take(const absl::StatusOr<std::string>& text) {
   if (!parsed.ok()) return WithPrefix(parsed.status(), kFileKey);
   deps_.log.Info("callers known", {{"tokens", parsed->tokens.size()},
                                    {"certificates", parsed->certificates.size()}});
+  if (!parsed->certificates.empty() && !deps_.certificates_are_asked_for) {
+    deps_.log.Warning("callers known by certificates cannot call: no certificate is asked for",
+                      {{"needs", "grpc.tls.client_ca_file"}});
+  }
   authenticator_.Replace(*std::move(parsed));
   text_ = *text;
   return absl::OkStatus();

@@ -35,6 +35,7 @@ class Callers {
     Clock& clock;
     telemetry::Logger& log;
     http::SharedClient& client;
+    bool certificates_are_asked_for;  ///< grpc.tls.client_ca_file.
   };
   /// FAILED_PRECONDITION or INVALID_ARGUMENT naming the key whose file is of no use. Blocking.
   static absl::StatusOr<std::unique_ptr<Callers>> Start(const CallersConfig& config,

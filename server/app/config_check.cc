@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::string_view kSqlite = "sqlite:";
 constexpr Duration kMaxGrace = std::chrono::hours(24);
+constexpr Duration kMaxClockSkew = std::chrono::minutes(10);
 /// Two of the largest buffers: one for the jobs and one for the streams.
 constexpr std::uint64_t kMinBufferBytes = std::uint64_t{2} << 20;
 /// Two decoders of the largest window, for one body.
@@ -81,6 +82,11 @@ void CheckServerTls(const rpc::ServerTls& tls, std::vector<std::string>& errors)
         "grpc.tls.client_ca_file: needs certificate_file: without TLS no caller "
         "shows a certificate");
   }
+  if (tls.client_certificate_required && tls.client_ca_file.empty()) {
+    errors.push_back(
+        "grpc.tls.client_certificates: needs client_ca_file: without it no certificate is asked "
+        "for");
+  }
   if (tls.reload_interval < std::chrono::seconds(1) ||
       tls.reload_interval % std::chrono::seconds(1) != Duration::zero()) {
     errors.push_back("grpc.reload_interval: expects whole seconds, at least 1s");
@@ -89,9 +95,18 @@ void CheckServerTls(const rpc::ServerTls& tls, std::vector<std::string>& errors)
 
 void CheckJwt(const JwtConfig& jwt, const std::map<std::string, net::TlsProfile>& profiles,
               std::vector<std::string>& errors) {
-  if (!jwt.enabled()) return;
+  if (!jwt.enabled()) {
+    if (jwt == JwtConfig()) return;
+    errors.push_back(
+        "callers.jwt.keys: is missing; without it no JWT is taken, and the other settings of "
+        "callers.jwt do nothing");
+    return;
+  }
   if (jwt.rules.issuer.empty()) errors.push_back("callers.jwt.issuer: is missing");
   if (jwt.rules.audience.empty()) errors.push_back("callers.jwt.audience: is missing");
+  if (jwt.rules.clock_skew > kMaxClockSkew) {
+    errors.push_back("callers.jwt.clock_skew: at most 10m: so long does a token outlive its exp");
+  }
   const absl::Status url = jwt.from_url() ? jwt.KeysUrl().status() : absl::OkStatus();
   if (!url.ok()) errors.push_back(Concat("callers.jwt.keys: ", MessageOf(url)));
   if (!jwt.tls_profile.empty() && !profiles.contains(jwt.tls_profile)) {

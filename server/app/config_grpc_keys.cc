@@ -3,6 +3,30 @@
 #include "app/config_rows.h"
 
 namespace fetchd::app {
+namespace {
+
+/// `""` is what is not set: whether a certificate is required is a question only where there is a
+/// client_ca_file.
+ConfigKey ClientCertificatesKey() {
+  const Kind<bool> kind = ChoiceKind<bool>({{"required", true}, {"optional", false}});
+  return {
+      "grpc.tls.client_certificates",
+      kind.type,
+      "With client_ca_file: whether a caller without a certificate may connect. Not set: required.",
+      kind.is_text,
+      [kind](const YAML::Node& node, const std::string&, Config& config) -> absl::Status {
+        config.grpc_tls.client_certificate_required.reset();
+        if (node.IsScalar() && node.Scalar().empty()) return absl::OkStatus();
+        ASSIGN_OR_RETURN(config.grpc_tls.client_certificate_required, kind.read(node));
+        return absl::OkStatus();
+      },
+      [kind](const Config& config) {
+        const auto& required = config.grpc_tls.client_certificate_required;
+        return WrittenValues{{"", required ? kind.write(*required) : WriteText("")}};
+      }};
+}
+
+}  // namespace
 
 std::vector<ConfigKey> GrpcKeys() {
   return {
@@ -17,10 +41,7 @@ std::vector<ConfigKey> GrpcKeys() {
               "Its private key (PEM, without passphrase)."),
       TextKey("grpc.tls.client_ca_file", FETCHD_AT(grpc_tls.client_ca_file),
               "Authorities (PEM) of callers' certificates. Empty: none is asked for."),
-      ChoiceKey<bool>("grpc.tls.client_certificates",
-                      FETCHD_AT(grpc_tls.client_certificate_required),
-                      {{"required", true}, {"optional", false}},
-                      "With client_ca_file: whether a caller without a certificate may connect."),
+      ClientCertificatesKey(),
       DurationKey("grpc.reload_interval", FETCHD_AT(grpc_tls.reload_interval),
                   "How often the files of grpc.tls and callers are read again; whole seconds."),
   };

@@ -26,6 +26,7 @@ struct JwtConfig {
   bool from_url() const { return keys.find("://") != std::string::npos; }
   /// INVALID_ARGUMENT unless it is https, or http on this machine.
   absl::StatusOr<Url> KeysUrl() const;
+  friend bool operator==(const JwtConfig&, const JwtConfig&) = default;
 };
 
 /// Reads the set again every `reload_interval` (a file) or refresh_interval (a URL), and soon when

@@ -26,6 +26,8 @@ struct JwtRules {
   std::string roles_claim = "roles";
   /// What its values give; others give nothing. Empty: submit, read and admin stand for themselves.
   std::map<std::string, Roles> roles;
+
+  friend bool operator==(const JwtRules&, const JwtRules&) = default;
 };
 
 /// Compact JWS (RFC 7515) with RS256 or ES256 and nothing else: `alg` chooses among the keys of the

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/time.h"
@@ -24,7 +25,8 @@ struct ServerTls {
   /// Callers' certificates are verified with these authorities, and with no others. Empty: none is
   /// asked for.
   std::string client_ca_file;
-  bool client_certificate_required = true;  ///< False: a caller without one may connect.
+  /// False: a caller without one may connect. Not set: true.
+  std::optional<bool> client_certificate_required;
   Duration reload_interval = std::chrono::seconds(10);  ///< Whole seconds; at least one.
 
   bool enabled() const { return !certificate_file.empty(); }

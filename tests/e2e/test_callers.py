@@ -153,6 +153,13 @@ class StartTest(CallersTest):
 
 
 class CertificatesTest(CallersTest):
+    def test_without_an_authority_it_is_said_that_no_certificate_is_asked_for(self):
+        self.map_certificate("dns: ci.example", "ci", "builds", "read")
+
+        server = self.new_asking_server().start()
+
+        self.assertIn("no certificate is asked for", server.log.read_text())
+
     def test_a_certificate_is_somebody_by_its_names_and_never_by_its_common_name(self):
         authority = certificates.Authority(self.folder / "ca")
         certificate, key = authority.issue("server", "IP:127.0.0.1")

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "app/config_schema.h"
+#include "base/strings.h"
 
 namespace fetchd::app {
 namespace {
@@ -403,9 +404,24 @@ TEST_F(ConfigLoaderTest, TlsOfTheApiIsWholeOrNotThere) {
 }
 
 TEST_F(ConfigLoaderTest, ClientCertificatesAreRequiredUnlessTheyAreOptional) {
-  EXPECT_TRUE(LoadFile("").config.grpc_tls.client_certificate_required);
-  EXPECT_FALSE(LoadFile("grpc: {tls: {client_certificates: optional}}")
-                   .config.grpc_tls.client_certificate_required);
+  const auto required = [this](const std::string& yaml) {
+    return LoadFile(yaml).config.grpc_tls.client_certificate_required;
+  };
+  EXPECT_EQ(required(""), std::nullopt);
+  EXPECT_EQ(required("grpc: {tls: {client_certificates: \"\"}}"), std::nullopt);
+  EXPECT_EQ(required("grpc: {tls: {client_certificates: required}}"), true);
+  EXPECT_EQ(required("grpc: {tls: {client_certificates: optional}}"), false);
+  EXPECT_THAT(LoadFile("grpc: {tls: {client_certificates: never}}").errors,
+              ElementsAre(HasSubstr("expects required | optional")));
+}
+
+TEST_F(ConfigLoaderTest, ClientCertificatesNeedAnAuthority) {
+  for (const char* choice : {"required", "optional"}) {
+    const LoadedConfig loaded = LoadFile(Concat(
+        "grpc: {tls: {certificate_file: a, key_file: b, client_certificates: ", choice, "}}"));
+    EXPECT_THAT(CheckConfig(loaded.config),
+                ElementsAre(HasSubstr("grpc.tls.client_certificates: needs client_ca_file")));
+  }
 }
 
 TEST_F(ConfigLoaderTest, JsonWebTokensNeedAnIssuerAnAudienceAndKeysThatNobodyChanges) {
@@ -423,6 +439,18 @@ TEST_F(ConfigLoaderTest, JsonWebTokensNeedAnIssuerAnAudienceAndKeysThatNobodyCha
                           HasSubstr("callers.jwt.audience: is missing")));
   EXPECT_THAT(errors("keys: /etc/jwks.json, issuer: i, audience: a, tls_profile: none"),
               ElementsAre(HasSubstr("there is no tls.profiles.none")));
+  EXPECT_THAT(errors("keys: /etc/jwks.json, issuer: i, audience: a, clock_skew: 10m"), IsEmpty());
+  EXPECT_THAT(errors("keys: /etc/jwks.json, issuer: i, audience: a, clock_skew: 601s"),
+              ElementsAre(HasSubstr("callers.jwt.clock_skew: at most 10m")));
+}
+
+TEST_F(ConfigLoaderTest, SettingsOfJsonWebTokensNeedKeys) {
+  for (const char* setting : {"issuer: i", "audience: a", "clock_skew: 1s", "tls_profile: p",
+                              "refresh_interval: 1m", "tenant_claim: t", "roles: {a: [read]}"}) {
+    EXPECT_THAT(CheckConfig(LoadFile(Concat("callers: {jwt: {", setting, "}}")).config),
+                ElementsAre(HasSubstr("callers.jwt.keys: is missing")))
+        << setting;
+  }
 }
 
 TEST_F(ConfigLoaderTest, ValuesOfRolesMayHaveAnyName) {
