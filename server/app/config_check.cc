@@ -87,6 +87,9 @@ void CheckServerTls(const rpc::ServerTls& tls, std::vector<std::string>& errors)
         "grpc.tls.client_certificates: needs client_ca_file: without it no certificate is asked "
         "for");
   }
+  if (tls.connection_age < std::chrono::seconds(1) || tls.connection_age > std::chrono::hours(24)) {
+    errors.push_back("grpc.tls.connection_age: expects 1s to 24h");
+  }
   if (tls.reload_interval < std::chrono::seconds(1) ||
       tls.reload_interval % std::chrono::seconds(1) != Duration::zero()) {
     errors.push_back("grpc.reload_interval: expects whole seconds, at least 1s");

@@ -34,6 +34,8 @@ constexpr int kMaxConcurrentStreams = 1000;
 constexpr std::size_t kMaxCallBytes = std::size_t{256} << 20;
 /// Clients may ping every 10 s; a little less, so that jitter on the way makes no strike.
 constexpr int kMinPingIntervalMs = 9'000;
+/// For the calls of a connection that has lived long enough.
+constexpr Duration kAgeGrace = std::chrono::minutes(5);
 constexpr Duration kBufferReturnTimeout = std::chrono::seconds(5);
 /// For the last messages of calls that were told to end.
 constexpr Duration kFlushTime = std::chrono::seconds(1);
@@ -88,7 +90,11 @@ void LogTaskEnd(telemetry::Logger& log, const std::string& name, const absl::Sta
     log.Error("call failed", {{"call", name}, {"error", MessageOf(status)}});
 }
 
-void Configure(grpc::ServerBuilder& builder) {
+int Milliseconds(Duration duration) {
+  return static_cast<int>(std::chrono::duration_cast<std::chrono::milliseconds>(duration).count());
+}
+
+void Configure(const ServerTls& tls, grpc::ServerBuilder& builder) {
   builder.SetMaxReceiveMessageSize(kMaxReceiveBytes);
   builder.SetResourceQuota(grpc::ResourceQuota("fetchd").Resize(kMaxCallBytes));
   builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMaxMetadataBytes);
@@ -100,6 +106,10 @@ void Configure(grpc::ServerBuilder& builder) {
   // origins.
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 60'000);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20'000);
+  if (!tls.client_ca_file.empty()) {
+    builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS, Milliseconds(tls.connection_age));
+    builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS, Milliseconds(kAgeGrace));
+  }
   // A second server on the port is a mistake, not a load balancer.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
 }
@@ -174,7 +184,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerDeps deps, ServerCon
   InstallPlugins();
   auto core = std::make_unique<Core>(std::move(deps), std::move(config));
   grpc::ServerBuilder builder;
-  Configure(builder);
+  Configure(core->config.tls, builder);
   // Its methods are not ours, and would ask nobody for a role.
   if (core->deps.authenticator != nullptr) builder.SetOption(std::make_unique<HideReflection>());
   int port = 0;

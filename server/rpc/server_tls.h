@@ -27,6 +27,9 @@ struct ServerTls {
   std::string client_ca_file;
   /// False: a caller without one may connect. Not set: true.
   std::optional<bool> client_certificate_required;
+  /// With client_ca_file: how long a connection lives, a tenth more or less, before its calls get 5
+  /// min to end: a certificate is looked at when a connection begins, and expires afterwards.
+  Duration connection_age = std::chrono::hours(1);
   Duration reload_interval = std::chrono::seconds(10);  ///< Whole seconds; at least one.
 
   bool enabled() const { return !certificate_file.empty(); }

@@ -4,11 +4,13 @@ import os
 import socket
 import ssl
 import time
+import warnings
 
 import certificates
 import harness
 
 NAMES = "DNS:localhost,IP:127.0.0.1"
+GOAWAY = 7  # RFC 9113 6.8
 
 
 class TlsTest(harness.TestCase):
@@ -39,6 +41,55 @@ class TlsTest(harness.TestCase):
 
         server.connect = []
         self.assertEqual(server.ctl("list", check=False).returncode, 3)
+
+    def test_a_caller_with_tls_1_1_does_not_get_in(self):
+        server = self.new_tls_server().start()
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(self.authority.file)
+        context.set_ciphers("ALL:@SECLEVEL=0")  # So that the client offers it at all.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
+
+        with socket.create_connection(("127.0.0.1", server.port), timeout=10) as plain:
+            # The server hangs up, with or without an alert; what the client itself refuses reads otherwise.
+            with self.assertRaisesRegex(OSError, "(?i)EOF occurred|protocol.version|reset by peer"):
+                context.wrap_socket(plain, server_hostname="localhost")
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        with socket.create_connection(("127.0.0.1", server.port), timeout=10) as plain:
+            with context.wrap_socket(plain, server_hostname="localhost") as secured:
+                self.assertEqual(secured.version(), "TLSv1.2")
+
+    def test_a_connection_that_showed_a_certificate_ends_after_its_age(self):
+        callers = certificates.Authority(self.folder / "callers")
+        known = self.folder / "callers.yaml"
+        known.write_text("certificates: [{dns: caller.example, principal: caller, roles: [admin]}]\n")
+        mine = callers.issue("caller", "DNS:caller.example")
+        server = self.new_tls_server(f"grpc.tls.client_ca_file={callers.file}", "grpc.tls.connection_age=2s",
+                                     f"callers.file={known}")
+        server.connect += ["--cert-file", mine[0], "--key-file", mine[1]]
+        server.start()
+        context = ssl.create_default_context(cafile=self.authority.file)
+        context.set_alpn_protocols(["h2"])
+        context.load_cert_chain(*mine)
+
+        with socket.create_connection(("127.0.0.1", server.port), timeout=30) as plain:
+            with context.wrap_socket(plain, server_hostname="localhost") as secured:
+                secured.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0]))
+                self.assertIn(GOAWAY, self.frames_until(secured, GOAWAY))
+
+    def frames_until(self, connection, last):
+        """The types of the frames that come, up to `last` or the end."""
+        types, data = [], b""
+        while last not in types:
+            piece = connection.recv(65536)
+            if not piece:
+                break
+            data += piece
+            while len(data) >= 9 and len(data) >= 9 + int.from_bytes(data[:3], "big"):
+                types.append(data[3])
+                data = data[9 + int.from_bytes(data[:3], "big"):]
+        return types
 
     def test_a_server_that_another_authority_vouches_for_is_not_trusted(self):
         server = self.new_tls_server().start()

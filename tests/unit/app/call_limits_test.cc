@@ -25,6 +25,13 @@ TEST_F(CallLimitsTest, AMessageOfMoreThan4MiBIsRefused) {
   EXPECT_TRUE(List(As("mine")).ok());
 }
 
+TEST_F(CallLimitsTest, MetadataOf12KiBAreTaken) {
+  auto context = As("mine");
+  context->AddMetadata("large", std::string(12 << 10, 'x'));
+
+  EXPECT_TRUE(List(std::move(context)).ok());
+}
+
 TEST_F(CallLimitsTest, MetadataOfMoreThan16KiBAreRefused) {
   auto context = As("mine");
   context->AddMetadata("large", std::string(17 << 10, 'x'));

@@ -424,6 +424,14 @@ TEST_F(ConfigLoaderTest, ClientCertificatesNeedAnAuthority) {
   }
 }
 
+TEST_F(ConfigLoaderTest, ConnectionsLiveForASecondToADay) {
+  for (const char* age : {"999ms", "25h"}) {
+    EXPECT_THAT(CheckConfig(LoadFile(Concat("grpc: {tls: {connection_age: ", age, "}}")).config),
+                ElementsAre(HasSubstr("grpc.tls.connection_age: expects 1s to 24h")));
+  }
+  EXPECT_THAT(CheckConfig(LoadFile("grpc: {tls: {connection_age: 24h}}").config), IsEmpty());
+}
+
 TEST_F(ConfigLoaderTest, JsonWebTokensNeedAnIssuerAnAudienceAndKeysThatNobodyChanges) {
   const auto errors = [this](const std::string& jwt) {
     return CheckConfig(LoadFile("callers: {jwt: {" + jwt + "}}").config);
