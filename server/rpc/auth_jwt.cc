@@ -50,7 +50,7 @@ std::optional<json::object> DecodeObject(std::string_view part) {
 }
 
 /// Nullopt when it is there and is no text; empty when it is not there.
-std::optional<std::string> Text(const json::object& object, std::string_view name) {
+std::optional<std::string> TextIn(const json::object& object, std::string_view name) {
   const json::value* value = object.if_contains({name.data(), name.size()});
   if (value == nullptr) return std::string();
   if (!value->is_string()) return std::nullopt;
@@ -86,12 +86,12 @@ absl::StatusOr<Header> ReadHeader(std::string_view part) {
   if (object->contains("crit") || object->contains("b64")) {
     return Invalid("the token asks for an extension (crit, b64) that is not known here");
   }
-  const auto type = Text(*object, "typ");
+  const auto type = TextIn(*object, "typ");
   const bool is_jwt = type && (type->empty() || EqualsIgnoreCase(*type, "JWT") ||
                                EqualsIgnoreCase(*type, "at+jwt"));
   if (!is_jwt) return Invalid("the token's typ is not that of a JWT");
-  const auto algorithm = Text(*object, "alg");
-  const auto key_id = Text(*object, "kid");
+  const auto algorithm = TextIn(*object, "alg");
+  const auto key_id = TextIn(*object, "kid");
   if (!key_id) return Invalid("the token's kid is no text");
   if (algorithm == "RS256") return Header{JwsAlgorithm::kRs256, *key_id};
   if (algorithm == "ES256") return Header{JwsAlgorithm::kEs256, *key_id};
@@ -173,12 +173,12 @@ Roles RolesOf(const json::object& claims, const JwtRules& rules) {
 }
 
 absl::StatusOr<Principal> PrincipalOf(const json::object& claims, const JwtRules& rules) {
-  const auto name = Text(claims, rules.principal_claim);
+  const auto name = TextIn(claims, rules.principal_claim);
   if (!name || name->empty() || name->size() > kMaxNameBytes || HasControl(*name)) {
     return Invalid(Concat("the token's ", rules.principal_claim, " names nobody"));
   }
   Principal principal{*name, "", RolesOf(claims, rules)};
-  const auto tenant = Text(claims, rules.tenant_claim);
+  const auto tenant = TextIn(claims, rules.tenant_claim);
   const bool needs_none = principal.roles.Has(Role::kAdmin);
   if (tenant) principal.tenant = tenant->empty() && needs_none ? jobs::kDefaultTenant : *tenant;
   if (jobs::IsTenantName(principal.tenant)) return principal;
@@ -234,7 +234,7 @@ absl::StatusOr<Principal> JwtReader::Read(const Secret& token) const {
   RETURN_IF_ERROR(VerifySignature(token.Reveal()));
   const auto claims = DecodeObject(Split(token.Reveal())->payload);
   if (!claims) return Invalid("the token's claims are no JSON object");
-  if (Text(*claims, "iss") != rules_.issuer) return Invalid("the token is another issuer's");
+  if (TextIn(*claims, "iss") != rules_.issuer) return Invalid("the token is another issuer's");
   if (!IsFor(*claims, rules_.audience)) return Invalid("the token is for another audience");
   RETURN_IF_ERROR(CheckTimes(*claims, clock_.WallNow(), rules_.clock_skew));
   return PrincipalOf(*claims, rules_);
