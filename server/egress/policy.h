@@ -63,8 +63,9 @@ struct PolicyConfig {
   /// by name, after it by address, in each form that carries that address. A block of any addresses
   /// may stand here.
   std::vector<std::string> deny;
-  /// This machine's, as of when the policy was made. What is global of them is denied like loopback is: who listens there may take
-  /// what comes from here for local. An address rule of `allow` opens it.
+  /// This machine's, as of when the policy was made. What is global of them is denied like loopback
+  /// is: who listens there may take what comes from here for local. An address rule of `allow`
+  /// opens it.
   std::vector<boost::asio::ip::address> own_addresses;
   /// Ports open to global addresses.
   std::vector<std::uint16_t> ports = {80, 443, 8080, 8443};
