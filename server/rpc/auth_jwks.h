@@ -29,6 +29,6 @@ struct VerificationKey {
 /// Others (for encryption, of other kinds, too small) are passed over, as RFC 7517 5 asks.
 /// INVALID_ARGUMENT: it is no set, it holds none that can be used, more than 100, or a private or a
 /// symmetric one, which should not be told to anybody who verifies.
-absl::StatusOr<std::vector<VerificationKey>> ParseJwks(std::string_view json);
+absl::StatusOr<std::vector<VerificationKey>> ParseJwks(std::string_view text);
 
 }  // namespace fetchd::rpc
