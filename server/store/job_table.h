@@ -20,8 +20,8 @@ namespace fetchd::store {
   "j.checkpoint, j.error, j.result, j.not_before_at, j.tenant, j.batch, j.batch_entry, " \
   "j.url_memory, j.more_destinations, j.object"
 
-/// The condition of the indexes jobs_ready and jobs_deadline, word for word.
-#define FETCHD_STORE_CLAIMABLE "state IN ('QUEUED', 'WAITING', 'INTERRUPTED')"
+/// The condition of the partial indexes of claimable jobs, word for word.
+#define FETCHD_STORE_CLAIMABLE "(state = 'QUEUED' OR state = 'WAITING' OR state = 'INTERRUPTED')"
 
 /// Claimable jobs whose deadline is at ?1 or before, the earliest first, at most ?2.
 inline constexpr char kExpiredJobs[] =
@@ -98,6 +98,7 @@ class JobTable {
 
  private:
   absl::Status ReadAll(Query& query, std::vector<StoredJob>& into) const;
+  absl::StatusOr<std::int64_t> NextAttempt(const std::string& id);
 
   Database& db_;
   const Sealer& sealer_;

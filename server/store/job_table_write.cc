@@ -77,17 +77,17 @@ absl::Status JobTable::MarkFailed(const std::string& id, const absl::Status& err
   return query.Run();
 }
 
+absl::StatusOr<std::int64_t> JobTable::NextAttempt(const std::string& id) {
+  Query query(db_, "SELECT coalesce(max(ordinal), 0) + 1 FROM attempts WHERE job_id = ?", id);
+  RETURN_IF_ERROR(query.Run());
+  return query.Int(0);
+}
+
 absl::Status JobTable::AddAttempt(const std::string& id, const jobs::AttemptRecord& record) {
-  std::int64_t ordinal = 0;
-  {
-    Query query(db_,
-                "INSERT INTO attempts (job_id, ordinal, record) VALUES (?1,"
-                " (SELECT coalesce(max(ordinal), 0) + 1 FROM attempts WHERE job_id = ?1), ?2)"
-                " RETURNING ordinal",
-                id, EncodeAttempt(record));
-    RETURN_IF_ERROR(query.Run());
-    ordinal = query.Int(0);
-  }
+  ASSIGN_OR_RETURN(const std::int64_t ordinal, NextAttempt(id));
+  Query query(db_, "INSERT INTO attempts (job_id, ordinal, record) VALUES (?, ?, ?)", id, ordinal,
+              EncodeAttempt(record));
+  RETURN_IF_ERROR(query.Run());
   if (ordinal <= jobs::kMaxAttemptRecords) return absl::OkStatus();
   // An origin may put a job off thousands of times.
   static_assert(jobs::kMaxAttemptRecords > jobs::kFirstAttemptRecords);

@@ -16,6 +16,7 @@
 namespace fetchd::store {
 namespace {
 
+using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -110,6 +111,18 @@ TEST_F(DatabaseTest, JobsWithMirrorsAreFoundByIndexEntriesAlone) {
 
   EXPECT_THAT(plan, HasSubstr("COVERING INDEX jobs_mirrored (lane=? AND id>?)"));
   EXPECT_THAT(plan, Not(HasSubstr("TEMP B-TREE")));
+}
+
+// See kVersion11 in schema.cc.
+TEST_F(DatabaseTest, ChangingAJobMakesNoTablesInMemory) {
+  Query query(*database_,
+              "EXPLAIN UPDATE jobs SET state = 'RUNNING', ready_at = 1, deadline_at = 1, lane = '',"
+              " retry = 1 WHERE id = ''");
+  std::set<std::string> operations;
+  while (*query.Step()) operations.insert(query.Text(1));
+
+  EXPECT_THAT(operations, Contains("IdxInsert"));
+  EXPECT_THAT(operations, Not(Contains("OpenEphemeral")));
 }
 
 /// Counts the steps of SQLite's virtual machine, in hundreds.
