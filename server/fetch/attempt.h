@@ -28,6 +28,8 @@ class Target {
                                    std::optional<std::uint64_t> total_bytes,
                                    const Validator& validator) = 0;
   virtual Task<absl::Status> Write(std::uint64_t offset, sink::Buffer bytes) = 0;
+  /// What had come, and was not written yet, when the transfer was stopped. Called as it goes.
+  virtual void KeepRest(sink::Buffer /*bytes*/) {}
 
   /// As those of sink::Sink.
   virtual bool CanWriteAhead() const { return false; }

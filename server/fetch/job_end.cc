@@ -292,6 +292,7 @@ Task<absl::Status> JobRun::RecordEnd(jobs::Change change) {
 
 Task<void> JobRun::AbortSink() {
   permit_.Release();
+  rest_ = sink::Buffer();
   if (sink_ == nullptr) co_return;
   // What cannot be removed now is swept at the next start.
   Clock& clock = deps_.transfer.clock;

@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::size_t kHashBlock = std::size_t{256} << 10;
 constexpr Duration kForgetPatience = std::chrono::seconds(10);
+constexpr Duration kWritePatience = std::chrono::seconds(1);
 constexpr Deadline kOnce = Deadline::At(SteadyTime::min());
 
 Deadline DeadlineOf(const jobs::Job& job, const Clock& clock) {
@@ -297,14 +298,29 @@ Task<absl::Status> JobRun::CheckpointNow() {
   co_return absl::OkStatus();
 }
 
+Task<absl::StatusOr<JobRun::Done>> JobRun::WriteRest(sink::Buffer rest) {
+  deps_.counters.received_bytes.fetch_add(rest.size(), std::memory_order_relaxed);
+  verifier_.Update(rest.bytes());
+  CO_RETURN_IF_ERROR(co_await sink_->Write(rest.bytes()));
+  co_return Done();
+}
+
 // For an attempt that ends without success: what a later one may go on with.
 Task<jobs::Checkpoint> JobRun::KeepWhatIsHere() {
+  sink::Buffer rest = std::exchange(rest_, sink::Buffer());
   // After an error of the sink only what was durable before is sure, and that is in the store.
   if (facts_.phase == Phase::kSink || !opened_) co_return persisted_;
   const bool untouched = facts_.received_bytes == 0 && !facts_.restarted;
   if (untouched && current_.bytes > 0) co_return persisted_;
   if (sink_ == nullptr || facts_.phase == Phase::kVerify || ValidatorOf(current_).empty()) {
     co_return jobs::Checkpoint();
+  }
+  if (rest.size() > 0) {
+    // What cannot be written now is asked for again.
+    const Deadline until = Deadline::After(deps_.transfer.clock, kWritePatience);
+    const absl::StatusOr<Done> written = co_await WithDeadline(
+        deps_.transfer.clock, until, "write of the rest", WriteRest(std::move(rest)));
+    written.status().IgnoreError();
   }
   const absl::StatusOr<std::uint64_t> bytes = co_await sink_->Checkpoint();
   if (!bytes.ok()) co_return persisted_;

@@ -65,12 +65,15 @@ class JobRun final : private Target {
   Progress progress() const { return progress_.Read(deps_.transfer.clock.Now()); }
 
  private:
+  struct Done {};
+
   // Target
   Task<absl::Status> Restart() override;
   Task<absl::Status> Begin(const http::Response& response, std::uint64_t offset,
                            std::optional<std::uint64_t> total_bytes,
                            const Validator& validator) override;
   Task<absl::Status> Write(std::uint64_t offset, sink::Buffer bytes) override;
+  void KeepRest(sink::Buffer bytes) override { rest_ = std::move(bytes); }
   bool CanWriteAhead() const override { return sink_ != nullptr && sink_->CanWriteAhead(); }
   std::uint64_t NextMark(std::uint64_t size_bytes) const override {
     return sink_->NextMark(size_bytes);
@@ -96,6 +99,7 @@ class JobRun final : private Target {
   Task<absl::Status> CheckpointNow();
   Task<absl::Status> ForgetCheckpoint();
   Task<jobs::Checkpoint> KeepWhatIsHere();
+  Task<absl::StatusOr<Done>> WriteRest(sink::Buffer rest);
 
   Task<absl::Status> Conclude(absl::Status outcome);
   Task<absl::Status> End(absl::Status outcome);
@@ -119,7 +123,6 @@ class JobRun final : private Target {
   Task<absl::Status> Record(jobs::Change change, Deadline until);
   Task<absl::Status> RecordEnd(jobs::Change change);
   Task<void> AbortSink();
-  struct Done {};
   Task<absl::StatusOr<Done>> AbortAll();
   jobs::AttemptRecord MakeRecord(jobs::AttemptOutcome outcome, absl::Status status) const;
   absl::Status Fail(Phase phase, bool retryable, absl::Status status);
@@ -154,6 +157,7 @@ class JobRun final : private Target {
   jobs::Checkpoint persisted_;  ///< As the store has it.
   SteadyTime checkpointed_at_;
   std::uint64_t unsaved_bytes_ = 0;
+  sink::Buffer rest_;  ///< Of an attempt that was stopped.
 
   std::atomic<StopReason> stop_{StopReason::kNone};
   Supervised attempt_;

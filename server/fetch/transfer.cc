@@ -57,6 +57,10 @@ Transfer::Transfer(TransferDeps deps, const jobs::FetchSpec& spec, Url url, Targ
       time_(deps_.clock, facts_.hops),
       bodies_({deps_, spec_, facts_, time_, options_.buffer_bytes, options_.use}) {}
 
+Transfer::~Transfer() {
+  if (unwritten_.size() > 0) target_.KeepRest(std::move(unwritten_));
+}
+
 absl::Status Transfer::Fail(Phase phase, bool retryable, absl::Status status) {
   facts_.phase = phase;
   facts_.retryable = retryable;

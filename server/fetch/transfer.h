@@ -33,6 +33,10 @@ class Transfer {
   };
   Transfer(TransferDeps deps, const jobs::FetchSpec& spec, Url url, Target& target,
            Verifier& verifier, ProgressMeter& progress, AttemptFacts& facts, Options options);
+  /// Leaves what had come when it was stopped to Target::KeepRest.
+  ~Transfer();
+  Transfer(const Transfer&) = delete;
+  Transfer& operator=(const Transfer&) = delete;
 
   /// OK when the whole body is in the target; it is not verified yet, but for its size where that
   /// is announced. `verifier` has seen the first asked.offset bytes already. Every wait ends at
@@ -55,7 +59,7 @@ class Transfer {
                               std::optional<std::uint64_t> total, const Validator& validator);
   Task<absl::Status> Pump(http::Body& body, std::uint64_t& offset,
                           std::optional<std::uint64_t> total);
-  Task<absl::Status> Deliver(sink::Buffer buffer, std::uint64_t& offset);
+  Task<absl::Status> Deliver(std::uint64_t& offset);
   bool MaySegment(std::uint64_t offset, std::optional<std::uint64_t> total,
                   const Validator& validator) const;
   bool WantsSegments(std::uint64_t got);
@@ -78,6 +82,7 @@ class Transfer {
   Deadline deadline_;
   AttemptClock time_;
   BodyReader bodies_;
+  sink::Buffer unwritten_;
   std::optional<SegmentController> segments_;  ///< Of a body that may be read in pieces.
   bool segmented_ = false;                     ///< One was.
   std::optional<absl::Status> ended_;          ///< How, once it has ended by itself.

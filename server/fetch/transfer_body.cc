@@ -50,10 +50,12 @@ Task<absl::Status> Transfer::Pump(http::Body& body, std::uint64_t& offset,
     const auto left = total ? std::optional(*total - offset) : std::nullopt;
     absl::StatusOr<sink::Buffer> buffer = co_await bodies_.Acquire(left, deadline_);
     if (!buffer.ok()) co_return FailBody(buffer.status());
-    const absl::Status filled = co_await bodies_.Fill(body, left, *buffer, ended);
+    unwritten_ = *std::move(buffer);
+    const absl::Status filled = co_await bodies_.Fill(body, left, unwritten_, ended);
     // What came before an error counts: a later attempt goes on behind it.
-    const std::uint64_t got = buffer->size();
-    if (got > 0) CO_RETURN_IF_ERROR(co_await Deliver(*std::move(buffer), offset));
+    const std::uint64_t got = unwritten_.size();
+    if (got > 0) CO_RETURN_IF_ERROR(co_await Deliver(offset));
+    unwritten_ = sink::Buffer();
     if (!filled.ok()) co_return FailBody(filled);
     const bool more = !ended && offset != total;
     if (more) {
@@ -73,7 +75,9 @@ Task<absl::Status> Transfer::Pump(http::Body& body, std::uint64_t& offset,
   co_return absl::OkStatus();
 }
 
-Task<absl::Status> Transfer::Deliver(sink::Buffer buffer, std::uint64_t& offset) {
+// Writes what has come. A transfer that is stopped learns of it at its next co_await: before this.
+Task<absl::Status> Transfer::Deliver(std::uint64_t& offset) {
+  sink::Buffer buffer = std::exchange(unwritten_, sink::Buffer());
   const std::uint64_t size = buffer.size();
   if (offset + size > limit_bytes()) {
     co_return Fail(Phase::kVerify, false,

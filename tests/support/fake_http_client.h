@@ -20,7 +20,7 @@ namespace fetchd::testing {
 
 /// What a body does, in order.
 struct BodyStep {
-  enum class Kind { kBytes, kError, kHang, kCall, kWait };
+  enum class Kind { kBytes, kError, kHang, kCall, kWait, kTurn };
   Kind kind = Kind::kBytes;
   std::string bytes;
   absl::Status error;
@@ -36,6 +36,8 @@ struct BodyStep {
   }
   /// What follows comes so much later, by the client's clock.
   static BodyStep Wait(Duration wait) { return {Kind::kWait, "", {}, {}, wait}; }
+  /// What follows has come, but the reader learns of it a turn of the loop later, whatever happens.
+  static BodyStep Turn() { return {Kind::kTurn, "", {}, {}, {}}; }
 };
 
 struct FakeAnswer {
@@ -68,7 +70,9 @@ class FakeBody final : public http::Body {
     co_await asio::post(co_await asio::this_coro::executor, asio::use_awaitable);
     while (!steps_.empty() && Passes(steps_.back())) {
       const Duration wait = steps_.back().wait;
+      const bool turn = steps_.back().kind == BodyStep::Kind::kTurn;
       steps_.pop_back();
+      if (turn) co_await asio::post(co_await asio::this_coro::executor, asio::use_awaitable);
       if (wait > Duration::zero()) co_await clock_->SleepFor(wait);
     }
     if (steps_.empty()) co_return 0;
@@ -89,6 +93,7 @@ class FakeBody final : public http::Body {
   static bool Passes(const BodyStep& step) {
     if (step.kind == BodyStep::Kind::kCall) step.call();
     return step.kind == BodyStep::Kind::kCall || step.kind == BodyStep::Kind::kWait ||
+           step.kind == BodyStep::Kind::kTurn ||
            (step.kind == BodyStep::Kind::kBytes && step.bytes.empty());
   }
 

@@ -560,6 +560,32 @@ TEST_F(JobRunTest, InterruptionConsumesNoAttemptAndResumes) {
   EXPECT_EQ(Content("out/file"), body);
 }
 
+TEST_F(JobRunTest, WhatHadComeWhenItWasInterruptedIsKept) {
+  const std::string body = Pattern(500'000);
+  std::function<void()> stop;
+  FakeAnswer answer = Whole(body);
+  answer.body = {BodyStep::Bytes(body.substr(0, 100'000)), BodyStep::Call([&stop] { stop(); }),
+                 BodyStep::Turn(), BodyStep::Bytes(body.substr(100'000, 50'000)), BodyStep::Hang()};
+  Script({answer, Rest(body, 150'000)});
+  jobs::Job job = NewJob();
+  ASSERT_TRUE(Await(store_.Create(job)).ok());
+  auto claims = *Await(store_.ClaimReady(1, {}));
+  JobRun run(RunDeps(), std::move(claims[0]), transfers_.TryAcquire(1), {}, {});
+  stop = [&run] { run.Stop(StopReason::kInterrupt); };
+  runtime::TaskGroup group(loop_.get_executor());
+  group.Spawn("run", run.Run());
+
+  RunLoop(group);
+
+  const jobs::Job interrupted = *Await(store_.Get(job.id));
+  EXPECT_EQ(interrupted.state, State::kInterrupted);
+  EXPECT_EQ(interrupted.checkpoint.bytes, 150'000u);
+  EXPECT_EQ(buffers_.budget().in_use(), 0u);
+  EXPECT_EQ(RunOnce(job.id).state, State::kSucceeded);
+  EXPECT_EQ(client_->Header(1, "Range"), "bytes=150000-");
+  EXPECT_EQ(Content("out/file"), body);
+}
+
 // Cancelled at every point at which it can be, nothing is left behind.
 TEST_F(JobRunTest, CancelAnywhereGivesEverythingBack) {
   const std::string body = Pattern(700'000);
