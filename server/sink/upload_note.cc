@@ -2,6 +2,7 @@
 
 #include <array>
 #include <chrono>
+#include <limits>
 
 #include "base/strings.h"
 
@@ -14,6 +15,13 @@ using std::chrono::seconds;
 constexpr std::array kStages = {std::pair{Stage::kBeginning, std::string_view("begin")},
                                 std::pair{Stage::kOpen, std::string_view("open")},
                                 std::pair{Stage::kNone, std::string_view("none")}};
+
+/// Beyond these the arithmetic of plans and times ends: 10,000 parts that grow 27-fold, and
+/// nanoseconds since 1970. No upload is there.
+constexpr std::uint64_t kMostPartBytes =
+    std::numeric_limits<std::int64_t>::max() / (std::uint64_t{27} * kMaxParts);
+constexpr std::uint64_t kLastSecond =
+    std::chrono::floor<seconds>(WallTime::max().time_since_epoch()).count();
 
 /// Cuts off what stands before the next space; nullopt when there is none.
 std::optional<std::string_view> NextWord(std::string_view& text) {
@@ -48,7 +56,8 @@ std::optional<UploadNote> UploadNote::Parse(std::string_view text) {
   const std::optional<std::uint64_t> grows = NextNumber(text);
   const std::optional<std::uint64_t> at = NextNumber(text);
   const std::optional<std::string_view> own = NextWord(text);
-  if (!own || !at || !grows || !part_bytes || *part_bytes == 0) return std::nullopt;
+  if (!own || !at || !grows || !part_bytes) return std::nullopt;
+  if (*part_bytes == 0 || *part_bytes > kMostPartBytes || *at > kLastSecond) return std::nullopt;
   for (const auto& [stage, stage_name] : kStages) {
     if (*name != stage_name) continue;
     return UploadNote{stage, PartPlan(*part_bytes, *grows != 0),

@@ -64,9 +64,21 @@ TEST(UploadNoteTest, IsReadAsItWasWritten) {
 TEST(UploadNoteTest, WhatIsNoneIsNone) {
   for (const char* text :
        {"", "open", "open 1 1", "open 0 0 0 - id", "open x 0 0 id", "shut 1 0 0 id",
-        "open 1 0 -1 - id", "open 99999999999999999999 0 0 - id"}) {
+        "open 1 0 -1 - id", "open 99999999999999999999 0 0 - id",
+        "open 9223372036854775808 1 0 - id", "open 1 0 18446744073709551615 - id"}) {
     EXPECT_FALSE(UploadNote::Parse(text).has_value()) << text;
   }
+}
+
+TEST(UploadNoteTest, ThePlanOfWhatIsReadHasAnEnd) {
+  // The largest that is taken: 2^63 - 1 over 27 times 10,000.
+  const auto note = UploadNote::Parse("open 34160637173536 1 9223372036 - id");
+
+  ASSERT_TRUE(note.has_value());
+  EXPECT_GT(note->plan.EndOf(kMaxParts), note->plan.EndOf(kMaxParts - 1));
+  EXPECT_EQ(note->plan.PartAt(note->plan.EndOf(kMaxParts) - 1), kMaxParts);
+  EXPECT_FALSE(UploadNote::Parse("open 34160637173537 1 0 - id").has_value());
+  EXPECT_FALSE(UploadNote::Parse("open 1 1 9223372037 - id").has_value());
 }
 
 }  // namespace
