@@ -5,9 +5,7 @@
 namespace fetchd::simulation {
 namespace {
 
-using std::chrono_literals::operator""h;
-using std::chrono_literals::operator""ms;
-using std::chrono_literals::operator""s;
+using namespace std::chrono_literals;
 
 constexpr std::uint64_t kTasks = 2;
 constexpr std::uint64_t kResources = 4;

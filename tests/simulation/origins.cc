@@ -11,8 +11,7 @@
 namespace fetchd::simulation {
 namespace {
 
-using std::chrono_literals::operator""ms;
-using std::chrono_literals::operator""s;
+using namespace std::chrono_literals;
 using testing::BodyStep;
 using testing::FakeAnswer;
 

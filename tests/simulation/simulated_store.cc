@@ -5,8 +5,7 @@
 namespace fetchd::simulation {
 namespace {
 
-using std::chrono_literals::operator""ms;
-using std::chrono_literals::operator""s;
+using namespace std::chrono_literals;
 
 absl::Status Dead() { return absl::UnavailableError("the process is dead"); }
 

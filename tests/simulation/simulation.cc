@@ -8,9 +8,7 @@
 namespace fetchd::simulation {
 namespace {
 
-using std::chrono_literals::operator""min;
-using std::chrono_literals::operator""ms;
-using std::chrono_literals::operator""s;
+using namespace std::chrono_literals;
 
 /// Once everything works: circuits open for up to 50 s, retries after up to 30 s, pauses of up to
 /// 20 s, the expirer and the dispatcher that look at the wall clock once a minute; and what is due
