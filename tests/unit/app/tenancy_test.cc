@@ -10,7 +10,6 @@ using grpc::StatusCode;
 using testing::CallMethod;
 using testing::EveryMethod;
 using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 using testing::MethodDescriptor;
 using ::testing::Not;
 
