@@ -47,15 +47,12 @@ struct Outcome {
 
 /// One request, and whatever is answered. Blocking.
 inline Outcome CallMethod(const std::shared_ptr<grpc::Channel>& channel,
-                          const MethodDescriptor& method, const std::string& request_text,
-                          const std::string& token) {
+                          const MethodDescriptor& method, const google::protobuf::Message& request,
+                          const std::string& token,
+                          std::chrono::milliseconds timeout = std::chrono::seconds(20)) {
   auto* factory = google::protobuf::MessageFactory::generated_factory();
-  const std::unique_ptr<google::protobuf::Message> request(
-      factory->GetPrototype(method.input_type())->New());
-  EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(request_text, request.get()))
-      << method.full_name() << ": " << request_text;
   grpc::ClientContext context;
-  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
+  context.set_deadline(std::chrono::system_clock::now() + timeout);
   if (!token.empty()) context.AddMetadata("authorization", "Bearer " + token);
   grpc::CompletionQueue queue;
   const auto next = [&queue] {
@@ -67,7 +64,7 @@ inline Outcome CallMethod(const std::shared_ptr<grpc::Channel>& channel,
   const std::string path = "/" + method.service()->full_name() + "/" + method.name();
   const auto call = stub.PrepareCall(&context, path, &queue);
   call->StartCall(nullptr);
-  const std::string bytes = request->SerializeAsString();
+  const std::string bytes = request.SerializeAsString();
   const grpc::Slice slice(bytes);
   if (next()) {
     call->WriteLast(grpc::ByteBuffer(&slice, 1), grpc::WriteOptions(), nullptr);
@@ -88,6 +85,17 @@ inline Outcome CallMethod(const std::shared_ptr<grpc::Channel>& channel,
   call->Finish(&outcome.status, nullptr);
   next();
   return outcome;
+}
+
+inline Outcome CallMethod(const std::shared_ptr<grpc::Channel>& channel,
+                          const MethodDescriptor& method, const std::string& request_text,
+                          const std::string& token) {
+  auto* factory = google::protobuf::MessageFactory::generated_factory();
+  const std::unique_ptr<google::protobuf::Message> request(
+      factory->GetPrototype(method.input_type())->New());
+  EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(request_text, request.get()))
+      << method.full_name() << ": " << request_text;
+  return CallMethod(channel, method, *request, token);
 }
 
 }  // namespace fetchd::testing
