@@ -7,7 +7,6 @@
 namespace fetchd::sink {
 namespace {
 
-using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
 class ObjectAheadTest : public ObjectSinkTest {
