@@ -11,12 +11,14 @@ namespace {
 struct CheckOptions {
   std::vector<std::string> urls;
   std::string input;
+  std::string tenant;
   OutputFormat format = OutputFormat::kTable;
 };
 
 constexpr char kCheckExamples[] =
     "  fetchctl check https://example.org/ http://169.254.169.254/\n"
     "  fetchctl check -i urls.txt -o json\n"
+    "  fetchctl check --tenant builds -o wide https://mirror.internal/   # in which mode, and why\n"
     "Nothing is contacted. Answers come in the order given. Exit code 5 when one is not allowed.\n"
     "A list has one URL a line, or JSON objects with a \"url\".";
 
@@ -25,8 +27,9 @@ constexpr std::size_t kWindow = 64;
 /// Calls in flight, answered in the order in which they were begun.
 class CheckPipeline {
  public:
-  CheckPipeline(Session& session, std::function<void(const v1::CheckUrlResponse&)> on_answer)
-      : session_(session), on_answer_(std::move(on_answer)) {}
+  CheckPipeline(Session& session, std::string tenant,
+                std::function<void(const v1::CheckUrlResponse&)> on_answer)
+      : session_(session), tenant_(std::move(tenant)), on_answer_(std::move(on_answer)) {}
   ~CheckPipeline() {
     for (const auto& check : checks_) check->call.context()->TryCancel();
     queue_.Shutdown();
@@ -41,6 +44,7 @@ class CheckPipeline {
     auto& check = *checks_.emplace_back(std::make_unique<Check>(session_));
     v1::CheckUrlRequest request;
     request.set_url(url);
+    request.set_tenant(tenant_);
     check.reader =
         session_.connection.fetch().AsyncCheckUrl(check.call.context(), request, &queue_);
     check.reader->Finish(&check.response, &check.status, &check);
@@ -73,6 +77,7 @@ class CheckPipeline {
   }
 
   Session& session_;
+  const std::string tenant_;
   std::function<void(const v1::CheckUrlResponse&)> on_answer_;
   grpc::CompletionQueue queue_;
   std::deque<std::unique_ptr<Check>> checks_;
@@ -84,8 +89,13 @@ class CheckPrinter {
       : console_(console),
         format_(format),
         table_(console.out, {{"ALLOWED", 7}, {"REASON", 18}, {"RULE", 28}, {"URL", 0}}),
-        wide_(console.out,
-              {{"ALLOWED", 7}, {"REASON", 18}, {"RULE", 28}, {"URL", 48}, {"DETAIL", 0}}) {}
+        wide_(console.out, {{"ALLOWED", 7},
+                            {"REASON", 18},
+                            {"RULE", 28},
+                            {"TENANT", 12},
+                            {"MODE", 7},
+                            {"URL", 48},
+                            {"DETAIL", 0}}) {}
 
   void Print(const v1::CheckUrlResponse& answer) {
     all_allowed_ = all_allowed_ && answer.allowed();
@@ -101,7 +111,8 @@ class CheckPrinter {
         table_.Row({allowed, answer.reason(), answer.rule(), answer.url()});
         return;
       case OutputFormat::kWide:
-        wide_.Row({allowed, answer.reason(), answer.rule(), answer.url(), answer.detail()});
+        wide_.Row({allowed, answer.reason(), answer.rule(), answer.tenant(), answer.mode(),
+                   answer.url(), answer.detail()});
         return;
     }
   }
@@ -125,7 +136,7 @@ ExitCode RunCheck(const CheckOptions& options, Session& session) {
     return session.console.Report(ExitCode::kUsage, "nothing to check: give URLs or -i FILE");
   }
   CheckPrinter printer(session.console, options.format);
-  CheckPipeline pipeline(session,
+  CheckPipeline pipeline(session, options.tenant,
                          [&printer](const v1::CheckUrlResponse& answer) { printer.Print(answer); });
   grpc::Status status;
   for (std::size_t i = 0; i < urls.size() && status.ok(); ++i) status = pipeline.Add(urls[i]);
@@ -143,6 +154,8 @@ void AddCheck(CommandLine& line) {
   app->add_option("urls", options->urls, "URLs")->type_name("URL");
   app->add_option("-i,--input", options->input, "List of URLs; - is standard input")
       ->type_name("FILE");
+  app->add_option("--tenant", options->tenant, "Whose rules are asked. Default: the caller's own")
+      ->type_name("NAME");
   AddOutput(app, options->format, "table|wide|json|name");
   line.commands.push_back(
       {app, [options](Session& session) { return RunCheck(*options, session); }, {}});

@@ -20,6 +20,8 @@
 #include "app/store_policy.h"
 #include "base/check.h"
 #include "base/strings.h"
+#include "egress/tenant_policies.h"
+#include "fetch/egress_log.h"
 #include "rpc/server.h"
 #include "runtime/loop_lag.h"
 #include "store/sqlite_store.h"
@@ -72,6 +74,7 @@ struct Application::Parts {
   const std::string version;
   telemetry::Logger log;
   RealClock clock;
+  fetch::EgressLog decisions{log, clock};
   runtime::DrainSignal drain_signal;
   DrainController drain;
   runtime::Runtime runtime;
@@ -79,7 +82,7 @@ struct Application::Parts {
   std::unique_ptr<jobs::Store> store;
   std::unique_ptr<sink::BufferPool> buffers;
   std::unique_ptr<sink::Destinations> destinations;
-  std::shared_ptr<const egress::Policy> policy;
+  std::optional<egress::TenantPolicies> policies;
   std::shared_ptr<net::TlsContexts> tls;
   std::unique_ptr<http::SharedClient> client;
   std::unique_ptr<ObjectStores> object_stores;
@@ -112,20 +115,24 @@ absl::Status Application::Parts::OpenStorage() {
 absl::Status Application::Parts::StartEngine() {
   egress::PolicyConfig of_callers = config.egress;
   ASSIGN_OR_RETURN(of_callers.own_addresses, OwnAddresses());
-  ASSIGN_OR_RETURN(policy, egress::Policy::Create(std::move(of_callers)));
-  ASSIGN_OR_RETURN(auto store_policy, egress::Policy::Create(StorePolicyOf(config)));
+  const egress::TenantEgressRules of_tenants = TenantEgressOf(config);
+  ASSIGN_OR_RETURN(policies, egress::TenantPolicies::Create(of_callers, of_tenants));
+  ASSIGN_OR_RETURN(auto store_policies, egress::TenantPolicies::Create(StorePolicyOf(config),
+                                                                       StoreEgressOf(of_tenants)));
   ASSIGN_OR_RETURN(tls, net::TlsContexts::Create(AllProfiles(config)));
   ASSIGN_OR_RETURN(http::ClientConfig client_config, ClientConfigOf(config));
   fetch::EngineConfig engine_config = EngineConfigOf(config, client_config.origin_rules);
   client = std::make_unique<http::SharedClient>(
       runtime, clock, std::move(client_config),
-      http::SharedClient::Policies(policy, std::move(store_policy)), tls);
+      http::SharedClient::Policies(policies->service(), store_policies.service()), tls);
   RETURN_IF_ERROR(ServeObjects());
   loop_lag = std::make_unique<runtime::LoopLagMonitor>(runtime, clock);
   engine = std::make_unique<fetch::Engine>(
-      fetch::EngineDeps{runtime, clock, *store, *client, *destinations, *buffers, policy, log},
+      fetch::EngineDeps{runtime, clock, *store, *client, *destinations, *buffers, *policies, log,
+                        &decisions, std::move(store_policies)},
       std::move(engine_config));
-  AddMetricSources(metrics, {clock, version, *client, *engine, *store, *buffers, *loop_lag});
+  AddMetricSources(metrics,
+                   {clock, version, *client, *engine, *store, *buffers, *loop_lag, decisions});
   RETURN_IF_ERROR(engine->Start());
   engine_started = true;
   return absl::OkStatus();
@@ -151,7 +158,8 @@ absl::Status Application::Parts::StartServer() {
       .loop_lag = *loop_lag,
       .drain_signal = drain_signal,
       .log = log,
-      .policy = policy,
+      .policies = *policies,
+      .decisions = &decisions,
       .has_tls_profile = [tls = tls](std::string_view name) { return tls->Has(name); },
       .check_proxy = [this](std::string_view proxy,
                             const Origin& origin) { return client->CheckProxy(proxy, origin); },

@@ -207,6 +207,19 @@ void CheckFilesRoot(const Config& config, std::vector<std::string>& errors) {
   }
 }
 
+void RemarkOnTenants(const Config& config, std::vector<std::string>& remarks) {
+  for (const auto& [tenant, rule] : config.engine.tenants) {
+    egress::PolicyConfig own;
+    if (rule.egress.allow)
+      own.own_allow = {Concat("tenants.", tenant, ".egress.allow"), *rule.egress.allow};
+    for (std::string& remark : egress::Policy::Remarks(own)) remarks.push_back(std::move(remark));
+    if (rule.egress.mode.value_or(egress::Mode::kEnforce) == egress::Mode::kEnforce) continue;
+    remarks.push_back(Concat("tenants.", tenant,
+                             ".egress.mode: ", egress::ModeName(*rule.egress.mode),
+                             " lets URLs of this tenant reach private networks; enforce does not"));
+  }
+}
+
 }  // namespace
 
 std::filesystem::path Config::DatabasePath() const {
@@ -238,6 +251,7 @@ std::vector<std::string> CheckConfig(const Config& config) {
 
 std::vector<std::string> WarningsAbout(const Config& config) {
   std::vector<std::string> remarks = egress::Policy::Remarks(config.egress);
+  RemarkOnTenants(config, remarks);
   RemarkOnStores(config.stores, remarks);
   return remarks;
 }

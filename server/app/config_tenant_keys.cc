@@ -1,5 +1,6 @@
 #include "app/config_tenant_keys.h"
 
+#include "app/config_kinds.h"
 #include "app/config_values.h"
 #include "base/strings.h"
 #include "jobs/job.h"
@@ -77,11 +78,71 @@ ConfigKey DestinationsKey() {
           }};
 }
 
+ConfigKey EgressModeKey() {
+  const Kind<egress::Mode> kind = ChoiceKind<egress::Mode>({{"enforce", egress::Mode::kEnforce},
+                                                            {"report", egress::Mode::kReport},
+                                                            {"open", egress::Mode::kOpen}});
+  return {
+      "tenants.<name>.egress.mode",
+      kind.type,
+      "What becomes of denials of its URLs. report lets pass, with a warning, and open without "
+      "one: private addresses, ports, names that are refused before DNS; report also what its "
+      "own egress.deny says. Never: loopback, link-local, metadata, reserved addresses, this "
+      "machine's own, egress.deny of the service. Default enforce.",
+      kind.is_text,
+      [kind](const YAML::Node& node, const std::string& tenant, Config& config) -> absl::Status {
+        RETURN_IF_ERROR(CheckTenant(tenant));
+        ASSIGN_OR_RETURN(config.engine.tenants[tenant].egress.mode, kind.read(node));
+        return absl::OkStatus();
+      },
+      [kind](const Config& config) {
+        Written written;
+        for (const auto& [tenant, rule] : config.engine.tenants) {
+          if (rule.egress.mode) written.emplace_back(tenant, kind.write(*rule.egress.mode));
+        }
+        return written;
+      }};
+}
+
+using EgressRules = std::optional<std::vector<std::string>> egress::TenantEgress::*;
+
+ConfigKey EgressRulesKey(const char* name, EgressRules rules,
+                         std::vector<std::string> egress::PolicyConfig::* as, const char* help) {
+  return {name,
+          "list of address and host rules",
+          help,
+          false,
+          [=](const YAML::Node& node, const std::string& tenant, Config& config) -> absl::Status {
+            RETURN_IF_ERROR(CheckTenant(tenant));
+            egress::PolicyConfig alone;
+            ASSIGN_OR_RETURN(alone.*as, ReadTextList(node));
+            config.engine.tenants[tenant].egress.*rules = alone.*as;
+            return egress::Policy::Create(std::move(alone)).status();
+          },
+          [=](const Config& config) {
+            Written written;
+            for (const auto& [tenant, rule] : config.engine.tenants) {
+              const auto& texts = rule.egress.*rules;
+              if (texts) written.emplace_back(tenant, WriteTextList(*texts));
+            }
+            return written;
+          }};
+}
+
 }  // namespace
 
 std::vector<ConfigKey> TenantKeys() {
   return {
       DestinationsKey(),
+      EgressModeKey(),
+      EgressRulesKey(
+          "tenants.<name>.egress.allow", &egress::TenantEgress::allow, &egress::PolicyConfig::allow,
+          "Exceptions to the default-deny for its URLs, besides egress.allow. Deny rules "
+          "go before: those of egress.deny, too."),
+      EgressRulesKey("tenants.<name>.egress.deny", &egress::TenantEgress::deny,
+                     &egress::PolicyConfig::deny,
+                     "What its URLs never reach, besides egress.deny and whatever any allow rule "
+                     "says; of stores that are sources as well."),
       TenantKey(
           "weight", [](auto& rule) -> auto& { return rule.weight; }, &ReadRate,
           "How often the turn of this tenant's jobs comes beside those of others; \"*\": of all "

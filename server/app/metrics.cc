@@ -67,6 +67,7 @@ void AddMetricSources(telemetry::Metrics& metrics, const MetricDeps& deps) {
   metrics.Add(telemetry::ProcessMetrics(deps.clock, deps.version));
   metrics.Add(http::ClientMetrics(deps.client));
   metrics.Add(fetch::EngineMetrics(deps.engine));
+  metrics.Add(fetch::EgressMetrics(deps.decisions));
   metrics.Add(store::StoreMetrics(deps.store));
   metrics.Add(sink::BufferMetrics(deps.buffers));
   metrics.Add(runtime::LoopLagMetrics(deps.loop_lag));
@@ -74,10 +75,10 @@ void AddMetricSources(telemetry::Metrics& metrics, const MetricDeps& deps) {
 
 std::vector<MetricFamily> AllMetricFamilies() {
   std::vector<MetricFamily> all;
-  for (const auto families :
-       {telemetry::Metrics::OwnFamilies(), telemetry::ProcessMetricFamilies(),
-        http::ClientMetricFamilies(), fetch::EngineMetricFamilies(), store::StoreMetricFamilies(),
-        sink::BufferMetricFamilies(), runtime::LoopLagMetricFamilies()}) {
+  for (const auto families : {telemetry::Metrics::OwnFamilies(), telemetry::ProcessMetricFamilies(),
+                              http::ClientMetricFamilies(), fetch::EngineMetricFamilies(),
+                              fetch::EgressMetricFamilies(), store::StoreMetricFamilies(),
+                              sink::BufferMetricFamilies(), runtime::LoopLagMetricFamilies()}) {
     all.insert(all.end(), families.begin(), families.end());
   }
   std::ranges::sort(all, std::ranges::less(), &MetricFamily::name);

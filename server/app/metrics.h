@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "fetch/egress_log.h"
 #include "fetch/engine.h"
 #include "http/shared_client.h"
 #include "jobs/store.h"
@@ -22,6 +23,7 @@ struct MetricDeps {
   jobs::Store& store;
   const sink::BufferPool& buffers;
   const runtime::LoopLagMonitor& loop_lag;
+  const fetch::EgressLog& decisions;
 };
 void AddMetricSources(telemetry::Metrics& metrics, const MetricDeps& deps);
 

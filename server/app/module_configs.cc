@@ -76,6 +76,12 @@ fetch::EngineConfig EngineConfigOf(const Config& config, http::OriginRules rules
   return engine;
 }
 
+egress::TenantEgressRules TenantEgressOf(const Config& config) {
+  egress::TenantEgressRules rules;
+  for (const auto& [tenant, rule] : config.engine.tenants) rules[tenant] = rule.egress;
+  return rules;
+}
+
 absl::Status CheckServerTls(const rpc::ServerTls& tls) {
   if (!tls.enabled()) return absl::OkStatus();
   const std::map<std::string, net::TlsProfile> as_profile = {

@@ -24,6 +24,8 @@ std::map<std::string, net::TlsProfile> AllProfiles(const Config& config);
 
 fetch::EngineConfig EngineConfigOf(const Config& config, http::OriginRules rules);
 
+egress::TenantEgressRules TenantEgressOf(const Config& config);
+
 /// Raises the limit on file descriptors and returns it. FAILED_PRECONDITION: the caps do not fit.
 absl::StatusOr<std::uint64_t> FileLimitFor(const Config& config);
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "app/config.h"
-#include "egress/policy.h"
+#include "egress/tenant_policies.h"
 
 namespace fetchd::app {
 
@@ -23,6 +23,11 @@ namespace fetchd::app {
 ///    by this policy.
 /// Endpoints are valid: see CheckStores. Pure.
 egress::PolicyConfig StorePolicyOf(const Config& config);
+
+/// What of the tenants' rules holds where objects are fetched for them from stores that are
+/// sources: deny rules, which may be tried out in the mode "report". The operator's stores open
+/// nothing to a tenant, and no tenant's mode opens anything of them.
+egress::TenantEgressRules StoreEgressOf(const egress::TenantEgressRules& tenants);
 
 /// The addresses of the metadata services that the stores' keys may come from. No proxy leads to
 /// them: they answer to this machine alone.

@@ -3,6 +3,7 @@
 #include <absl/functional/function_ref.h>
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 #include <utility>
 
@@ -16,14 +17,6 @@ namespace {
 
 namespace ip = boost::asio::ip;
 
-std::string_view AdviceFor(Verdict verdict) {
-  if (verdict == Verdict::kDeniedByRule) return "";
-  return IsGuarded(verdict)
-             ? "; an operator can permit it in egress.allow with a rule for that one "
-               "address"
-             : "; an operator can permit it in egress.allow";
-}
-
 Judgement DeniedPort(std::uint16_t port) { return {Verdict::kPort, Concat("port ", port)}; }
 
 }  // namespace
@@ -33,6 +26,8 @@ struct Policy::Rules {
     TargetRule rule;
     std::string name;  ///< "egress.allow[0] 127.0.0.1/32".
   };
+  /// Which deny rules count.
+  enum class Deny { kAll, kOfService };
 
   static absl::StatusOr<std::vector<Named>> Read(
       std::string_view key, const std::vector<std::string>& texts,
@@ -55,20 +50,24 @@ struct Policy::Rules {
   }
 
   template <typename Predicate>
-  std::optional<Judgement> FindDeny(Predicate predicate) const {
-    const auto found = std::ranges::find_if(deny, predicate, &Named::rule);
-    if (found == deny.end()) return std::nullopt;
-    return Judgement{Verdict::kDeniedByRule, found->name};
+  std::optional<Judgement> FindDeny(Deny which, Predicate predicate) const {
+    for (const auto* rules : {&deny, &own_deny}) {
+      if (rules == &own_deny && which == Deny::kOfService) break;
+      const auto found = std::ranges::find_if(*rules, predicate, &Named::rule);
+      if (found != rules->end()) return Judgement{Verdict::kDeniedByRule, found->name};
+    }
+    return std::nullopt;
   }
 
-  std::optional<Judgement> DenyAddress(const ip::address& address, std::uint16_t port) const {
-    return FindDeny([&address, port](const TargetRule& rule) {
+  std::optional<Judgement> DenyAddress(const ip::address& address, std::uint16_t port,
+                                       Deny which) const {
+    return FindDeny(which, [&address, port](const TargetRule& rule) {
       return rule.CoversAddress(address) && rule.AdmitsPort(port);
     });
   }
 
-  std::optional<Judgement> DenyName(std::string_view host, std::uint16_t port) const {
-    return FindDeny([host, port](const TargetRule& rule) {
+  std::optional<Judgement> DenyName(std::string_view host, std::uint16_t port, Deny which) const {
+    return FindDeny(which, [host, port](const TargetRule& rule) {
       return rule.AdmitsName(host) && rule.AdmitsPort(port);
     });
   }
@@ -95,53 +94,49 @@ struct Policy::Rules {
 
   Judgement JudgeGlobal(const ip::address& address, std::uint16_t port,
                         std::string_view host) const {
-    if (std::ranges::find(own_addresses, address) != own_addresses.end()) {
-      return {Verdict::kOwnAddress, "own address"};
-    }
+    if (IsOwn(address)) return {Verdict::kOwnAddress, "own address"};
     return JudgePort(port, host);
   }
 
-  std::vector<Named> allow;
+  bool IsOwn(const ip::address& address) const {
+    return std::ranges::find(own_addresses, address) != own_addresses.end();
+  }
+
+  // As if every denial held.
+  Judgement StrictlyOfName(std::string_view host, std::uint16_t port, Deny which) const;
+  Judgement StrictlyOfRemoteName(std::string_view host, std::uint16_t port, Deny which) const;
+  Judgement StrictlyOfAddress(const ip::address& address, std::uint16_t port, std::string_view host,
+                              Deny which) const;
+
+  /// What the mode makes of it. `strictly` judges by these deny rules, `may_pass` says which
+  /// denials are let through.
+  Judgement ByMode(absl::FunctionRef<Judgement(Deny)> strictly,
+                   absl::FunctionRef<bool(Verdict)> may_pass) const {
+    Judgement judgement = strictly(Deny::kAll);
+    judgement.mode = mode;
+    if (!judgement.denies() || mode == Mode::kEnforce) return judgement;
+    const bool by_rule = judgement.verdict == Verdict::kDeniedByRule;
+    if (by_rule && mode == Mode::kOpen) return judgement;
+    if (!by_rule) {
+      judgement.passed = may_pass(judgement.verdict);
+      return judgement;
+    }
+    // A rule that is tried out must not hide what never passes.
+    Judgement without = strictly(Deny::kOfService);
+    judgement.passed = !without.denies() ||
+                       (without.verdict != Verdict::kDeniedByRule && may_pass(without.verdict));
+    if (judgement.passed) return judgement;
+    without.mode = mode;
+    return without;
+  }
+
+  std::vector<Named> allow;  ///< The service's, then the tenant's own.
   std::vector<Named> deny;
+  std::vector<Named> own_deny;
   std::vector<ip::address> own_addresses;
   std::vector<std::uint16_t> ports;
+  Mode mode = Mode::kEnforce;
 };
-
-const char* VerdictName(Verdict verdict) {
-  switch (verdict) {
-    case Verdict::kAllowed:
-      return "ALLOWED";
-    case Verdict::kAllowedByRule:
-      return "ALLOWED_BY_RULE";
-    case Verdict::kLoopback:
-      return "LOOPBACK";
-    case Verdict::kLinkLocal:
-      return "LINK_LOCAL";
-    case Verdict::kPrivate:
-      return "PRIVATE";
-    case Verdict::kCarrierNat:
-      return "CARRIER_NAT";
-    case Verdict::kMulticast:
-      return "MULTICAST";
-    case Verdict::kUnspecified:
-      return "UNSPECIFIED";
-    case Verdict::kReserved:
-      return "RESERVED";
-    case Verdict::kEmbedsIpv4:
-      return "EMBEDS_IPV4";
-    case Verdict::kCloudMetadata:
-      return "CLOUD_METADATA";
-    case Verdict::kOwnAddress:
-      return "OWN_ADDRESS";
-    case Verdict::kDeniedByRule:
-      return "DENIED_BY_RULE";
-    case Verdict::kPort:
-      return "PORT";
-    case Verdict::kHostName:
-      return "HOST_NAME";
-  }
-  return "UNKNOWN";
-}
 
 absl::StatusOr<std::shared_ptr<const Policy>> Policy::Create(PolicyConfig config) {
   Rules rules;
@@ -152,97 +147,131 @@ absl::StatusOr<std::shared_ptr<const Policy>> Policy::Create(PolicyConfig config
   rules.own_addresses = std::move(config.own_addresses);
   ASSIGN_OR_RETURN(rules.allow, Rules::Read("egress.allow", config.allow, ParseAllowRule));
   ASSIGN_OR_RETURN(rules.deny, Rules::Read("egress.deny", config.deny, ParseTargetRule));
+  ASSIGN_OR_RETURN(std::vector<Rules::Named> own_allow,
+                   Rules::Read(config.own_allow.key, config.own_allow.texts, ParseAllowRule));
+  std::ranges::move(own_allow, std::back_inserter(rules.allow));
+  ASSIGN_OR_RETURN(rules.own_deny,
+                   Rules::Read(config.own_deny.key, config.own_deny.texts, ParseTargetRule));
+  rules.mode = config.mode;
   // The constructor is private, which make_shared cannot see past.
   return std::shared_ptr<const Policy>(new Policy(std::make_shared<const Rules>(std::move(rules))));
 }
 
 std::vector<std::string> Policy::Remarks(const PolicyConfig& config) {
   std::vector<std::string> remarks;
-  for (std::size_t i = 0; i < config.allow.size(); ++i) {
-    const auto rule = ParseAllowRule(config.allow[i]);
-    if (!rule.ok() || !rule->network || !HoldsGuardedBlock(*rule->network, rule->prefix)) continue;
-    remarks.push_back(Concat("egress.allow[", i, "] ", config.allow[i],
-                             ": does not open the link-local, metadata and unspecified addresses "
-                             "in it; a rule for one address alone does"));
-  }
+  const auto remark = [&remarks](const std::string& key, const std::vector<std::string>& allow) {
+    for (std::size_t i = 0; i < allow.size(); ++i) {
+      const auto rule = ParseAllowRule(allow[i]);
+      if (!rule.ok() || !rule->network || !HoldsGuardedBlock(*rule->network, rule->prefix)) {
+        continue;
+      }
+      remarks.push_back(Concat(key, '[', i, "] ", allow[i],
+                               ": does not open the link-local, metadata and unspecified addresses "
+                               "in it; a rule for one address alone does"));
+    }
+  };
+  remark("egress.allow", config.allow);
+  remark(config.own_allow.key, config.own_allow.texts);
   return remarks;
 }
 
-Judgement Policy::JudgeUrl(const Url& url) const {
-  if (url.address()) return JudgeAddress(*url.address(), url.port());
-  if (auto denied = rules_->DenyName(url.host(), url.port())) return *std::move(denied);
-  if (auto allowed = rules_->AllowName(url.host(), url.port())) return *std::move(allowed);
-  if (const auto denied = FindDeniedName(url.host())) {
-    const auto loopback = rules_->FindAllow([&url](const TargetRule& rule) {
-      return rule.CoversLoopback() && rule.AdmitsPort(url.port());
-    });
-    if (loopback && IsLocalhost(url.host())) return *loopback;
+Mode Policy::mode() const { return rules_->mode; }
+
+Judgement Policy::Rules::StrictlyOfName(std::string_view host, std::uint16_t port,
+                                        Deny which) const {
+  if (auto denied = DenyName(host, port, which)) return *std::move(denied);
+  if (auto allowed = AllowName(host, port)) return *std::move(allowed);
+  if (const auto denied = FindDeniedName(host)) {
+    const auto loopback = FindAllow(
+        [port](const TargetRule& rule) { return rule.CoversLoopback() && rule.AdmitsPort(port); });
+    if (loopback && IsLocalhost(host)) return *loopback;
     return {Verdict::kHostName, std::string(*denied)};
   }
-  const bool port_may_be_admitted =
-      rules_->OpensPort(url.port()) || rules_->FindAllow([&url](const TargetRule& rule) {
-        return rule.network.has_value() && rule.AdmitsPort(url.port());
-      });
-  return port_may_be_admitted ? Judgement() : DeniedPort(url.port());
+  const bool port_may_be_admitted = OpensPort(port) || FindAllow([port](const TargetRule& rule) {
+                                      return rule.network.has_value() && rule.AdmitsPort(port);
+                                    });
+  return port_may_be_admitted ? Judgement() : DeniedPort(port);
 }
 
-Judgement Policy::JudgeRemoteName(std::string_view host, std::uint16_t port) const {
-  if (auto denied = rules_->DenyName(host, port)) return *std::move(denied);
-  if (auto allowed = rules_->AllowName(host, port)) return *std::move(allowed);
+Judgement Policy::Rules::StrictlyOfRemoteName(std::string_view host, std::uint16_t port,
+                                              Deny which) const {
+  if (auto denied = DenyName(host, port, which)) return *std::move(denied);
+  if (auto allowed = AllowName(host, port)) return *std::move(allowed);
   if (const auto denied = FindDeniedName(host)) return {Verdict::kHostName, std::string(*denied)};
-  return rules_->JudgePort(port, host);
+  return JudgePort(port, host);
 }
 
-Judgement Policy::JudgeAddresses(std::span<const ip::address> addresses, std::uint16_t port,
-                                 std::string_view host, std::vector<ip::address>& admitted) const {
-  std::optional<Judgement> denied;
-  Judgement allowed;
-  for (const ip::address& address : addresses) {
-    const Judgement judgement = JudgeAddress(address, port, host);
-    if (!judgement.allowed()) {
-      if (!IsLocalhost(host)) return judgement;
-      denied = judgement;
-      continue;
-    }
-    allowed = judgement;
-    const ip::address target = Unwrap(address);
-    if (std::ranges::find(admitted, target) == admitted.end()) admitted.push_back(target);
-  }
-  return denied && admitted.empty() ? *denied : allowed;
-}
-
-Judgement Policy::JudgeAddress(const ip::address& address, std::uint16_t port,
-                               std::string_view host) const {
+Judgement Policy::Rules::StrictlyOfAddress(const ip::address& address, std::uint16_t port,
+                                           std::string_view host, Deny which) const {
   const ip::address target = Unwrap(address);
-  if (auto denied = rules_->DenyAddress(target, port)) return *std::move(denied);
+  if (auto denied = DenyAddress(target, port, which)) return *std::move(denied);
   if (address.is_v6() && !address.to_v6().is_v4_mapped()) {
     const ip::address_v6 v6 = address.to_v6();
     if (const auto embedded = FindEmbeddedIpv4(v6)) {
       return {embedded->verdict, std::string(embedded->cidr)};
     }
     const bool nat64 = target.is_v4();
-    if (nat64) return rules_->JudgeGlobal(target, port, host);  // What it carries is public.
-    if (auto allowed = rules_->AllowAddress(address, port)) return *std::move(allowed);
+    if (nat64) return JudgeGlobal(target, port, host);  // What it carries is public.
+    if (auto allowed = AllowAddress(address, port)) return *std::move(allowed);
     if (const auto denied = FindDeniedRange(v6))
       return {denied->verdict, std::string(denied->cidr)};
-    return rules_->JudgeGlobal(v6, port, host);
+    return JudgeGlobal(v6, port, host);
   }
   const ip::address_v4 v4 = target.to_v4();
-  if (auto allowed = rules_->AllowAddress(v4, port)) return *std::move(allowed);
+  if (auto allowed = AllowAddress(v4, port)) return *std::move(allowed);
   if (const auto denied = FindDeniedRange(v4)) return {denied->verdict, std::string(denied->cidr)};
-  return rules_->JudgeGlobal(v4, port, host);
+  return JudgeGlobal(v4, port, host);
 }
 
-absl::Status DeniedError(const Judgement& judgement, const Origin& origin) {
-  const std::string verdict = VerdictName(judgement.verdict);
-  const std::string port = Concat(origin.port);
-  absl::Status status = absl::PermissionDeniedError(
-      Concat("egress policy does not allow ", origin.host, " port ", port, ": ", verdict, " (",
-             judgement.rule, ")", AdviceFor(judgement.verdict)));
-  return WithReason(
-      std::move(status),
-      {"TARGET_NOT_ALLOWED",
-       {{"verdict", verdict}, {"rule", judgement.rule}, {"host", origin.host}, {"port", port}}});
+Judgement Policy::JudgeUrl(const Url& url) const {
+  if (url.address()) return JudgeAddress(*url.address(), url.port());
+  return rules_->ByMode(
+      [&](Rules::Deny which) { return rules_->StrictlyOfName(url.host(), url.port(), which); },
+      [&](Verdict verdict) { return verdict != Verdict::kHostName || !IsLocalhost(url.host()); });
+}
+
+Judgement Policy::JudgeRemoteName(std::string_view host, std::uint16_t port) const {
+  return rules_->ByMode(
+      [&](Rules::Deny which) { return rules_->StrictlyOfRemoteName(host, port, which); },
+      [](Verdict verdict) { return verdict == Verdict::kPort; });
+}
+
+Judgement Policy::JudgeAddresses(std::span<const ip::address> addresses, std::uint16_t port,
+                                 std::string_view host, std::vector<ip::address>& admitted) const {
+  const Judgement of_name = rules_->ByMode(
+      [&](Rules::Deny which) { return rules_->DenyName(host, port, which).value_or(Judgement()); },
+      [](Verdict) { return true; });
+  if (!of_name.allowed()) return of_name;
+  std::optional<Judgement> denied;
+  Judgement allowed = of_name;
+  for (const ip::address& address : addresses) {
+    Judgement judgement = JudgeAddress(address, port, host);
+    if (!judgement.allowed()) {
+      if (!IsLocalhost(host)) return judgement;
+      denied = std::move(judgement);
+      continue;
+    }
+    const ip::address target = Unwrap(address);
+    if (!allowed.passed) allowed = std::move(judgement);  // What is let through is to be told.
+    if (std::ranges::find(admitted, target) == admitted.end()) admitted.push_back(target);
+  }
+  return denied && admitted.empty() ? *std::move(denied) : allowed;
+}
+
+Judgement Policy::JudgeAddress(const ip::address& address, std::uint16_t port,
+                               std::string_view host) const {
+  const ip::address target = Unwrap(address);
+  Judgement judgement = rules_->ByMode(
+      [&](Rules::Deny which) { return rules_->StrictlyOfAddress(address, port, host, which); },
+      [&](Verdict verdict) {
+        if (verdict == Verdict::kPort) return true;
+        const bool private_network =
+            verdict == Verdict::kPrivate || verdict == Verdict::kCarrierNat;
+        const int bits = target.is_v4() ? 32 : 128;
+        return private_network && !FindGuardedBlock(target, bits) && !rules_->IsOwn(target);
+      });
+  judgement.address = address;
+  return judgement;
 }
 
 }  // namespace fetchd::egress

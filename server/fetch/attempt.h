@@ -67,7 +67,7 @@ struct AttemptFacts {
 struct TransferDeps {
   Clock& clock;
   http::Client& client;
-  std::shared_ptr<const egress::Policy> policy;
+  egress::SubjectPtr subject;  ///< Never null.
   sink::BufferPool& buffers;
   const EngineConfig& config;
   OriginPacer& pacer;

@@ -10,12 +10,15 @@ struct Engine::Core {
   Core(EngineDeps deps, EngineConfig config)
       : client(deps.client),
         clock(deps.clock),
+        policies(deps.policies),
         clients(deps.client),
         engine({deps.runtime, deps.clock, deps.store, clients, deps.destinations, deps.buffers,
-                std::move(deps.policy), deps.log},
+                std::move(deps.policies), deps.log, nullptr, deps.decisions,
+                std::move(deps.store_policies)},
                config) {}
   http::SharedClient& client;
   Clock& clock;
+  const egress::TenantPolicies policies;
   SharedClients clients;
   EngineCore engine;
 };
@@ -41,14 +44,16 @@ Task<absl::StatusOr<jobs::Job>> Engine::Pause(JobId id) {
 }
 
 Task<absl::StatusOr<StreamEnd>> Engine::Stream(jobs::FetchSpec spec, std::uint64_t offset,
-                                               Deadline deadline, StreamReceiver& receiver) {
-  co_return co_await core_->engine.Stream(std::move(spec), offset, deadline, receiver);
+                                               Deadline deadline, StreamReceiver& receiver,
+                                               std::string tenant) {
+  co_return co_await core_->engine.Stream(std::move(spec), offset, deadline, receiver,
+                                          std::move(tenant));
 }
 
-Task<absl::StatusOr<egress::Judgement>> Engine::Check(Url url) {
+Task<absl::StatusOr<egress::Judgement>> Engine::Check(Url url, std::string tenant) {
   constexpr Duration kResolveTimeout = std::chrono::seconds(5);
   const Deadline deadline = Deadline::After(core_->clock, kResolveTimeout);
-  co_return co_await core_->client.Judge(std::move(url), deadline);
+  co_return co_await core_->client.Judge(std::move(url), core_->policies.For(tenant), deadline);
 }
 
 std::optional<Progress> Engine::ProgressOf(const JobId& id) const {

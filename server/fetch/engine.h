@@ -11,7 +11,8 @@
 
 #include "base/retry_policy.h"
 #include "base/semaphore.h"
-#include "egress/policy.h"
+#include "egress/subject.h"
+#include "egress/tenant_policies.h"
 #include "fetch/job_wait.h"
 #include "fetch/origin_pacer.h"
 #include "fetch/segment_controller.h"
@@ -51,8 +52,11 @@ struct EngineDeps {
   http::SharedClient& client;
   sink::Destinations& destinations;
   sink::BufferPool& buffers;
-  std::shared_ptr<const egress::Policy> policy;
+  egress::TenantPolicies policies;
   telemetry::Logger& log;
+  egress::DecisionLog* decisions = nullptr;  ///< Null: nobody is told.
+  /// For stores that are sources; absent: tenants have no rules of their own there.
+  std::optional<egress::TenantPolicies> store_policies = std::nullopt;
 };
 
 struct Progress {
@@ -126,15 +130,17 @@ class Engine {
   /// Pauses in the store; a transfer that runs here stops first and keeps what it has.
   Task<absl::StatusOr<jobs::Job>> Pause(JobId id);
 
-  /// Fetches without a job, into `receiver`, from `offset`. Retries and resumes within `deadline`.
+  /// Fetches without a job, in the name of `tenant`, into `receiver`, from `offset`. Retries and
+  /// resumes within `deadline`.
   /// Call on any shard. Errors: those of http::Client; FAILED_PRECONDITION HTTP_STATUS with
   /// metadata "status" for an HTTP error; DATA_LOSS DIGEST_MISMATCH / SIZE_MISMATCH; ABORTED
   /// BODY_CHANGED when a resume met another version of the body.
   Task<absl::StatusOr<StreamEnd>> Stream(jobs::FetchSpec spec, std::uint64_t offset,
-                                         Deadline deadline, StreamReceiver& receiver);
+                                         Deadline deadline, StreamReceiver& receiver,
+                                         std::string tenant);
 
-  /// Dry run of the egress policy; names are resolved when they can be.
-  Task<absl::StatusOr<egress::Judgement>> Check(Url url);
+  /// Dry run of the tenant's egress policy; names are resolved when they can be.
+  Task<absl::StatusOr<egress::Judgement>> Check(Url url, std::string tenant);
 
   std::optional<Progress> ProgressOf(
       const JobId& id) const;  ///< Thread-safe; nullopt when it does not run here.

@@ -122,10 +122,19 @@ bool EngineCore::MayBeLive(const JobId& id) {
   return job.ok() ? !jobs::IsTerminal(job->state) : !absl::IsNotFound(job.status());
 }
 
-TransferDeps EngineCore::TransferOn(std::size_t shard) {
+egress::SubjectPtr EngineCore::SubjectOf(std::string tenant, std::string job) const {
+  auto subject = std::make_shared<egress::Subject>(deps_.policies.For(tenant));
+  if (deps_.store_policies) subject->store_policy = deps_.store_policies->For(tenant);
+  subject->tenant = std::move(tenant);
+  subject->job = std::move(job);
+  subject->decisions = deps_.decisions;
+  return subject;
+}
+
+TransferDeps EngineCore::TransferOn(std::size_t shard, egress::SubjectPtr subject) {
   return {deps_.clock,
           *sources_[shard],
-          deps_.policy,
+          std::move(subject),
           deps_.buffers,
           config_,
           pacer_,
@@ -195,9 +204,16 @@ std::optional<JobWait> EngineCore::WaitOf(const jobs::Job& job) {
 void EngineCore::Launch(jobs::Claim claim, Permit permit, Duration permit_wait) {
   const std::string origin = jobs::OriginOfNext(claim.job);
   const std::size_t shard = ShardOf(origin);
-  JobRunDeps deps{TransferOn(shard),  shard,         deps_.runtime.shard(shard).executor(),
-                  deps_.store,        store_health_, deps_.log,
-                  deps_.destinations, counters_,     draining_,
+  egress::SubjectPtr subject = SubjectOf(claim.job.tenant, claim.job.id.name());
+  JobRunDeps deps{TransferOn(shard, std::move(subject)),
+                  shard,
+                  deps_.runtime.shard(shard).executor(),
+                  deps_.store,
+                  store_health_,
+                  deps_.log,
+                  deps_.destinations,
+                  counters_,
+                  draining_,
                   deps_.uniform};
   OriginPacer::Turn turn;
   if (const absl::StatusOr<Origin> parsed = Origin::Parse(origin, config_.url); parsed.ok()) {
@@ -269,23 +285,28 @@ bool EngineCore::Idle() const {
 }
 
 Task<absl::StatusOr<StreamEnd>> EngineCore::Stream(jobs::FetchSpec spec, std::uint64_t offset,
-                                                   Deadline deadline, StreamReceiver& receiver) {
+                                                   Deadline deadline, StreamReceiver& receiver,
+                                                   std::string tenant) {
   if (draining_.load(std::memory_order_acquire)) {
     co_return WithReason(absl::UnavailableError("shutting down"),
                          {"INTERRUPTED", {{"offset", Concat(offset)}}});
   }
   const std::size_t shard = ShardOf(jobs::OriginOfUrl(spec, 0));
   asio::any_io_executor executor = deps_.runtime.shard(shard).executor();
-  co_return co_await runtime::OnShard(std::move(executor),
-                                      StreamOn(shard, std::move(spec), offset, deadline, receiver));
+  co_return co_await runtime::OnShard(
+      std::move(executor),
+      StreamOn(shard, std::move(spec), offset, deadline, receiver, std::move(tenant)));
 }
 
 Task<absl::StatusOr<StreamEnd>> EngineCore::StreamOn(std::size_t shard, jobs::FetchSpec spec,
                                                      std::uint64_t offset, Deadline deadline,
-                                                     StreamReceiver& receiver) {
-  StreamRunDeps deps{TransferOn(shard), deps_.runtime.shard(shard).executor(),
-                     transfers_,        counters_,
-                     deps_.log,         deps_.uniform};
+                                                     StreamReceiver& receiver, std::string tenant) {
+  StreamRunDeps deps{TransferOn(shard, SubjectOf(std::move(tenant), "")),
+                     deps_.runtime.shard(shard).executor(),
+                     transfers_,
+                     counters_,
+                     deps_.log,
+                     deps_.uniform};
   StreamRun run(std::move(deps), std::move(spec), offset, deadline, receiver);
   const StreamEntry entry(*this, run);
   // Drain() may have looked for streams just before this one was entered.

@@ -34,9 +34,11 @@ struct CoreDeps {
   Clients& clients;
   sink::Destinations& destinations;
   sink::BufferPool& buffers;
-  std::shared_ptr<const egress::Policy> policy;
+  egress::TenantPolicies policies;
   telemetry::Logger& log;
   std::function<double()> uniform = nullptr;  ///< In [0, 1), thread-safe; null = random.
+  egress::DecisionLog* decisions = nullptr;
+  std::optional<egress::TenantPolicies> store_policies = std::nullopt;
 };
 
 /// See Engine. Jobs run in one TaskGroup a shard; streams in the task of their caller. Thread-safe.
@@ -52,7 +54,8 @@ class EngineCore {
   Task<absl::StatusOr<jobs::Job>> Cancel(JobId id);
   Task<absl::StatusOr<jobs::Job>> Pause(JobId id);
   Task<absl::StatusOr<StreamEnd>> Stream(jobs::FetchSpec spec, std::uint64_t offset,
-                                         Deadline deadline, StreamReceiver& receiver);
+                                         Deadline deadline, StreamReceiver& receiver,
+                                         std::string tenant);
   std::optional<Progress> ProgressOf(const JobId& id) const;
   std::vector<std::pair<JobId, Progress>> AllProgress() const;
   EngineStats Stats();
@@ -63,7 +66,8 @@ class EngineCore {
   class StreamEntry;
   class FileRemoval;
 
-  TransferDeps TransferOn(std::size_t shard);
+  TransferDeps TransferOn(std::size_t shard, egress::SubjectPtr subject);
+  egress::SubjectPtr SubjectOf(std::string tenant, std::string job) const;
   std::size_t ShardOf(const std::string& origin) const;
   jobs::Rooms Rooms();
   jobs::Room RoomFor(const std::string& origin);
@@ -83,7 +87,7 @@ class EngineCore {
   void NoteClaiming(bool now);
   Task<absl::StatusOr<StreamEnd>> StreamOn(std::size_t shard, jobs::FetchSpec spec,
                                            std::uint64_t offset, Deadline deadline,
-                                           StreamReceiver& receiver);
+                                           StreamReceiver& receiver, std::string tenant);
   Task<absl::Status> Sweep();
   Task<absl::Status> SweepNoted();
   Task<void> SweepNote(jobs::SinkNote note);

@@ -52,6 +52,15 @@ void AddCredentials(const Credentials& credentials, Transcript& transcript) {
   }
 }
 
+/// Who is judged otherwise reads by himself: one may see what the other may not contact. As numbers
+/// that no two policies have at the same time; the read holds its own.
+void AddPolicies(const egress::Subject* subject, Transcript& transcript) {
+  for (const egress::Policy* policy : {subject ? subject->policy.get() : nullptr,
+                                       subject ? subject->store_policy.get() : nullptr}) {
+    transcript.Add(Concat(reinterpret_cast<std::uintptr_t>(policy)));
+  }
+}
+
 std::string RandomSecret() {
   std::random_device device;
   std::string secret;
@@ -450,6 +459,7 @@ std::string SharedReads::KeyOf(const http::Request& request, const http::Timeout
                                   request.proxy, Concat(request.redirected, request.downgraded)}) {
     transcript.Add(text);
   }
+  AddPolicies(request.subject.get(), transcript);
   std::multimap<std::string, std::string_view> headers;  // Equal names stay in their order.
   for (const http::Header& header : request.headers) {
     headers.emplace(AsciiLower(header.name), header.value);

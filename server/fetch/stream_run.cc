@@ -121,10 +121,9 @@ absl::Status StreamRun::ChooseUrl() {
   return absl::OkStatus();
 }
 
-// A call has no tenant of its own.
 std::optional<std::string> StreamRun::ShareScope() const {
   if (!MayShare(spec_, true)) return std::nullopt;
-  return jobs::kDefaultTenant;
+  return deps_.transfer.subject->tenant;
 }
 
 // A permit is never held while an origin is waited for, and an origin may be put on hold while a

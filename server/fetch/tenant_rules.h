@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "egress/tenant_policies.h"
+
 namespace fetchd::fetch {
 
 /// What the configuration says of a tenant; absent: what it says of "*", then the default.
@@ -18,6 +20,7 @@ struct TenantRule {
   std::optional<std::size_t> max_transfers;
   /// With what the destinations of its jobs begin, "{tenant}" being its name: "file:{tenant}/".
   std::optional<std::vector<std::string>> destinations;
+  egress::TenantEgress egress;  ///< Where its URLs may lead.
 };
 
 struct TenantLimits {

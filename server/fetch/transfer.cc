@@ -46,7 +46,7 @@ Transfer::Transfer(TransferDeps deps, const jobs::FetchSpec& spec, Url url, Targ
                    Options options)
     : deps_(std::move(deps)),
       sharing_(MakeSharing(deps_.shared_reads, options)),
-      client_(sharing_ ? static_cast<http::Client&>(*sharing_) : deps_.client, deps_.policy),
+      client_(sharing_ ? static_cast<http::Client&>(*sharing_) : deps_.client, deps_.subject),
       spec_(spec),
       url_(std::move(url)),
       target_(target),

@@ -14,10 +14,11 @@ std::size_t ConnectionPool::KeyHash::operator()(const KeyView& key) const {
   return std::hash<std::string_view>()(key.origin.host) + key.origin.port;
 }
 std::size_t ConnectionPool::KeyHash::operator()(const PoolKey& key) const {
-  return (*this)(KeyView{key.origin, key.tls_profile, key.proxy.get()});
+  return (*this)(KeyView{key.origin, key.tls_profile, key.proxy.get(), key.policy.get()});
 }
 bool ConnectionPool::KeyEqual::operator()(const KeyView& a, const PoolKey& b) const {
-  return a.origin == b.origin && a.tls_profile == b.tls_profile && a.proxy == b.proxy.get();
+  return a.origin == b.origin && a.tls_profile == b.tls_profile && a.proxy == b.proxy.get() &&
+         a.policy == b.policy.get();
 }
 
 ConnectionPool::ConnectionPool(asio::any_io_executor executor, std::size_t shard, PoolConfig config,
@@ -90,8 +91,9 @@ Lease ConnectionPool::LeaseOut(std::unique_ptr<PooledConnection> connection, boo
 }
 
 std::optional<Lease> ConnectionPool::TryReuse(const Origin& origin, std::string_view tls_profile,
-                                              const net::Proxy* proxy) {
-  const auto found = groups_.find(KeyView{origin, tls_profile, proxy});
+                                              const net::Proxy* proxy,
+                                              const egress::Policy* policy) {
+  const auto found = groups_.find(KeyView{origin, tls_profile, proxy, policy});
   if (found == groups_.end()) return std::nullopt;
   Group& group = found->second;
   const bool joins = group.shared != nullptr && group.line.empty();
@@ -207,7 +209,9 @@ Task<absl::StatusOr<Lease>> ConnectionPool::Dial(Want want, GroupRef group, Conn
                            .timeouts = want.timeouts.dial,
                            .offer_http2 = offer_http2,
                            .proxy = want.key.proxy,
-                           .tunnel = !forwarded};
+                           .tunnel = !forwarded,
+                           .policy = want.key.policy,
+                           .subject = want.subject};
   const SteadyTime begun = clock().Now();
   if (!record->served_at) record->served_at = begun;
   absl::StatusOr<std::unique_ptr<net::Stream>> stream =

@@ -32,6 +32,9 @@ struct PoolKey {
   /// The way to it, and with it the credentials for that way: the object, not what is in it. Null =
   /// direct.
   net::ProxyPtr proxy;
+  /// What judged the addresses: the object, not what is in it. Null = the dialer's own. Who may not
+  /// contact an address does not get there on the connection of one who may.
+  std::shared_ptr<const egress::Policy> policy;
   friend bool operator==(const PoolKey&, const PoolKey&) = default;
 };
 
@@ -82,12 +85,13 @@ class ConnectionPool {
   /// A stream of the HTTP/2 connection, or the idle connection used last. Does not wait; empty when
   /// there is none, or others came first.
   std::optional<Lease> TryReuse(const Origin& origin, std::string_view tls_profile,
-                                const net::Proxy* proxy);
+                                const net::Proxy* proxy, const egress::Policy* policy = nullptr);
 
   struct Want {
     PoolKey key;
     Timeouts timeouts;
     Deadline deadline;
+    egress::SubjectPtr subject;  ///< See net::DialRequest.
   };
   /// An open connection, or a stream of one: first come, first served. While it is not known which
   /// protocol an https origin speaks, one connect is in flight and the others wait for what it
@@ -107,6 +111,7 @@ class ConnectionPool {
   void Close();
   const PoolCounters& counters() const { return counters_; }
   Clock& clock() const { return watchdog_.clock(); }
+  Use use() const { return config_.use; }
 
  private:
   friend class Lease;
@@ -117,6 +122,7 @@ class ConnectionPool {
     const Origin& origin;
     std::string_view tls_profile;
     const net::Proxy* proxy;
+    const egress::Policy* policy;
   };
   /// All keys of one host and port have one hash: they are found together.
   struct KeyHash {

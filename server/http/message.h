@@ -12,6 +12,7 @@
 
 #include "base/credentials.h"
 #include "base/url.h"
+#include "egress/subject.h"
 
 namespace fetchd::http {
 
@@ -74,6 +75,9 @@ struct Request {
   /// header. Without either the operator's for the origin of `url` are used.
   Credentials credentials;
   std::string tls_profile;
+  /// In whose name: its policy judges each address, and connections are shared only with those
+  /// that have the same one. Null: the client's own.
+  egress::SubjectPtr subject;
   std::string proxy;  ///< Asked for by name, or "direct"; empty = as the configuration says.
   /// Asks for compressed bodies, and undoes their content codings. Absent: identity is asked for,
   /// and whatever comes is passed on as it is.

@@ -148,7 +148,7 @@ IdleConnection* ConnectionPool::OldestOf(const Origin& origin) {
       oldest = &idle;
     }
   };
-  const std::size_t bucket = groups_.bucket(PoolKey{origin, "", nullptr});  // See KeyHash.
+  const std::size_t bucket = groups_.bucket(PoolKey{origin, "", nullptr, nullptr});  // See KeyHash.
   for (auto it = groups_.begin(bucket); it != groups_.end(bucket); ++it) {
     const auto& [key, group] = *it;
     if (key.origin.host != origin.host || key.origin.port != origin.port) continue;

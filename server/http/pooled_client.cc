@@ -54,10 +54,6 @@ std::unique_ptr<Body> MakeBody(Lease lease) {
   return std::make_unique<EmptyBody>();
 }
 
-ConnectionPool::Want WantFor(const Request& request, const net::ProxyPtr& proxy, const Call& call) {
-  return {{request.url.origin(), request.tls_profile, proxy}, call.timeouts, call.deadline};
-}
-
 /// A reused connection may have been closed by the server at the moment we wrote; nothing was
 /// answered, and idempotent requests may be sent again (RFC 9110 9.2.2). So may any that the server
 /// says it did not process (RFC 9113 8.7).
@@ -142,6 +138,23 @@ absl::StatusOr<net::ProxyPtr> PooledClient::ApplyRules(Request& request) const {
   return routes_.Choose(request.url.origin(), request.proxy, rule);
 }
 
+/// Null: the dialer's own.
+const std::shared_ptr<const egress::Policy>& PooledClient::PolicyOf(const Request& request) const {
+  static const std::shared_ptr<const egress::Policy> kDialersOwn;
+  if (request.subject == nullptr) return kDialersOwn;
+  const auto& policy =
+      pool_.use() == Use::kOrigins ? request.subject->policy : request.subject->store_policy;
+  return policy.get() == own_policy_ ? kDialersOwn : policy;
+}
+
+ConnectionPool::Want PooledClient::WantFor(const Request& request, const net::ProxyPtr& proxy,
+                                           const Call& call) const {
+  return {{request.url.origin(), request.tls_profile, proxy, PolicyOf(request)},
+          call.timeouts,
+          call.deadline,
+          request.subject};
+}
+
 Task<absl::StatusOr<Response>> PooledClient::Send(Request request, Call call) {
   ExchangeRecord unwanted;
   ExchangeRecord& record = call.records != nullptr ? call.records->emplace_back() : unwanted;
@@ -169,8 +182,8 @@ Task<absl::StatusOr<Response>> PooledClient::SendRecorded(Request request, const
     co_return proxy.status();
   }
   if (*proxy != nullptr) record.proxy = (*proxy)->name;
-  std::optional<Lease> lease =
-      pool_.TryReuse(request.url.origin(), request.tls_profile, proxy->get());
+  std::optional<Lease> lease = pool_.TryReuse(request.url.origin(), request.tls_profile,
+                                              proxy->get(), PolicyOf(request).get());
   if (!lease) {
     CO_ASSIGN_OR_RETURN(lease, co_await pool_.Acquire(WantFor(request, *proxy, call), &record));
   }

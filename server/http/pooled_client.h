@@ -14,9 +14,15 @@ namespace fetchd::http {
 /// pool is.
 class PooledClient final : public Client {
  public:
+  /// `own_policy`: the one of the pool's dialer. Who has that uses the connections of requests that
+  /// are in nobody's name.
   PooledClient(ConnectionPool& pool, const OriginRules& rules, const ProxyRoutes& routes,
-               std::string user_agent)
-      : pool_(pool), rules_(rules), routes_(routes), user_agent_(std::move(user_agent)) {}
+               std::string user_agent, const egress::Policy* own_policy = nullptr)
+      : pool_(pool),
+        rules_(rules),
+        routes_(routes),
+        user_agent_(std::move(user_agent)),
+        own_policy_(own_policy) {}
 
   Task<absl::StatusOr<Response>> Send(Request request, Call call) override;
   /// Opens a connection that a request for `url` could use, unless `enough` are open: see
@@ -27,6 +33,9 @@ class PooledClient final : public Client {
   class Recording;
 
   absl::StatusOr<net::ProxyPtr> ApplyRules(Request& request) const;
+  ConnectionPool::Want WantFor(const Request& request, const net::ProxyPtr& proxy,
+                               const Call& call) const;
+  const std::shared_ptr<const egress::Policy>& PolicyOf(const Request& request) const;
   Task<absl::StatusOr<Response>> SendRecorded(Request request, const Call& call,
                                               Recording& recording);
 
@@ -34,6 +43,7 @@ class PooledClient final : public Client {
   const OriginRules& rules_;
   const ProxyRoutes& routes_;
   const std::string user_agent_;
+  const egress::Policy* const own_policy_;  ///< Compared only.
 };
 
 }  // namespace fetchd::http

@@ -37,11 +37,12 @@ bool IsSecret(const Request& request, std::string_view name) {
 /// One chain of hops.
 class Chain {
  public:
-  Chain(const egress::Policy& policy, RedirectConfig config)
-      : policy_(policy), config_(std::move(config)) {}
+  Chain(const egress::Subject& subject, RedirectConfig config)
+      : subject_(subject), config_(std::move(config)) {}
 
   absl::Status Judge(const Url& url) const {
-    const egress::Judgement judgement = policy_.JudgeUrl(url);
+    const egress::Judgement judgement = subject_.policy->JudgeUrl(url);
+    subject_.Note(url.Redacted(), judgement);
     return judgement.allowed() ? absl::OkStatus() : egress::DeniedError(judgement, url.origin());
   }
 
@@ -86,7 +87,7 @@ class Chain {
     }
   }
 
-  const egress::Policy& policy_;
+  const egress::Subject& subject_;
   const RedirectConfig config_;
   int redirects_ = 0;
   std::set<std::string> visited_;  ///< The method never changes: only GET and HEAD are sent.
@@ -96,10 +97,11 @@ class Chain {
 
 Task<absl::StatusOr<Response>> RedirectingClient::Send(Request request, Call call,
                                                        RedirectConfig config) {
-  // Stores have a policy of their own, and lead nowhere else.
+  request.subject = subject_;
+  // Stores have policies of their own, and lead nowhere else.
   if (request.url.names_object()) co_return co_await inner_.Send(std::move(request), call);
-  const std::shared_ptr<const egress::Policy> policy = policy_;
-  Chain chain(*policy, config);
+  const egress::SubjectPtr subject = subject_;
+  Chain chain(*subject, config);
   CO_RETURN_IF_ERROR(chain.Judge(request.url));
   while (true) {
     Request hop = request;

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "egress/policy.h"
+#include "egress/subject.h"
 #include "http/client.h"
 
 namespace fetchd::http {
@@ -21,8 +21,8 @@ struct RedirectConfig {
 };
 
 /// Decorates `inner`; stateless, so one serves a whole shard.
-///  * 301, 302, 303, 307, 308 with a Location are followed; every hop's URL is parsed and judged
-///  again.
+///  * Requests are in the name of `subject`. 301, 302, 303, 307, 308 with a Location are followed;
+///  every hop's URL is parsed and judged again by its policy, which it is told of.
 ///  * Crossing an origin drops credentials, Authorization, Cookie, Proxy-Authorization and
 ///  secret_headers, for the rest of the chain; and with them the request's TLS profile, when it is
 ///  an identifying one: what the rules say of the new origin holds instead. Any other profile
@@ -32,13 +32,13 @@ struct RedirectConfig {
 /// REDIRECT_DOWNGRADE or REDIRECT_INVALID.
 class RedirectingClient {
  public:
-  RedirectingClient(Client& inner, std::shared_ptr<const egress::Policy> policy)
-      : inner_(inner), policy_(std::move(policy)) {}
+  RedirectingClient(Client& inner, egress::SubjectPtr subject)
+      : inner_(inner), subject_(std::move(subject)) {}
   Task<absl::StatusOr<Response>> Send(Request request, Call call, RedirectConfig config);
 
  private:
   Client& inner_;
-  std::shared_ptr<const egress::Policy> policy_;
+  egress::SubjectPtr subject_;  ///< Never null.
 };
 
 }  // namespace fetchd::http

@@ -55,9 +55,9 @@ struct ShardClient {
         store_body_pool(shard.executor(), 2 * shards + shard.index(),
                         PoolConfigOf(config, Use::kStoreBodies),
                         {budget, book, *store_dialer, watchdog, tasks}),
-        client(pool, rules, routes, config.user_agent),
-        store_client(store_pool, rules, routes, config.user_agent),
-        store_body_client(store_body_pool, rules, routes, config.user_agent),
+        client(pool, rules, routes, config.user_agent, policies.origins.get()),
+        store_client(store_pool, rules, routes, config.user_agent, policies.stores.get()),
+        store_body_client(store_body_pool, rules, routes, config.user_agent, policies.stores.get()),
         prewarmer(clock, client, tasks),
         decoding(client, clock, decode_memory),
         store_decoding(store_body_client, clock, decode_memory),
@@ -126,13 +126,12 @@ struct SharedClient::Core {
   }
 
   /// On shard `index`.
-  Task<absl::StatusOr<egress::Judgement>> JudgeAddresses(std::size_t index, Url url,
-                                                         Deadline deadline) {
+  Task<absl::StatusOr<egress::Judgement>> JudgeAddresses(
+      std::size_t index, Url url, std::shared_ptr<const egress::Policy> policy, Deadline deadline) {
     CO_ASSIGN_OR_RETURN(const net::Resolution resolution,
                         co_await shards[index]->resolver->Resolve(url.host(), deadline));
     std::vector<boost::asio::ip::address> admitted;
-    co_return policies.origins->JudgeAddresses(resolution.addresses, url.port(), url.host(),
-                                               admitted);
+    co_return policy->JudgeAddresses(resolution.addresses, url.port(), url.host(), admitted);
   }
 
   /// Connections are limited, and therefore counted, by host and port.
@@ -209,18 +208,20 @@ absl::Status SharedClient::CheckProxy(std::string_view proxy, const Origin& orig
   return core_->routes.Choose(origin, proxy, core_->rules.For(origin)).status();
 }
 
-Task<absl::StatusOr<egress::Judgement>> SharedClient::Judge(Url url, Deadline deadline) {
-  const egress::Policy& policy = *core_->policies.origins;
-  egress::Judgement judgement = policy.JudgeUrl(url);
+Task<absl::StatusOr<egress::Judgement>> SharedClient::Judge(
+    Url url, std::shared_ptr<const egress::Policy> policy, Deadline deadline) {
+  if (policy == nullptr) policy = core_->policies.origins;
+  egress::Judgement judgement = policy->JudgeUrl(url);
   if (!judgement.allowed() || url.address()) co_return judgement;
   const OriginRule rule = core_->rules.For(url.origin());
   const absl::StatusOr<net::ProxyPtr> proxy = core_->routes.Choose(url.origin(), "", rule);
   if (proxy.ok() && *proxy != nullptr && (*proxy)->resolves_names) {
-    co_return policy.JudgeRemoteName(url.host(), url.port());
+    co_return policy->JudgeRemoteName(url.host(), url.port());
   }
   const std::size_t home = ShardFor(url.origin());
-  co_return co_await runtime::OnShard(core_->runtime.shard(home).executor(),
-                                      core_->JudgeAddresses(home, std::move(url), deadline));
+  co_return co_await runtime::OnShard(
+      core_->runtime.shard(home).executor(),
+      core_->JudgeAddresses(home, std::move(url), std::move(policy), deadline));
 }
 
 void SharedClient::Close() {

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "egress/policy.h"
+#include "egress/tenant_policies.h"
 #include "http/client.h"
 #include "http/dials.h"
 #include "http/http2_session.h"
@@ -62,8 +62,9 @@ struct ClientStats {
 /// elsewhere is closed when its place is wanted.
 class SharedClient {
  public:
-  /// Where callers' URLs may lead, and where the operator's stores of objects are. Neither group
-  /// uses a connection of the other: what is open to a store is no way in.
+  /// Where callers' URLs may lead, and where the operator's stores of objects are: of requests that
+  /// are in nobody's name. Neither group uses a connection of the other: what is open to a store is
+  /// no way in.
   struct Policies {
     std::shared_ptr<const egress::Policy> origins, stores;
     Policies(std::shared_ptr<const egress::Policy> both) : origins(both), stores(both) {}
@@ -91,7 +92,10 @@ class SharedClient {
   /// address its name has now; a name that a proxy resolves is judged as such. Contacts DNS, never
   /// the target. From any shard. Errors: those of Resolver::Resolve, when the URL passes and there
   /// is no address to judge.
-  Task<absl::StatusOr<egress::Judgement>> Judge(Url url, Deadline deadline);
+  /// `policy` may be null: that of requests in nobody's name.
+  Task<absl::StatusOr<egress::Judgement>> Judge(Url url,
+                                                std::shared_ptr<const egress::Policy> policy,
+                                                Deadline deadline);
   /// A transfer begins a further attempt. Thread-safe.
   void CountRetry(const Origin& origin);
   ClientStats Stats() const;  ///< Thread-safe.

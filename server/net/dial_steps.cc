@@ -10,6 +10,32 @@ namespace fetchd::net {
 using asio::ip::address;
 using asio::ip::tcp;
 
+namespace {
+
+const egress::Policy& PolicyOf(const DialServices& services, const DialRequest& request) {
+  return request.policy != nullptr ? *request.policy : *services.policy;
+}
+
+absl::Status Told(const DialRequest& request, const egress::Judgement& judgement) {
+  if (request.subject != nullptr) request.subject->Note(request.origin.ToString(), judgement);
+  return judgement.allowed() ? absl::OkStatus() : egress::DeniedError(judgement, request.origin);
+}
+
+}  // namespace
+
+absl::Status AdmitAddresses(const DialServices& services, const DialRequest& request,
+                            std::span<const address> addresses, std::vector<address>& admitted) {
+  const Origin& origin = request.origin;
+  return Told(
+      request,
+      PolicyOf(services, request).JudgeAddresses(addresses, origin.port, origin.host, admitted));
+}
+
+absl::Status AdmitRemoteName(const DialServices& services, const DialRequest& request) {
+  const Origin& origin = request.origin;
+  return Told(request, PolicyOf(services, request).JudgeRemoteName(origin.host, origin.port));
+}
+
 Task<absl::StatusOr<std::vector<address>>> DialSteps::Resolve(std::string host) {
   boost::system::error_code not_an_address;
   const address literal = asio::ip::make_address(host, not_an_address);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,14 @@ struct DialServices {
   std::shared_ptr<TlsContexts> tls;
   FailedAddresses failed;
 };
+
+/// Judges the addresses of the request's origin and tells its subject. PERMISSION_DENIED; else
+/// `admitted` has those that may be connected to.
+absl::Status AdmitAddresses(const DialServices& services, const DialRequest& request,
+                            std::span<const asio::ip::address> addresses,
+                            std::vector<asio::ip::address>& admitted);
+/// Likewise for a name that a proxy resolves.
+absl::Status AdmitRemoteName(const DialServices& services, const DialRequest& request);
 
 /// The steps of one dial. The services and the record outlive it.
 class DialSteps {

@@ -65,9 +65,7 @@ Task<absl::StatusOr<std::unique_ptr<Stream>>> HappyEyeballsDialer::DialDirectly(
   record.failed_phase = Phase::kResolve;
   CO_ASSIGN_OR_RETURN(const std::vector<address> addresses, co_await steps.Resolve(origin.host));
   std::vector<address> admitted;
-  const egress::Judgement judgement =
-      services_.policy->JudgeAddresses(addresses, origin.port, origin.host, admitted);
-  if (!judgement.allowed()) co_return egress::DeniedError(judgement, origin);
+  CO_RETURN_IF_ERROR(AdmitAddresses(services_, request, addresses, admitted));
 
   record.failed_phase = Phase::kConnect;
   ConnectResult connected = co_await steps.Connect(std::move(admitted), origin.port);

@@ -9,6 +9,7 @@
 #include "base/time.h"
 #include "base/url.h"
 #include "egress/policy.h"
+#include "egress/subject.h"
 #include "net/proxy.h"
 #include "net/resolver.h"
 #include "net/stream.h"
@@ -31,6 +32,9 @@ struct DialRequest {
   ProxyPtr proxy;            ///< Null = direct.
   /// With a proxy: false connects to the proxy alone, which will be asked in absolute-form.
   bool tunnel = true;
+  /// What judges the addresses; null = the dialer's own.
+  std::shared_ptr<const egress::Policy> policy;
+  egress::SubjectPtr subject;  ///< Is told what was decided; null = nobody is.
 };
 
 /// What happened, for the attempt record; filled in also when the dial fails.
@@ -64,8 +68,8 @@ class Dialer {
                                                              DialRecord* record) = 0;
 };
 
-/// Lives on one shard. `policy` and `tls` are shared by all shards; `resolver` and `clock` outlive
-/// the dialer.
+/// Lives on one shard. `policy` (of requests without one) and `tls` are shared by all shards;
+/// `resolver` and `clock` outlive the dialer.
 std::unique_ptr<Dialer> MakeDialer(asio::any_io_executor executor, Clock& clock, Resolver& resolver,
                                    std::shared_ptr<const egress::Policy> policy,
                                    std::shared_ptr<TlsContexts> tls);

@@ -129,21 +129,17 @@ Task<absl::StatusOr<std::vector<Candidate>>> ProxiedDial::Candidates() {
 
 absl::StatusOr<std::vector<Candidate>> ProxiedDial::AdmitName() const {
   const Origin& origin = request_.origin;
-  const egress::Judgement judgement = services_.policy->JudgeRemoteName(origin.host, origin.port);
-  if (!judgement.allowed()) return egress::DeniedError(judgement, origin);
+  RETURN_IF_ERROR(AdmitRemoteName(services_, request_));
   return std::vector<Candidate>{{{origin.host, origin.port}}};
 }
 
 absl::StatusOr<std::vector<Candidate>> ProxiedDial::Admit(
     const std::vector<address>& addresses) const {
-  const Origin& origin = request_.origin;
   std::vector<address> admitted;
-  const egress::Judgement judgement =
-      services_.policy->JudgeAddresses(addresses, origin.port, origin.host, admitted);
-  if (!judgement.allowed()) return egress::DeniedError(judgement, origin);
+  RETURN_IF_ERROR(AdmitAddresses(services_, request_, addresses, admitted));
   std::vector<Candidate> candidates;
   for (const address& each : admitted) {
-    candidates.push_back({{each.to_string(), origin.port}, each.is_v4()});
+    candidates.push_back({{each.to_string(), request_.origin.port}, each.is_v4()});
   }
   return candidates;
 }

@@ -39,6 +39,7 @@ Task<absl::StatusOr<http::Response>> FetchAsOrigin(
   }
   read.streamed = part.streamed = true;
   read.decode = part.decode = wanted.decode;
+  read.subject = part.subject = wanted.subject;
   CO_ASSIGN_OR_RETURN(http::Response response, co_await fetch(std::move(part)));
   if (if_range && response.head.status == 412) {
     co_await response.body->Discard();

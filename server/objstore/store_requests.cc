@@ -153,6 +153,7 @@ Task<absl::StatusOr<http::Response>> StoreRequests::Fetch(const StoreOperation& 
       co_return WithPrefix(request.status(), Describe(ContextOf(operation)));
     }
     request->decode = operation.decode;
+    request->subject = operation.subject;
     auto sent = co_await clients_.bodies.Send(*std::move(request), call);
     if (!sent.ok()) co_return Unreached(sent.status(), Describe(ContextOf(operation)));
     http::Response response = *std::move(sent);

@@ -28,6 +28,7 @@ struct StoreOperation {
   bool streamed = false;  ///< The body of a success is the caller's to read.
   /// Where the content coding of such a body is to be undone.
   std::optional<http::DecodeLimits> decode = std::nullopt;
+  egress::SubjectPtr subject = nullptr;  ///< In whose name; null: the operator's.
   std::size_t most_answer_bytes = kMostAnswerBytes;
 };
 

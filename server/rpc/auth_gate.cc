@@ -68,20 +68,6 @@ std::string Shortened(const std::string& resource) {
 
 }  // namespace
 
-std::optional<std::uint64_t> StrangersLines::Take(SteadyTime now) {
-  const std::lock_guard lock(mutex_);
-  if (now >= second_ + std::chrono::seconds(1)) {
-    second_ = now;
-    written_ = 0;
-  }
-  if (written_ >= kMostASecond) {
-    ++left_out_;
-    return std::nullopt;
-  }
-  ++written_;
-  return std::exchange(left_out_, 0);
-}
-
 absl::StatusOr<Principal> Gate::Admit(Method method, const grpc::ServerContextBase& context) const {
   if (deps_.authenticator == nullptr) return Anybody();
   Evidence evidence;

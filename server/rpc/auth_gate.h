@@ -3,11 +3,8 @@
 
 #include <grpcpp/server_context.h>
 
-#include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -17,6 +14,7 @@
 #include "rpc/auth_methods.h"
 #include "rpc/bridge.h"
 #include "rpc/call_rates.h"
+#include "telemetry/line_rate.h"
 #include "telemetry/log.h"
 
 namespace fetchd::rpc {
@@ -30,22 +28,6 @@ struct Admitted {
 
 /// Names what a call is about, at its end: then what it made has a name.
 using Resource = std::function<std::string()>;
-
-/// How many lines strangers may have written: they are refused as fast as they call, and must not
-/// fill the log. Thread-safe.
-class StrangersLines {
- public:
-  static constexpr int kMostASecond = 10;
-
-  /// One more line now: how many were left out since the last one; nullopt: leave this one out too.
-  std::optional<std::uint64_t> Take(SteadyTime now);
-
- private:
-  std::mutex mutex_;  ///< Guards all below.
-  SteadyTime second_;
-  int written_ = 0;  ///< Within that second.
-  std::uint64_t left_out_ = 0;
-};
 
 /// Every handler asks it first. Thread-safe. Owner: Server.
 class Gate {
@@ -76,14 +58,16 @@ class Gate {
     return admitted;
   }
 
+  static constexpr int kLinesOfStrangers = 10;
+
   /// Who did what, for the log. Holds no secret.
   struct Deed {
     Principal caller;  ///< Without a name when he is unknown.
     std::string peer;  ///< "ipv4:127.0.0.1:33914"
     std::string resource;
   };
-  /// One line; of strangers (UNAUTHENTICATED, KEYS_MISSING) StrangersLines::kMostASecond, the next
-  /// of which counts those left out. Waits while another thread writes its line.
+  /// One line; of strangers (UNAUTHENTICATED, KEYS_MISSING) kLinesOfStrangers a second, the next of
+  /// which counts those left out. Waits while another thread writes its line.
   void Audit(Method method, const Deed& deed, const absl::Status& outcome) const;
 
   static Principal NameOf(const absl::StatusOr<Principal>& caller) {
@@ -92,7 +76,8 @@ class Gate {
 
  private:
   const Deps deps_;
-  mutable StrangersLines strangers_;
+  /// They are refused as fast as they call, and must not fill the log.
+  mutable telemetry::LineRate strangers_{kLinesOfStrangers};
 };
 
 }  // namespace fetchd::rpc

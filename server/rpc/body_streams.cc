@@ -121,6 +121,7 @@ struct FetchArguments {
   jobs::FetchSpec spec;
   std::uint64_t offset = 0;
   Deadline deadline;
+  std::string tenant;
 };
 
 Task<absl::Status> RunFetch(const ServerDeps& deps, Duration caller_idle, FetchArguments arguments,
@@ -128,8 +129,9 @@ Task<absl::Status> RunFetch(const ServerDeps& deps, Duration caller_idle, FetchA
                             std::shared_ptr<BytesCall> call) {
   StreamWriter writer(*call, deps.clock, caller_idle, std::move(loaned));
   StreamToCall receiver(writer);
-  const absl::StatusOr<fetch::StreamEnd> end = co_await deps.engine.Stream(
-      std::move(arguments.spec), arguments.offset, arguments.deadline, receiver);
+  const absl::StatusOr<fetch::StreamEnd> end =
+      co_await deps.engine.Stream(std::move(arguments.spec), arguments.offset, arguments.deadline,
+                                  receiver, std::move(arguments.tenant));
   if (!end.ok()) co_return end.status();
   co_return co_await writer.Write(FrameMessage(EndResponse(*end)));
 }
@@ -211,10 +213,11 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* FetchServiceImpl::Fetch(
   absl::StatusOr<jobs::FetchSpec> spec = FromProto(request.spec());
   if (!spec.ok()) return EndCall(call, spec.status());
   *target = jobs::OriginOfUrl(*spec, 0);
-  absl::Status checked = creator_.CheckSpec(*spec);
+  absl::Status checked = creator_.CheckSpec(*spec, caller->tenant);
   if (checked.ok()) checked = fetch::ValidateOffset(*spec, request.offset());
   if (!checked.ok()) return EndCall(call, checked);
-  FetchArguments arguments{*std::move(spec), request.offset(), DeadlineOf(*context, deps_.clock)};
+  FetchArguments arguments{*std::move(spec), request.offset(), DeadlineOf(*context, deps_.clock),
+                           caller->tenant};
   call->Of(context);
   return StartCall(groups_.Next(), "Fetch", call,
                    RunFetch(deps_, config_.caller_idle, std::move(arguments), loaned_, call));

@@ -33,7 +33,8 @@ struct ServerDeps {
   runtime::LoopLagMonitor& loop_lag;
   runtime::DrainSignal& drain_signal;
   telemetry::Logger& log;
-  std::shared_ptr<const egress::Policy> policy;
+  egress::TenantPolicies policies;
+  egress::DecisionLog* decisions = nullptr;  ///< Is told what was decided of URLs; null: nobody is.
   const Authenticator* authenticator = nullptr;  ///< Null: nobody is asked who calls.
   std::function<bool(std::string_view)> has_tls_profile;
   /// Whether a request to `origin` may ask for `proxy`: see http::SharedClient::CheckProxy.

@@ -149,7 +149,11 @@ grpc::ServerUnaryReactor* FetchServiceImpl::CheckUrl(grpc::CallbackServerContext
                                                      v1::CheckUrlResponse* response) {
   const auto [call, caller] = gate_.Open("CheckUrl", *context);
   if (!caller.ok()) return EndCall(call, caller.status());
+  const absl::StatusOr<std::string> tenant = caller->Act(request->tenant());
+  if (!tenant.ok()) return EndCall(call, tenant.status());
   response->set_url(request->url());
+  response->set_tenant(*tenant);
+  response->set_mode(egress::ModeName(deps_.policies.For(*tenant)->mode()));
   absl::StatusOr<Url> url = Url::ParseSource(request->url(), config_.url);
   if (!url.ok()) {
     response->set_rule("url");
@@ -161,7 +165,8 @@ grpc::ServerUnaryReactor* FetchServiceImpl::CheckUrl(grpc::CallbackServerContext
     CheckSource(url->object(), *response);
     return EndCall(call, absl::OkStatus());
   }
-  return StartCall(groups_.Next(), "CheckUrl", call, DoCheckUrl(*std::move(url), response));
+  return StartCall(groups_.Next(), "CheckUrl", call,
+                   DoCheckUrl(*std::move(url), *tenant, response));
 }
 
 void FetchServiceImpl::CheckSource(const ObjectUri& object, v1::CheckUrlResponse& response) const {
@@ -175,16 +180,21 @@ void FetchServiceImpl::CheckSource(const ObjectUri& object, v1::CheckUrlResponse
   response.set_detail(MessageOf(may));
 }
 
-Task<absl::Status> FetchServiceImpl::DoCheckUrl(Url url, v1::CheckUrlResponse* response) {
+Task<absl::Status> FetchServiceImpl::DoCheckUrl(Url url, std::string tenant,
+                                                v1::CheckUrlResponse* response) {
   const Origin origin = url.origin();
-  const egress::Judgement of_url = deps_.policy->JudgeUrl(url);
-  const absl::StatusOr<egress::Judgement> judged = co_await deps_.engine.Check(std::move(url));
+  const egress::Judgement of_url = deps_.policies.For(tenant)->JudgeUrl(url);
+  const absl::StatusOr<egress::Judgement> judged =
+      co_await deps_.engine.Check(std::move(url), std::move(tenant));
   const egress::Judgement& judgement = judged.ok() ? *judged : of_url;
   response->set_allowed(judgement.allowed());
   response->set_rule(judgement.rule);
   response->set_reason(egress::VerdictName(judgement.verdict));
   if (!judgement.allowed()) {
     response->set_detail(MessageOf(egress::DeniedError(judgement, origin)));
+  } else if (judgement.passed) {
+    response->set_detail(Concat("let through by the mode \"", egress::ModeName(judgement.mode),
+                                "\": ", MessageOf(egress::DeniedError(judgement, origin))));
   } else if (judged.ok()) {
     response->set_detail("the egress policy allows this target");
   } else {

@@ -110,7 +110,7 @@ class FetchServiceImpl final : public FetchServiceBase {
   Task<absl::Status> AddAttempts(JobId id, v1::Job* job);
   Task<absl::Status> DoExplain(Principal caller, JobId id, v1::ExplainJobResponse* response);
   void CheckSource(const ObjectUri& object, v1::CheckUrlResponse& response) const;
-  Task<absl::Status> DoCheckUrl(Url url, v1::CheckUrlResponse* response);
+  Task<absl::Status> DoCheckUrl(Url url, std::string tenant, v1::CheckUrlResponse* response);
 
   v1::Job Present(const jobs::Job& job) const;
 

@@ -55,7 +55,7 @@ absl::StatusOr<jobs::Job> JobCreator::Prepare(const Principal& caller,
 
 absl::Status JobCreator::CheckJob(jobs::Job& job) {
   RETURN_IF_ERROR(fetch::ValidateJob(job, config_.url, job.created_at));
-  RETURN_IF_ERROR(CheckTargets(job.spec));
+  RETURN_IF_ERROR(CheckTargets(job.spec, SubjectOf(job.tenant, job.id.name())));
   return ResolveDestinations(job);
 }
 
@@ -101,28 +101,38 @@ absl::Status JobCreator::MayWrite(const std::string& tenant,
                     {"DESTINATION_NOT_ALLOWED", {{"tenant", tenant}}});
 }
 
-absl::Status JobCreator::CheckSpec(const jobs::FetchSpec& spec) const {
+absl::Status JobCreator::CheckSpec(const jobs::FetchSpec& spec, const std::string& tenant) const {
   RETURN_IF_ERROR(fetch::ValidateSpec(spec, config_.url));
-  return CheckTargets(spec);
+  return CheckTargets(spec, SubjectOf(tenant, ""));
 }
 
-absl::Status JobCreator::CheckTargets(const jobs::FetchSpec& spec) const {
+egress::Subject JobCreator::SubjectOf(const std::string& tenant, std::string job) const {
+  egress::Subject subject(deps_.policies.For(tenant));
+  subject.tenant = tenant;
+  subject.job = std::move(job);
+  subject.decisions = deps_.decisions;
+  return subject;
+}
+
+absl::Status JobCreator::CheckTargets(const jobs::FetchSpec& spec,
+                                      const egress::Subject& subject) const {
   if (!deps_.has_tls_profile(spec.tls_profile)) {
     return InvalidField("spec.tls_profile", "this server has no such profile (tls.profiles)");
   }
   for (std::size_t i = 0; i < spec.urls.size(); ++i) {
     ASSIGN_OR_RETURN(const Url url, Url::ParseSource(spec.urls[i], config_.url));
     if (!url.names_object()) RETURN_IF_ERROR(CheckProxy(spec, url.origin()));
-    const absl::Status may = MayFetch(url);
+    const absl::Status may = MayFetch(url, subject);
     if (may.ok()) continue;
     return WithField(may, FieldViolation{Concat("spec.urls[", i, "]"), MessageOf(may)});
   }
   return absl::OkStatus();
 }
 
-absl::Status JobCreator::MayFetch(const Url& url) const {
+absl::Status JobCreator::MayFetch(const Url& url, const egress::Subject& subject) const {
   if (url.names_object()) return deps_.destinations.CheckSource(url.object());
-  const egress::Judgement judgement = deps_.policy->JudgeUrl(url);
+  const egress::Judgement judgement = subject.policy->JudgeUrl(url);
+  subject.Note(url.Redacted(), judgement);
   return judgement.allowed() ? absl::OkStatus() : egress::DeniedError(judgement, url.origin());
 }
 

@@ -38,17 +38,18 @@ class JobCreator {
 
   /// What Fetch and CreateJob have in common; fields relative to what holds the specification:
   /// "spec.urls[0]".
-  absl::Status CheckSpec(const jobs::FetchSpec& spec) const;
+  absl::Status CheckSpec(const jobs::FetchSpec& spec, const std::string& tenant) const;
 
  private:
   absl::Status CheckJob(jobs::Job& job);
   absl::Status ResolveDestinations(jobs::Job& job) const;
   /// Of a valid specification: does this server know the profile, may it contact the URLs?
-  absl::Status CheckTargets(const jobs::FetchSpec& spec) const;
+  absl::Status CheckTargets(const jobs::FetchSpec& spec, const egress::Subject& subject) const;
+  egress::Subject SubjectOf(const std::string& tenant, std::string job) const;
   /// By what is said of the tenant, and of the stores.
   absl::Status MayWrite(const std::string& tenant, const sink::Destination& destination) const;
-  /// By the egress policy; of an object, by its store.
-  absl::Status MayFetch(const Url& url) const;
+  /// By the tenant's egress policy; of an object, by its store.
+  absl::Status MayFetch(const Url& url, const egress::Subject& subject) const;
   absl::Status CheckProxy(const jobs::FetchSpec& spec, const Origin& origin) const;
   JobId NewId(WallTime now);
   Task<absl::StatusOr<jobs::CreateOutcome>> TryInBatch(Principal caller,

@@ -65,6 +65,7 @@ class Logger {
   explicit Logger(LogConfig config);  ///< To stderr, with the system's time.
   Logger(LogConfig config, Write write, Now now);
 
+  bool Writes(LogLevel level) const { return level >= config_.level; }
   void Debug(std::string_view message, std::initializer_list<LogField> fields = {});
   void Info(std::string_view message, std::initializer_list<LogField> fields = {});
   void Warning(std::string_view message, std::initializer_list<LogField> fields = {});

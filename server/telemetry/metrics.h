@@ -26,13 +26,13 @@ struct MetricFamily {
   std::string_view name;
   MetricType type = MetricType::kGauge;
   std::string_view help;
-  std::array<std::string_view, 2> labels{};  ///< Their names; empty = no (second) label.
+  std::array<std::string_view, 3> labels{};  ///< Their names; empty = no further label.
 };
 
 /// What was collected for one scrape.
 class MetricPage {
  public:
-  using LabelValues = std::array<std::string_view, 2>;
+  using LabelValues = std::array<std::string_view, 3>;
 
   MetricPage();
   ~MetricPage();

@@ -3,47 +3,12 @@
 import base64
 import hashlib
 import http.server
-import socket
-import socketserver
 import ssl
-import struct
 import subprocess
 import threading
 
 import harness
-
-
-class DnsServer:
-    """Answers A questions on a UDP port of loopback from `names`; no such name otherwise. While `failing`: SERVFAIL."""
-
-    def __init__(self, names):
-        self.names, self.failing = names, False
-        dns = self
-
-        class Handler(socketserver.BaseRequestHandler):
-            def handle(self):
-                self.request[1].sendto(dns.answer(self.request[0]), self.client_address)
-
-        self.server = socketserver.ThreadingUDPServer(("127.0.0.1", 0), Handler)
-        self.address = f"127.0.0.1:{self.server.server_address[1]}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def answer(self, query):
-        labels, at = [], 12
-        while query[at]:
-            labels.append(query[at + 1:at + 1 + query[at]].decode())
-            at += query[at] + 1
-        question, name = query[12:at + 5], ".".join(labels)
-        is_a = struct.unpack(">H", query[at + 1:at + 3])[0] == 1
-        code = 2 if self.failing else 0 if name in self.names else 3
-        records = b""
-        if code == 0 and is_a:
-            records = struct.pack(">HHHIH", 0xC00C, 1, 1, 60, 4) + socket.inet_aton(self.names[name])
-        return query[:2] + struct.pack(">HHHHH", 0x8180 | code, 1, bool(records), 0, 0) + question + records
-
-    def stop(self):
-        self.server.shutdown()
-        self.server.server_close()
+from dns_server import DnsServer
 
 
 class DnsTest(harness.TestCase):

@@ -52,7 +52,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   FuzzedDataProvider input(data, size);
   http::RedirectingOrigins origins(input);
   testing::FuzzLoop loop;
-  http::RedirectingClient client(origins, *egress::Policy::Create({}));
+  http::RedirectingClient client(origins,
+                                 std::make_shared<egress::Subject>(*egress::Policy::Create({})));
   http::Request request(*Url::Parse("https://origin.test/start"));
   request.headers = {{"Accept", "*/*"}, {"Authorization", "s"}, {"Cookie", "s"}, {"X-Key", "s"}};
   request.secret_headers = {"x-key"};

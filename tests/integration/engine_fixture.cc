@@ -92,7 +92,8 @@ absl::StatusOr<jobs::Job> EngineHouse::Retry(const JobId& id) {
 
 absl::StatusOr<fetch::StreamEnd> EngineHouse::Stream(jobs::FetchSpec spec, std::uint64_t offset,
                                                      fetch::StreamReceiver& receiver) {
-  return Run(engine_->Stream(std::move(spec), offset, Deadline::Never(), receiver));
+  return Run(
+      engine_->Stream(std::move(spec), offset, Deadline::Never(), receiver, jobs::kDefaultTenant));
 }
 
 fetch::EngineConfig EngineFixture::Config() {

@@ -63,7 +63,7 @@ Task<Fetched> HttpStack::Exchange(http::Request request, http::Call call,
   Fetched fetched;
   call.records = &fetched.records;
   http::RedirectingClient client(client_->ForShard(client_->ShardFor(request.url.origin())),
-                                 policy_);
+                                 std::make_shared<egress::Subject>(policy_));
   auto response = co_await client.Send(std::move(request), call, redirects);
   if (!response.ok()) {
     fetched.status = response.status();

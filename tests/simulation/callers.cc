@@ -125,7 +125,7 @@ Task<absl::Status> Callers::Fetch() {
   Receiver receiver(scene_);
   const Deadline deadline = Deadline::After(scene_.clock, 60s);
   const absl::StatusOr<fetch::StreamEnd> end =
-      co_await life_.engine().Stream(spec, 0, deadline, receiver);
+      co_await life_.engine().Stream(spec, 0, deadline, receiver, jobs::kDefaultTenant);
   checks_.Streamed(spec, receiver.body, end.ok());
   co_return end.status();
 }

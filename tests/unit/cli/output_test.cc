@@ -28,19 +28,22 @@ TEST_F(OutputTest, CheckKeepsTheOrderAndPrintsFalse) {
     response.set_allowed(request.url() != "http://127.0.0.1/");
     response.set_rule(response.allowed() ? "global" : "127.0.0.0/8");
     response.set_reason(response.allowed() ? "ALLOWED" : "LOOPBACK");
+    response.set_tenant(request.tenant());
+    response.set_mode("enforce");
     return grpc::Status::OK;
   };
   std::string list = "{\"url\": \"http://127.0.0.1/\", \"expect\": \"deny\"}\n";
   for (int i = 0; i < 200; ++i) list += "http://a/" + std::to_string(i) + "\n";
   Write("list", list);
 
-  EXPECT_EQ(RunCommand({"check", "-i", Path("list"), "-o", "json"}), ExitCode::kRefused);
+  EXPECT_EQ(RunCommand({"check", "--tenant", "builds", "-i", Path("list"), "-o", "json"}),
+            ExitCode::kRefused);
 
   std::istringstream lines(out_.str());
   std::string line;
   ASSERT_TRUE(std::getline(lines, line));
   EXPECT_EQ(line, R"({"url":"http://127.0.0.1/","allowed":false,"rule":"127.0.0.0/8",)"
-                  R"("reason":"LOOPBACK","detail":""})");
+                  R"("reason":"LOOPBACK","detail":"","tenant":"builds","mode":"enforce"})");
   for (int i = 0; i < 200; ++i) {
     ASSERT_TRUE(std::getline(lines, line));
     EXPECT_THAT(line, HasSubstr("\"http://a/" + std::to_string(i) + "\""));

@@ -8,10 +8,9 @@
 #include <vector>
 
 #include "egress/address_ranges.h"
+#include "unit/egress/judge.h"
 
 namespace fetchd::egress {
-
-std::ostream& operator<<(std::ostream& out, Verdict verdict) { return out << VerdictName(verdict); }
 
 namespace {
 
@@ -27,14 +26,6 @@ std::shared_ptr<const Policy> MakePolicy(std::vector<std::string> allow = {}) {
   auto policy = Policy::Create(std::move(config));
   EXPECT_TRUE(policy.ok()) << policy.status();
   return *std::move(policy);
-}
-
-Judgement Judge(const Policy& policy, const std::string& address, std::uint16_t port = 443) {
-  return policy.JudgeAddress(ip::make_address(address), port);
-}
-
-Judgement JudgeUrl(const Policy& policy, std::string_view url) {
-  return policy.JudgeUrl(*Url::Parse(url));
 }
 
 // A denied block, its first and last address, and the addresses around it ("" where those are

@@ -346,7 +346,7 @@ TEST_F(EngineTest, StreamRunsFromAnyShardAndDrainEndsItWithItsOffset) {
   jobs::FetchSpec spec;
   spec.urls = {"https://a.example.org/short"};
   NullReceiver first;
-  const auto end = Await(engine_->Stream(spec, 0, Deadline::Never(), first));
+  const auto end = Await(engine_->Stream(spec, 0, Deadline::Never(), first, jobs::kDefaultTenant));
   ASSERT_TRUE(end.ok()) << end.status();
   EXPECT_EQ(end->size_bytes, 5u);
 
@@ -354,16 +354,18 @@ TEST_F(EngineTest, StreamRunsFromAnyShardAndDrainEndsItWithItsOffset) {
   NullReceiver second;
   absl::Status status;
   {
-    std::jthread caller(
-        [&] { status = Await(engine_->Stream(spec, 0, Deadline::Never(), second)).status(); });
+    std::jthread caller([&] {
+      status =
+          Await(engine_->Stream(spec, 0, Deadline::Never(), second, jobs::kDefaultTenant)).status();
+    });
     while (second.received == 0) std::this_thread::yield();
     engine_->Drain(clock_.Now());
   }
 
   EXPECT_TRUE(absl::IsUnavailable(status));
   EXPECT_EQ(GetReason(status)->metadata[0].second, Concat(1 << 20));
-  EXPECT_TRUE(
-      absl::IsUnavailable(Await(engine_->Stream(spec, 0, Deadline::Never(), second)).status()));
+  EXPECT_TRUE(absl::IsUnavailable(
+      Await(engine_->Stream(spec, 0, Deadline::Never(), second, jobs::kDefaultTenant)).status()));
 }
 
 /// Takes nothing until it is released.
@@ -384,8 +386,10 @@ TEST_F(EngineTest, AStreamThatEndsLetsTheNextJobOfItsOriginBegin) {
   jobs::FetchSpec spec;
   spec.urls = {"https://host1.example.org/x"};
   HeldReceiver receiver;
-  std::jthread caller(
-      [&] { EXPECT_TRUE(Await(engine_->Stream(spec, 0, Deadline::Never(), receiver)).ok()); });
+  std::jthread caller([&] {
+    EXPECT_TRUE(
+        Await(engine_->Stream(spec, 0, Deadline::Never(), receiver, jobs::kDefaultTenant)).ok());
+  });
   while (!receiver.begun) std::this_thread::yield();
   const JobId held = Submit(1);
   const JobId other = Submit(2);
@@ -407,8 +411,10 @@ TEST_F(EngineTest, StreamsThatWaitForAnOriginTakeNoRoomFromJobs) {
   std::vector<std::jthread> callers;
   for (std::size_t i = 0; i < config_.max_transfers; ++i) {
     StreamReceiver& receiver = *receivers.emplace_back(std::make_unique<NullReceiver>());
-    callers.emplace_back(
-        [&] { EXPECT_FALSE(Await(engine_->Stream(spec, 0, Deadline::Never(), receiver)).ok()); });
+    callers.emplace_back([&] {
+      EXPECT_FALSE(
+          Await(engine_->Stream(spec, 0, Deadline::Never(), receiver, jobs::kDefaultTenant)).ok());
+    });
   }
 
   for (int i = 0; i < 20; ++i) Submit(i);

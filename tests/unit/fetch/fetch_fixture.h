@@ -83,7 +83,9 @@ class FetchTest : public ::testing::Test {
     std::string pattern = (std::filesystem::temp_directory_path() / "fetchd-fetch-XXXXXX").string();
     root_ = ::mkdtemp(pattern.data());
     destinations_ = *sink::Destinations::Open(root_, clock_, pool_, loop_.get_executor());
-    policy_ = *egress::Policy::Create({});
+    auto subject = std::make_shared<egress::Subject>(*egress::Policy::Create({}));
+    subject->tenant = jobs::kDefaultTenant;
+    subject_ = std::move(subject);
     config_.retry.base_delay = std::chrono::milliseconds(1);
   }
   ~FetchTest() override { std::filesystem::remove_all(root_); }
@@ -134,7 +136,7 @@ class FetchTest : public ::testing::Test {
   virtual http::Client& Client() { return *client_; }
   TransferDeps Deps() {
     return {clock_,     Client(),
-            policy_,    buffers_,
+            subject_,   buffers_,
             config_,    pacer_,
             bandwidth_, [this](const Origin& origin) {
               retried_.push_back(origin.host); }};
@@ -212,7 +214,7 @@ class FetchTest : public ::testing::Test {
   std::vector<std::string> retried_;  ///< Hosts, as they were counted.
   telemetry::Logger log_{{}, lines_.writer(), [this] { return clock_.WallNow(); }};
   StoreHealth health_{log_, clock_};
-  std::shared_ptr<const egress::Policy> policy_;
+  egress::SubjectPtr subject_;
   std::filesystem::path root_;
   std::unique_ptr<sink::Destinations> destinations_;
   std::unique_ptr<testing::FakeHttpClient> client_;

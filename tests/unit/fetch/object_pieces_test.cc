@@ -171,7 +171,7 @@ TEST_F(ObjectPiecesTest, WithLittleMemoryNobodyWaitsForEver) {
     for (const char* key : {"a", "b", "c"}) {
       ids.push_back(Create(ObjectJob(key)));
       auto claims = *Await(store_.ClaimReady(1, {}));
-      TransferDeps transfer{clock_,  origin_, policy_,    small,
+      TransferDeps transfer{clock_,  origin_, subject_,   small,
                             config_, pacer_,  bandwidth_, [](const Origin&) {},
                             nullptr, &spares_};
       runs.push_back(std::make_unique<JobRun>(

@@ -178,7 +178,7 @@ class SegmentTest : public FetchTest {
   static sink::FileCalls& calls() { return sink::SystemFileCalls(); }
 
   TransferDeps SegmentDeps() {
-    return {clock_,  origin_, policy_, buffers_, config_, pacer_, bandwidth_, [](const Origin&) {},
+    return {clock_,  origin_, subject_, buffers_, config_, pacer_, bandwidth_, [](const Origin&) {},
             nullptr, &spares_};
   }
   JobRunDeps SegmentRunDeps() {

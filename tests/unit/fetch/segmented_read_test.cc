@@ -308,7 +308,7 @@ TEST_F(SegmentedReadTest, WithSmallBuffersNobodyWaitsForEver) {
   std::optional<absl::Status> ended;
   auto claims = Create(NewJob());
   auto claimed = *Await(store_.ClaimReady(1, {}));
-  const TransferDeps deps{clock_,  origin_, policy_,    small,
+  const TransferDeps deps{clock_,  origin_, subject_,   small,
                           config_, pacer_,  bandwidth_, [](const Origin&) {},
                           nullptr, &spares_};
   JobRunDeps run_deps{

@@ -392,5 +392,19 @@ TEST(MayShareTest, FetchAndJobsWithADigestDoAndTimingOfOnesOwnDoesNot) {
   EXPECT_FALSE(MayShare(spec, true));
 }
 
+TEST_F(SharedReadsTest, WhoIsJudgedByAnotherPolicyReadsByHimself) {
+  const std::string body = Pattern(1000);
+  Begin({Whole(body), Whole(body)});
+  http::Request one = NewRequest(), other = NewRequest();
+  one.subject = std::make_shared<egress::Subject>(*egress::Policy::Create({}));
+  other.subject = std::make_shared<egress::Subject>(*egress::Policy::Create({}));
+
+  const auto [first, second] = AskTwice(one, other);
+
+  EXPECT_TRUE(first.ok() && second.ok());
+  EXPECT_EQ(Requests(), 2u);
+  EXPECT_EQ(counted_.joined, 0u);
+}
+
 }  // namespace
 }  // namespace fetchd::fetch

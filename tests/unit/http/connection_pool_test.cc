@@ -28,8 +28,8 @@ struct User {
 };
 
 Task<absl::Status> UseConnection(ConnectionPool& pool, User user, Log& log) {
-  std::optional<Lease> lease =
-      pool.TryReuse(user.key.origin, user.key.tls_profile, user.key.proxy.get());
+  std::optional<Lease> lease = pool.TryReuse(user.key.origin, user.key.tls_profile,
+                                             user.key.proxy.get(), user.key.policy.get());
   if (!lease) {
     ExchangeRecord record;
     ConnectionPool::Want want{.key = user.key};
@@ -459,6 +459,38 @@ TEST_F(ConnectionPoolTest, CloseFailsWaitersAndKeepsNothing) {
 
   Pass(seconds(1));
   EXPECT_TRUE(dialer_.peers[0]->destroyed);
+}
+
+PoolKey HostBy(const std::shared_ptr<const egress::Policy>& policy) {
+  return {{"http", "x", 80}, "", nullptr, policy};
+}
+
+TEST_F(ConnectionPoolTest, NobodyRidesOnAConnectionThatAnotherPolicyLetThrough) {
+  const std::shared_ptr<const egress::Policy> one = *egress::Policy::Create({});
+  const std::shared_ptr<const egress::Policy> other = *egress::Policy::Create({});
+  Open({});
+  Start({.name = "one", .key = HostBy(one)});
+  Start({.name = "other", .key = HostBy(other)});
+  Start({.name = "nobody", .key = Host("x")});
+  Start({.name = "one again", .key = HostBy(one)});
+
+  EXPECT_THAT(log_.lines,
+              ElementsAre("one dials", "other dials", "nobody dials", "one again reuses"));
+  EXPECT_EQ(dialer_.requests[0].policy, one);
+  EXPECT_EQ(dialer_.requests[1].policy, other);
+  EXPECT_EQ(dialer_.requests[2].policy, nullptr);
+}
+
+TEST_F(ConnectionPoolTest, AConnectionIsHandedToNobodyWhoIsJudgedByAnotherPolicy) {
+  const std::shared_ptr<const egress::Policy> one = *egress::Policy::Create({});
+  const std::shared_ptr<const egress::Policy> other = *egress::Policy::Create({});
+  Open({.max_connections = 1, .max_per_host = 1});
+  Start({.name = "one", .key = HostBy(one), .hold = seconds(1)});
+  Start({.name = "other", .key = HostBy(other)});
+  clock_.Advance(seconds(1));
+  Poll();
+
+  EXPECT_THAT(log_.lines, ElementsAre("one dials", "other dials"));
 }
 
 }  // namespace

@@ -45,9 +45,10 @@ class PooledClientTest : public ShardTest {
     EXPECT_EQ(book_.in_flight().now(), 0U);
   }
 
-  Answered Send(std::string method = "GET", Call call = {}) {
+  Answered Send(std::string method = "GET", Call call = {}, egress::SubjectPtr subject = nullptr) {
     Request request(*Url::Parse("http://example.org/"));
     request.method = std::move(method);
+    request.subject = std::move(subject);
     Answered outcome;
     call.records = &records_;
     tasks_.Spawn("send", SendOnce(client_, std::move(request), call, outcome));
@@ -93,7 +94,8 @@ class PooledClientTest : public ShardTest {
       context_.get_executor(), 0, {}, {budget_, book_, dialer_, watchdog_, tasks_}};
   const OriginRules rules_;
   const ProxyRoutes routes_;
-  PooledClient client_{pool_, rules_, routes_, "tester"};
+  const std::shared_ptr<const egress::Policy> own_policy_ = *egress::Policy::Create({});
+  PooledClient client_{pool_, rules_, routes_, "tester", own_policy_.get()};
   std::vector<ExchangeRecord> records_;
   Answered next_;
 };
@@ -375,6 +377,22 @@ TEST_F(PooledClientTest, CancelAtAnyMomentLeaksNothing) {
     EXPECT_EQ(book_.in_flight().now(), 0U) << steps;
     EXPECT_EQ(budget_.open(), 0U) << steps;
   }
+}
+
+TEST_F(PooledClientTest, WhoIsJudgedByThePoolsOwnPolicyUsesTheConnectionsOfNobody) {
+  Answered nobody = Send();
+  Read(nobody);
+  Answered same = Send("GET", {}, std::make_shared<egress::Subject>(own_policy_));
+  Read(same);
+  const auto subject = std::make_shared<egress::Subject>(*egress::Policy::Create({}));
+  Answered other = Send("GET", {}, subject);
+  Read(other);
+
+  EXPECT_TRUE(records_[1].reused);
+  EXPECT_FALSE(records_[2].reused);
+  ASSERT_EQ(dialer_.requests.size(), 2U);
+  EXPECT_EQ(dialer_.requests[1].policy, subject->policy);
+  EXPECT_EQ(dialer_.requests[1].subject, subject);
 }
 
 }  // namespace

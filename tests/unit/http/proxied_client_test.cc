@@ -84,11 +84,12 @@ class ProxiedClientTest : public ShardTest {
   PooledClient client_{pool_, rules_, routes_, "tester"};
   std::vector<ExchangeRecord> records_;
   std::list<Fetched> fetches_;
+  const egress::SubjectPtr subject_ =
+      std::make_shared<egress::Subject>(*egress::Policy::Create({}));
 
  private:
   Task<absl::Status> Fetch(Request request, Fetched& fetched) {
-    egress::PolicyConfig open;
-    RedirectingClient client(client_, *egress::Policy::Create(open));
+    RedirectingClient client(client_, subject_);
     Call call;
     call.records = &records_;
     absl::StatusOr<Response> response = co_await client.Send(std::move(request), call, {});

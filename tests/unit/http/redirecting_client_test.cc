@@ -108,7 +108,7 @@ class RedirectingClientTest : public ShardTest {
     if (response.ok()) status_ = response->head.status;
     co_return absl::OkStatus();
   }
-  RedirectingClient client_{inner_, *egress::Policy::Create({})};
+  RedirectingClient client_{inner_, std::make_shared<egress::Subject>(*egress::Policy::Create({}))};
 };
 
 TEST_F(RedirectingClientTest, FollowsRelativeAndAbsoluteLocations) {
@@ -244,6 +244,44 @@ TEST_F(RedirectingClientTest, BodiesOfRedirectsAreDiscarded) {
   EXPECT_EQ(Get("http://example.org/a"), absl::OkStatus());
 
   EXPECT_THAT(inner_.fates, ElementsAre("discarded", "discarded", "dropped"));
+}
+
+/// Keeps what it is told.
+class ToldDecisions final : public egress::DecisionLog {
+ public:
+  void Note(const egress::Subject& subject, std::string_view url,
+            const egress::Judgement& judgement) override {
+    lines.push_back(subject.tenant + " " + std::string(url) + " " +
+                    egress::VerdictName(judgement.verdict));
+  }
+  std::vector<std::string> lines;
+};
+
+Task<absl::Status> SendAs(Client& inner, egress::SubjectPtr subject, Request request,
+                          absl::Status& status) {
+  RedirectingClient client(inner, std::move(subject));
+  status = (co_await client.Send(std::move(request), Call{}, {})).status();
+  co_return absl::OkStatus();
+}
+
+TEST_F(RedirectingClientTest, EveryHopIsJudgedByThePolicyOfItsSubjectWhichIsToldOfIt) {
+  egress::PolicyConfig config;
+  config.own_deny = {"tenants.builds.egress.deny", {"b.example.org"}};
+  auto subject = std::make_shared<egress::Subject>(*egress::Policy::Create(config));
+  ToldDecisions told;
+  subject->tenant = "builds";
+  subject->decisions = &told;
+  inner_.Redirect("http://a.example.org/?secret", "http://b.example.org/");
+  absl::Status status;
+  tasks_.Spawn(
+      "get", SendAs(inner_, subject, Request(*Url::Parse("http://a.example.org/?secret")), status));
+  Poll();
+
+  EXPECT_TRUE(absl::IsPermissionDenied(status)) << status;
+  EXPECT_THAT(told.lines, ElementsAre("builds http://a.example.org/?[redacted] ALLOWED",
+                                      "builds http://b.example.org/ DENIED_BY_RULE"));
+  ASSERT_EQ(inner_.requests.size(), 1U);
+  EXPECT_EQ(inner_.requests[0].subject, subject);
 }
 
 }  // namespace

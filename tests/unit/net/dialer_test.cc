@@ -421,5 +421,37 @@ TEST(InterleaveFamiliesTest, Ipv6FirstThenInTurnKeepingTheOrderInside) {
                           address("192.0.2.2"), address("192.0.2.3")));
 }
 
+/// Keeps what it is told.
+class ToldDecisions final : public egress::DecisionLog {
+ public:
+  void Note(const egress::Subject&, std::string_view url,
+            const egress::Judgement& judgement) override {
+    lines.push_back(Concat(url, " ", judgement.address ? judgement.address->to_string() : "", " ",
+                           egress::VerdictName(judgement.verdict)));
+  }
+  std::vector<std::string> lines;
+};
+
+TEST_F(DialerTest, ARequestIsJudgedByItsOwnPolicyAlsoForAnAnswerThatIsCached) {
+  auto acceptor = Listen("127.0.0.1");
+  resolver_.Set("origin.test", {"127.0.0.1"});
+  DialRequest open = To("origin.test", acceptor.local_endpoint().port());
+  ToldDecisions told;
+  auto subject = std::make_shared<egress::Subject>(*egress::Policy::Create({}));
+  subject->decisions = &told;
+  DialRequest closed = open;
+  closed.policy = subject->policy;
+  closed.subject = subject;
+
+  EXPECT_TRUE(Dial(open).ok());
+  EXPECT_TRUE(HasCaller(acceptor));
+  const Dialled refused = Dial(closed);
+  EXPECT_TRUE(absl::IsPermissionDenied(refused.status())) << refused.status();
+  EXPECT_FALSE(HasCaller(acceptor));
+  EXPECT_THAT(told.lines,
+              ElementsAre(Concat("http://origin.test:", acceptor.local_endpoint().port(),
+                                 " 127.0.0.1 LOOPBACK")));
+}
+
 }  // namespace
 }  // namespace fetchd::net
