@@ -23,6 +23,7 @@
 #include "egress/tenant_policies.h"
 #include "fetch/egress_log.h"
 #include "rpc/server.h"
+#include "rpc/server_metrics.h"
 #include "runtime/loop_lag.h"
 #include "store/sqlite_store.h"
 
@@ -164,15 +165,19 @@ absl::Status Application::Parts::StartServer() {
       .check_proxy = [this](std::string_view proxy,
                             const Origin& origin) { return client->CheckProxy(proxy, origin); },
       .drain = [this](std::optional<Duration> grace) { return drain.Begin(grace); }};
-  const rpc::ServerConfig server_config{.listen = config.grpc_listen,
-                                        .insecure = config.grpc_insecure,
-                                        .tls = config.grpc_tls,
-                                        .calls_per_sec = config.callers.calls_per_sec,
-                                        .version = version,
-                                        .url = config.engine.url,
-                                        .tenants = config.engine.tenants,
-                                        .max_connections = AllConnections(config),
-                                        .caller_idle = config.caller_idle};
+  const rpc::ServerConfig server_config{
+      .listen = config.grpc_listen,
+      .insecure = config.grpc_insecure,
+      .tls = config.grpc_tls,
+      .calls_per_sec = config.callers.calls_per_sec,
+      .version = version,
+      .url = config.engine.url,
+      .tenants = config.engine.tenants,
+      .max_connections = AllConnections(config),
+      .max_caller_connections = CallerConnectionsOf(config, file_limit),
+      .max_watches = config.grpc_max_watches,
+      .call_memory_bytes = config.grpc_call_memory_bytes,
+      .caller_idle = config.caller_idle};
   RETURN_IF_ERROR(CheckServerTls(config.grpc_tls));
   if (config.callers.enabled()) {
     ASSIGN_OR_RETURN(callers, Callers::Start(config.callers, config.grpc_tls.reload_interval,
@@ -181,6 +186,7 @@ absl::Status Application::Parts::StartServer() {
     deps.authenticator = &callers->authenticator();
   }
   ASSIGN_OR_RETURN(server, rpc::Server::Start(std::move(deps), server_config));
+  metrics.Add(rpc::ServerMetrics(server->connections()));
   return absl::OkStatus();
 }
 
@@ -204,6 +210,7 @@ void Application::Parts::LogServing() {
                        {"files_root", config.FilesRoot().string()},
                        {"egress_allow", allow},
                        {"proxy_default", config.proxy.default_name},
+                       {"caller_connections", server->connections()->limit()},
                        {"connections", AllConnections(config)},
                        {"per_host", config.client.max_per_host},
                        {"transfers", config.engine.max_transfers},

@@ -34,6 +34,9 @@ struct Config {
   std::string data_dir = "./fetchd-data";
   std::string grpc_listen = "127.0.0.1:7070";
   bool grpc_insecure = false;
+  std::size_t grpc_max_connections = 1000;
+  std::size_t grpc_max_watches = 1000;
+  std::uint64_t grpc_call_memory_bytes = std::uint64_t{256} << 20;
   rpc::ServerTls grpc_tls;
   CallersConfig callers;
   std::string admin_listen = "127.0.0.1:7071";  ///< Or "off".

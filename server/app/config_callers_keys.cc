@@ -41,8 +41,11 @@ std::vector<ConfigKey> CallersKeys() {
       TextKey("callers.file", FETCHD_AT(callers.file),
               "Who may call (YAML): tokens by their SHA-256, client certificates by their names. "
               "Without it and callers.jwt.keys nobody is asked who calls."),
-      NumberKey("callers.calls_per_sec", FETCHD_AT(callers.calls_per_sec), 0, kMany,
-                "Calls a second of each caller who is known, a stream being one; 0: no limit."),
+      NumberKey(
+          "callers.calls_per_sec", FETCHD_AT(callers.calls_per_sec), 0, kMany,
+          "Calls a second of each caller who is known, a stream being one: so many that begin "
+          "work, and as many others, so that who submits too much still watches and cancels; "
+          "0: no limit."),
       TextKey(
           "callers.jwt.keys", FETCHD_AT(callers.jwt.keys),
           "The identity provider's keys (a JSON Web Key Set): a path, or an https URL. Empty: no "

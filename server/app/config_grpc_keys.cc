@@ -31,10 +31,19 @@ ConfigKey ClientCertificatesKey() {
 std::vector<ConfigKey> GrpcKeys() {
   return {
       TextKey("grpc.listen", FETCHD_AT(grpc_listen),
-              "Address of the API; port 0 takes a free one."),
+              "Address of the API; port 0 takes a free one. [::] is every address, of IPv4 too; "
+              "0.0.0.0 those of IPv4."),
       BoolKey("grpc.insecure", FETCHD_AT(grpc_insecure),
               "Serve without TLS, or without asking who calls, on an address that other machines "
               "reach."),
+      NumberKey("grpc.max_connections", FETCHD_AT(grpc_max_connections), 2, 1'000'000,
+                "Connections of callers, half of them from one address at most; further ones are "
+                "closed. Fewer where file descriptors do not suffice: the log says how many."),
+      NumberKey(
+          "grpc.max_watches", FETCHD_AT(grpc_max_watches), 1, 1'000'000,
+          "WatchJobs and WatchBatches at the same time; a further one is RESOURCE_EXHAUSTED."),
+      SizeKey("grpc.call_memory", FETCHD_AT(grpc_call_memory_bytes),
+              "What gRPC may hold for all calls together, besides the bytes of bodies."),
       TextKey("grpc.tls.certificate_file", FETCHD_AT(grpc_tls.certificate_file),
               "The API's certificate (PEM, its intermediates after it). Empty: plain text."),
       TextKey("grpc.tls.key_file", FETCHD_AT(grpc_tls.key_file),

@@ -231,8 +231,8 @@ std::vector<ConfigKey> TimeoutKeys() {
       DurationKey("timeouts.read_idle", FETCHD_AT(engine.timeouts.read_idle),
                   "Between two reads that bring bytes."),
       DurationKey("timeouts.caller_idle", FETCHD_AT(caller_idle),
-                  "How long a caller of Fetch or ReadBody may leave a message untaken before it is "
-                  "cut off."),
+                  "How long a caller of Fetch, ReadBody, WatchJobs or WatchBatches may leave a "
+                  "message untaken before it is cut off."),
       SizeKey("timeouts.min_speed_bytes_per_sec",
               FETCHD_AT(engine.timeouts.min_speed_bytes_per_sec),
               "Slower bodies are given up; 0: none is."),

@@ -9,6 +9,7 @@ namespace fetchd::app {
 namespace {
 
 constexpr std::uint64_t kMostJobs = 1'000'000'000;
+constexpr std::uint64_t kLeastRate = 1024;
 
 using Written = std::vector<std::pair<std::string, std::string>>;
 
@@ -157,6 +158,17 @@ std::vector<ConfigKey> TenantKeys() {
           [](const YAML::Node& node) { return ReadNumber(node, 0, kMany); },
           "Its jobs at work at once; 0: they wait. Default: limits.transfers, less one of eight "
           "while there are other tenants."),
+      TenantKey(
+          "bytes_per_sec", [](auto& rule) -> auto& { return rule.bytes_per_sec; },
+          [](const YAML::Node& node) -> absl::StatusOr<std::uint64_t> {
+            ASSIGN_OR_RETURN(const std::uint64_t rate, ReadSize(node));
+            if (rate < kLeastRate) {
+              return absl::InvalidArgumentError(Concat("at least ", kLeastRate));
+            }
+            return rate;
+          },
+          "All its bodies together are read no faster, those of Fetch among them; 1KiB at least. "
+          "The limits of origins and of limits.bandwidth hold besides. Default: none."),
   };
 }
 

@@ -2,6 +2,7 @@
 
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -15,6 +16,13 @@ namespace {
 constexpr std::uint64_t kOwnDescriptors = 128;
 /// The temporary file, and its directory while the file is published.
 constexpr std::uint64_t kDescriptorsPerTransfer = 2;
+
+/// Of these.
+constexpr std::uint64_t kFewCallers = 32;
+
+std::uint64_t ReservedFor(std::uint64_t transfers) {
+  return kOwnDescriptors + net::kSpareSockets + kDescriptorsPerTransfer * transfers;
+}
 
 }  // namespace
 
@@ -33,7 +41,7 @@ absl::StatusOr<std::uint64_t> RaiseFileLimit() {
 absl::Status CheckFileLimit(std::uint64_t file_limit, Connections connections,
                             std::uint64_t transfers) {
   const std::uint64_t files = kDescriptorsPerTransfer * transfers;
-  const std::uint64_t reserved = kOwnDescriptors + net::kSpareSockets + files;
+  const std::uint64_t reserved = ReservedFor(transfers);
   const std::uint64_t left = file_limit > reserved ? file_limit - reserved : 0;
   const std::uint64_t allowed = left / 5 * 4;
   if (connections.to_origins + connections.to_stores <= allowed) return absl::OkStatus();
@@ -47,6 +55,14 @@ absl::Status CheckFileLimit(std::uint64_t file_limit, Connections connections,
              " leaves beside ", kOwnDescriptors, " of the process, ", net::kSpareSockets,
              " for connects to several addresses and ", files, " for the files of ", transfers,
              " transfers; raise `ulimit -Hn` or lower limits.connections and limits.transfers"));
+}
+
+std::size_t CallerConnectionsFor(std::size_t wanted, std::uint64_t file_limit,
+                                 Connections connections, std::uint64_t transfers) {
+  const std::uint64_t taken =
+      ReservedFor(transfers) + connections.to_origins + connections.to_stores;
+  const std::uint64_t left = file_limit > taken ? file_limit - taken : 0;
+  return static_cast<std::size_t>(std::min<std::uint64_t>(wanted, left + kFewCallers));
 }
 
 }  // namespace fetchd::app

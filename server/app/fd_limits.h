@@ -22,4 +22,9 @@ struct Connections {
 absl::Status CheckFileLimit(std::uint64_t file_limit, Connections connections,
                             std::uint64_t transfers);
 
+/// How many connections of callers there may be beside all these, `wanted` at most. A few in any
+/// case: kOwnDescriptors counts them.
+std::size_t CallerConnectionsFor(std::size_t wanted, std::uint64_t file_limit,
+                                 Connections connections, std::uint64_t transfers);
+
 }  // namespace fetchd::app

@@ -6,6 +6,7 @@
 #include "base/strings.h"
 #include "fetch/engine_metrics.h"
 #include "http/client_metrics.h"
+#include "rpc/server_metrics.h"
 #include "runtime/loop_lag_metrics.h"
 #include "sink/buffer_metrics.h"
 #include "store/store_metrics.h"
@@ -75,10 +76,11 @@ void AddMetricSources(telemetry::Metrics& metrics, const MetricDeps& deps) {
 
 std::vector<MetricFamily> AllMetricFamilies() {
   std::vector<MetricFamily> all;
-  for (const auto families : {telemetry::Metrics::OwnFamilies(), telemetry::ProcessMetricFamilies(),
-                              http::ClientMetricFamilies(), fetch::EngineMetricFamilies(),
-                              fetch::EgressMetricFamilies(), store::StoreMetricFamilies(),
-                              sink::BufferMetricFamilies(), runtime::LoopLagMetricFamilies()}) {
+  for (const auto families :
+       {telemetry::Metrics::OwnFamilies(), telemetry::ProcessMetricFamilies(),
+        http::ClientMetricFamilies(), fetch::EngineMetricFamilies(), fetch::EgressMetricFamilies(),
+        store::StoreMetricFamilies(), sink::BufferMetricFamilies(),
+        runtime::LoopLagMetricFamilies(), rpc::ServerMetricFamilies()}) {
     all.insert(all.end(), families.begin(), families.end());
   }
   std::ranges::sort(all, std::ranges::less(), &MetricFamily::name);

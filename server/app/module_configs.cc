@@ -63,6 +63,12 @@ absl::StatusOr<std::uint64_t> FileLimitFor(const Config& config) {
   return limit;
 }
 
+std::size_t CallerConnectionsOf(const Config& config, std::uint64_t file_limit) {
+  return CallerConnectionsFor(config.grpc_max_connections, file_limit,
+                              {config.client.max_connections, ConnectionsFor(config.stores)},
+                              config.engine.max_transfers);
+}
+
 fetch::EngineConfig EngineConfigOf(const Config& config, http::OriginRules rules) {
   fetch::EngineConfig engine = config.engine;
   engine.pacer.max_cool_down = engine.retry.max_retry_after;

@@ -22,6 +22,9 @@ absl::StatusOr<http::ClientConfig> ClientConfigOf(const Config& config);
 /// The default, named "", among them.
 std::map<std::string, net::TlsProfile> AllProfiles(const Config& config);
 
+/// Connections of callers: as many as are wanted, or as `file_limit` leaves.
+std::size_t CallerConnectionsOf(const Config& config, std::uint64_t file_limit);
+
 fetch::EngineConfig EngineConfigOf(const Config& config, http::OriginRules rules);
 
 egress::TenantEgressRules TenantEgressOf(const Config& config);

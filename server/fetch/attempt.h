@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <vector>
@@ -75,6 +76,9 @@ struct TransferDeps {
   std::function<void(const Origin&)> count_retry;  ///< Of what is tried again later.
   SharedReads* shared_reads = nullptr;             ///< Null: nothing is shared.
   SpareTransfers* spares = nullptr;                ///< Null: bodies are read over one connection.
+  /// Of all transfers of the tenant, by tenants.<name>.bytes_per_sec; null: no limit of its own.
+  std::shared_ptr<ByteRate> tenant_rate = nullptr;
+  std::uint64_t tenant_bytes_per_sec = 0;
 };
 
 }  // namespace fetchd::fetch

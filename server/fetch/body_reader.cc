@@ -5,7 +5,7 @@
 namespace fetchd::fetch {
 
 bool IsRateLimited(const TransferDeps& deps, const Origin& origin) {
-  return deps.config.bandwidth.At(deps.clock.WallNow()) ||
+  return deps.tenant_rate != nullptr || deps.config.bandwidth.At(deps.clock.WallNow()) ||
          deps.pacer.StateOf(origin).limits.bytes_per_sec;
 }
 
@@ -66,6 +66,9 @@ Task<absl::Status> BodyReader::WaitForRates(std::uint64_t bytes, Deadline deadli
   until = std::max(until, transfer.pacer.TakeBytes(*deps_.facts.answered_by, bytes, now));
   const auto limit = transfer.config.bandwidth.At(transfer.clock.WallNow());
   until = std::max(until, transfer.bandwidth.Take(bytes, limit, now));
+  if (transfer.tenant_rate != nullptr) {
+    until = std::max(until, transfer.tenant_rate->Take(bytes, transfer.tenant_bytes_per_sec, now));
+  }
   if (until <= now) co_return absl::OkStatus();
   const AttemptClock::Pause pause(deps_.time);
   deps_.facts.rate_wait += std::min(until, deadline.at()) - now;

@@ -7,7 +7,8 @@
 
 namespace fetchd::fetch {
 
-/// Is some limit on bytes a second in force for all bodies, or for those of this origin?
+/// Is some limit on bytes a second in force for all bodies, for those of this origin or of the
+/// tenant?
 bool IsRateLimited(const TransferDeps& deps, const Origin& origin);
 
 /// May what failed so, before a head came, succeed later?

@@ -55,6 +55,18 @@ SteadyTime ByteRate::Take(std::uint64_t bytes, std::optional<std::uint64_t> byte
   return next_at_;
 }
 
+std::shared_ptr<ByteRate> TenantByteRates::For(const std::string& tenant) {
+  const std::lock_guard lock(mutex_);
+  if (rates_.size() >= forget_at_) {
+    std::erase_if(rates_, [](const auto& entry) { return entry.second.expired(); });
+    forget_at_ = std::max<std::size_t>(forget_at_, 2 * rates_.size());
+  }
+  std::weak_ptr<ByteRate>& known = rates_[tenant];
+  std::shared_ptr<ByteRate> rate = known.lock();
+  if (rate == nullptr) known = rate = std::make_shared<ByteRate>();
+  return rate;
+}
+
 absl::StatusOr<BandwidthSchedule> BandwidthSchedule::Parse(std::string_view text) {
   BandwidthSchedule schedule;
   text = TrimWhitespace(text);

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -23,6 +25,18 @@ class ByteRate {
  private:
   std::mutex mutex_;
   SteadyTime next_at_{};  ///< When all that was taken is paid for. Guarded by mutex_.
+};
+
+/// A limit of its own for each tenant. Thread-safe.
+class TenantByteRates {
+ public:
+  /// What all transfers of a tenant take from, for as long as one of them holds it.
+  std::shared_ptr<ByteRate> For(const std::string& tenant);
+
+ private:
+  std::mutex mutex_;  ///< Guards all below.
+  std::map<std::string, std::weak_ptr<ByteRate>> rates_;
+  std::size_t forget_at_ = 64;  ///< Entries at which those that nobody holds go.
 };
 
 /// A limit by the time of day: "10MiB", "off", or "08:00=2MiB 18:30=off", each from its time (UTC)

@@ -132,6 +132,9 @@ egress::SubjectPtr EngineCore::SubjectOf(std::string tenant, std::string job) co
 }
 
 TransferDeps EngineCore::TransferOn(std::size_t shard, egress::SubjectPtr subject) {
+  const auto bytes_per_sec = LimitsOf(config_.tenants, subject->tenant).bytes_per_sec;
+  std::shared_ptr<ByteRate> tenant_rate;
+  if (bytes_per_sec) tenant_rate = tenant_rates_.For(subject->tenant);
   return {deps_.clock,
           *sources_[shard],
           std::move(subject),
@@ -141,7 +144,9 @@ TransferDeps EngineCore::TransferOn(std::size_t shard, egress::SubjectPtr subjec
           bandwidth_,
           [this](const Origin& origin) { deps_.clients.CountRetry(origin); },
           shared_reads_[shard].get(),
-          &spares_};
+          &spares_,
+          std::move(tenant_rate),
+          bytes_per_sec.value_or(0)};
 }
 
 std::size_t EngineCore::ShardOf(const std::string& origin) const {

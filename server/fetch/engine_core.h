@@ -104,6 +104,7 @@ class EngineCore {
   Semaphore transfers_;
   OriginPacer pacer_;
   ByteRate bandwidth_;
+  TenantByteRates tenant_rates_;
   SpareTransfers spares_;
   StoreHealth store_health_;
   EngineCounters counters_;

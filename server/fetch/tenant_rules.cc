@@ -9,6 +9,7 @@ void Override(TenantLimits& limits, const TenantRule& rule) {
   limits.weight = rule.weight.value_or(limits.weight);
   limits.max_jobs = rule.max_jobs.value_or(limits.max_jobs);
   if (rule.max_transfers) limits.max_transfers = rule.max_transfers;
+  if (rule.bytes_per_sec) limits.bytes_per_sec = rule.bytes_per_sec;
 }
 
 std::string Filled(std::string text, const std::string& tenant) {

@@ -18,6 +18,7 @@ struct TenantRule {
   std::optional<double> weight;
   std::optional<std::uint64_t> max_jobs;
   std::optional<std::size_t> max_transfers;
+  std::optional<std::uint64_t> bytes_per_sec;
   /// With what the destinations of its jobs begin, "{tenant}" being its name: "file:{tenant}/".
   std::optional<std::vector<std::string>> destinations;
   egress::TenantEgress egress;  ///< Where its URLs may lead.
@@ -27,6 +28,7 @@ struct TenantLimits {
   double weight = 1;                         ///< How often its turn comes, beside those of others.
   std::uint64_t max_jobs = 1'000'000;        ///< That have not ended.
   std::optional<std::size_t> max_transfers;  ///< Jobs at work at once; absent: none of its own.
+  std::optional<std::uint64_t> bytes_per_sec;  ///< Of all its bodies together, Fetch's too.
 };
 
 /// By name; "*" is for those that are not named.

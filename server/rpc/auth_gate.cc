@@ -74,7 +74,7 @@ absl::StatusOr<Principal> Gate::Admit(Method method, const grpc::ServerContextBa
   ASSIGN_OR_RETURN(evidence.bearer_token, ReadToken(context));
   evidence.certificate_names = CertificateNames(context);
   ASSIGN_OR_RETURN(Principal caller, deps_.authenticator->Authenticate(evidence));
-  RETURN_IF_ERROR(deps_.rates.Take(caller));
+  RETURN_IF_ERROR(deps_.rates.Take(caller, method.rule().begins_work));
   if (caller.roles.Has(method.rule().role)) return caller;
   const char* role = RoleName(method.rule().role);
   return WithReason(absl::PermissionDeniedError(Concat("this call needs the role ", role)),

@@ -14,31 +14,34 @@ struct MethodRule {
   Role role;
   /// The log keeps who called: it changes something, or reaches out in the caller's name.
   bool audited;
+  /// It begins work, or reaches out. When a caller calls too often these are refused first: what
+  /// looks after work that there is, or ends it, has an allowance of its own.
+  bool begins_work = false;
 };
 
 /// Every method of our services; a test holds it against their descriptors. Health is anybody's;
 /// reflection is served only where nobody is asked who calls.
 inline constexpr std::array kMethodRules = {
-    MethodRule{"FetchService", "CreateJob", Role::kSubmit, true},
-    MethodRule{"FetchService", "CreateJobs", Role::kSubmit, true},
+    MethodRule{"FetchService", "CreateJob", Role::kSubmit, true, true},
+    MethodRule{"FetchService", "CreateJobs", Role::kSubmit, true, true},
     MethodRule{"FetchService", "GetJob", Role::kRead, false},
     MethodRule{"FetchService", "ListJobs", Role::kRead, false},
     MethodRule{"FetchService", "CancelJob", Role::kSubmit, true},
     MethodRule{"FetchService", "PauseJob", Role::kSubmit, true},
-    MethodRule{"FetchService", "ResumeJob", Role::kSubmit, true},
+    MethodRule{"FetchService", "ResumeJob", Role::kSubmit, true, true},
     MethodRule{"FetchService", "ExplainJob", Role::kRead, false},
-    MethodRule{"FetchService", "RetryJob", Role::kSubmit, true},
+    MethodRule{"FetchService", "RetryJob", Role::kSubmit, true, true},
     MethodRule{"FetchService", "DeleteJob", Role::kSubmit, true},
     MethodRule{"FetchService", "WatchJobs", Role::kRead, false},
-    MethodRule{"FetchService", "Fetch", Role::kSubmit, true},
+    MethodRule{"FetchService", "Fetch", Role::kSubmit, true, true},
     MethodRule{"FetchService", "ReadBody", Role::kRead, false},
-    MethodRule{"FetchService", "CheckUrl", Role::kRead, false},
-    MethodRule{"BatchService", "CreateBatch", Role::kSubmit, true},
+    MethodRule{"FetchService", "CheckUrl", Role::kRead, false, true},
+    MethodRule{"BatchService", "CreateBatch", Role::kSubmit, true, true},
     MethodRule{"BatchService", "GetBatch", Role::kRead, false},
     MethodRule{"BatchService", "ListBatches", Role::kRead, false},
     MethodRule{"BatchService", "SealBatch", Role::kSubmit, true},
     MethodRule{"BatchService", "CancelBatch", Role::kSubmit, true},
-    MethodRule{"BatchService", "RetryBatch", Role::kSubmit, true},
+    MethodRule{"BatchService", "RetryBatch", Role::kSubmit, true, true},
     MethodRule{"BatchService", "DeleteBatch", Role::kSubmit, true},
     MethodRule{"BatchService", "ListBatchEntries", Role::kRead, false},
     MethodRule{"BatchService", "WatchBatches", Role::kRead, false},

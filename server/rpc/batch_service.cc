@@ -10,15 +10,18 @@
 #include "rpc/convert_batch.h"
 #include "rpc/convert_job.h"
 #include "rpc/job_creator.h"
+#include "rpc/patient_writer.h"
 #include "rpc/status.h"
 
 namespace fetchd::rpc {
 namespace {
 
-/// `call` keeps the writer alive while the watch writes to it.
+/// `call` keeps the writer alive while the watch writes to it. The permit is its place among all.
 Task<absl::Status> RunWatch(const ServerDeps& deps, WakerHub& hub, BatchWatchSpec spec,
+                            Duration caller_idle, Permit,
                             std::shared_ptr<WriteCall<v1::WatchBatchesResponse>> call) {
-  BatchWatch watch(deps, hub, std::move(spec), *call);
+  PatientWriter writer(*call, deps.clock, caller_idle, "watch again");
+  BatchWatch watch(deps, hub, std::move(spec), writer);
   call->SendHeaders();
   co_return co_await watch.Run();
 }
@@ -33,8 +36,15 @@ absl::Status BelongTo(const Principal& caller, jobs::Batch& batch) {
 
 }  // namespace
 
-BatchServiceImpl::BatchServiceImpl(const ServerDeps& deps, const Gate& gate, CallGroups& groups)
-    : deps_(deps), gate_(gate), groups_(groups), hub_(deps.store), random_(SeededRandom()) {}
+BatchServiceImpl::BatchServiceImpl(const ServerDeps& deps, const ServerConfig& config,
+                                   const Gate& gate, CallGroups& groups, WatchSlots& watches)
+    : deps_(deps),
+      config_(config),
+      gate_(gate),
+      groups_(groups),
+      watches_(watches),
+      hub_(deps.store),
+      random_(SeededRandom()) {}
 
 grpc::ServerUnaryReactor* BatchServiceImpl::CreateBatch(grpc::CallbackServerContext* context,
                                                         const v1::CreateBatchRequest* request,
@@ -197,8 +207,12 @@ grpc::ServerWriteReactor<v1::WatchBatchesResponse>* BatchServiceImpl::WatchBatch
   if (!caller.ok()) return EndCall(call, caller.status());
   absl::StatusOr<BatchWatchSpec> spec = FromProto(*request, *caller);
   if (!spec.ok()) return EndCall(call, spec.status());
-  return StartCall(groups_.Next(), "WatchBatches", call,
-                   RunWatch(deps_, hub_, *std::move(spec), call));
+  absl::StatusOr<Permit> slot = watches_.Take();
+  if (!slot.ok()) return EndCall(call, slot.status());
+  call->Of(context);
+  return StartCall(
+      groups_.Next(), "WatchBatches", call,
+      RunWatch(deps_, hub_, *std::move(spec), config_.caller_idle, *std::move(slot), call));
 }
 
 }  // namespace fetchd::rpc

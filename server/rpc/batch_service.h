@@ -11,6 +11,7 @@
 #include "rpc/call_groups.h"
 #include "rpc/context.h"
 #include "rpc/waker.h"
+#include "rpc/watch_slots.h"
 
 namespace fetchd::rpc {
 
@@ -27,7 +28,8 @@ using BatchServiceBase = v1::BatchService::WithCallbackMethod_CreateBatch<
 /// As FetchServiceImpl: handlers run on gRPC's threads and never block.
 class BatchServiceImpl final : public BatchServiceBase {
  public:
-  BatchServiceImpl(const ServerDeps& deps, const Gate& gate, CallGroups& groups);
+  BatchServiceImpl(const ServerDeps& deps, const ServerConfig& config, const Gate& gate,
+                   CallGroups& groups, WatchSlots& watches);
 
   /// Ends watches, after what happened until now was sent.
   void EndWatches() { hub_.End(); }
@@ -76,8 +78,10 @@ class BatchServiceImpl final : public BatchServiceBase {
                                    v1::Batch* response);
 
   const ServerDeps& deps_;
+  const ServerConfig& config_;
   const Gate& gate_;
   CallGroups& groups_;
+  WatchSlots& watches_;
   WakerHub hub_;
   std::mutex mutex_;
   std::mt19937_64 random_;  ///< Guarded by mutex_.

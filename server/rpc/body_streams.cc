@@ -12,6 +12,7 @@
 #include "rpc/convert_job.h"
 #include "rpc/convert_spec.h"
 #include "rpc/fetch_service.h"
+#include "rpc/patient_writer.h"
 #include "rpc/status.h"
 
 namespace fetchd::rpc {
@@ -30,17 +31,16 @@ Deadline DeadlineOf(const grpc::CallbackServerContext& context, const Clock& clo
 
 using FrameBody = grpc::ByteBuffer (*)(std::uint64_t offset, sink::Buffer bytes, LoanTerms terms);
 
-/// Writes to a caller that may stall: it is cut off when it leaves a message untaken for too long.
+/// Writes body bytes, whose memory is ours until gRPC lets go of it.
 class StreamWriter {
  public:
   StreamWriter(BytesCall& call, Clock& clock, Duration idle, std::shared_ptr<LoanedBuffers> account)
-      : call_(call), clock_(clock), idle_(idle), account_(std::move(account)) {}
+      : writer_(call, clock, idle, "go on from the offset behind the last message"),
+        clock_(clock),
+        account_(std::move(account)) {}
 
   Task<absl::Status> Write(grpc::ByteBuffer message) {
-    const Deadline deadline = Deadline::After(clock_, idle_);
-    const absl::StatusOr<Taken> taken = co_await WithDeadline<Taken>(
-        clock_, deadline, "the caller took nothing", WriteTo(call_, message));
-    co_return CutOffIfLate(taken.status());
+    co_return co_await writer_.Write(std::move(message));
   }
 
   /// Completes when gRPC has let go of `bytes`: who asks for the next buffer has none in its hand,
@@ -51,33 +51,14 @@ class StreamWriter {
     LoanTerms terms{account_, in_flight_, std::move(permit)};
     // A ByteBuffer has no move: a named one would keep its share of the bytes.
     CO_RETURN_IF_ERROR(co_await Write(frame(offset, std::move(bytes), std::move(terms))));
-    const Deadline deadline = Deadline::After(clock_, idle_);
     const absl::StatusOr<Permit> returned =
-        co_await in_flight_->Acquire(1, clock_, deadline, "the caller took nothing");
-    co_return CutOffIfLate(returned.status());
+        co_await in_flight_->Acquire(1, clock_, writer_.NextDeadline(), "the caller took nothing");
+    co_return writer_.CutOffIfLate(returned.status());
   }
 
  private:
-  struct Taken {};
-  static Task<absl::StatusOr<Taken>> WriteTo(BytesCall& call, grpc::ByteBuffer message) {
-    CO_RETURN_IF_ERROR(co_await call.Write(message));
-    co_return Taken();
-  }
-
-  absl::Status CutOffIfLate(const absl::Status& status) {
-    if (!absl::IsDeadlineExceeded(status)) return status;
-    const absl::Status stalled = WithReason(
-        absl::DeadlineExceededError(
-            Concat("the caller took nothing for ", idle_ / std::chrono::milliseconds(1),
-                   " ms (timeouts.caller_idle): go on from the offset behind the last message")),
-        {"CALLER_IDLE", {}});
-    call_.CutOff(stalled);
-    return stalled;
-  }
-
-  BytesCall& call_;
+  PatientWriter<grpc::ByteBuffer> writer_;
   Clock& clock_;
-  const Duration idle_;
   const std::shared_ptr<LoanedBuffers> account_;
   const std::shared_ptr<Semaphore> in_flight_ = std::make_shared<Semaphore>(1);
 };

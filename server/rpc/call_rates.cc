@@ -18,8 +18,9 @@ Duration IntervalOf(std::uint64_t calls_per_sec) {
 }
 
 /// No tenant's name has a slash.
-std::string KeyOf(const Principal& caller) {
-  return Concat(CredentialName(caller.by), '/', caller.tenant, '/', caller.name);
+std::string KeyOf(const Principal& caller, bool begins_work) {
+  return Concat(begins_work ? "+" : "", CredentialName(caller.by), '/', caller.tenant, '/',
+                caller.name);
 }
 
 }  // namespace
@@ -27,14 +28,14 @@ std::string KeyOf(const Principal& caller) {
 CallRates::CallRates(std::uint64_t calls_per_sec, const Clock& clock)
     : interval_(IntervalOf(calls_per_sec)), clock_(clock), forget_at_(kFewPrincipals) {}
 
-absl::Status CallRates::Take(const Principal& caller) {
+absl::Status CallRates::Take(const Principal& caller, bool begins_work) {
   if (interval_ == Duration::zero()) return absl::OkStatus();
   const SteadyTime now = clock_.Now();
   Duration early{};
   {
     const std::lock_guard lock(mutex_);
     if (paid_until_.size() >= forget_at_) ForgetIdle(now);
-    SteadyTime& paid_until = paid_until_[KeyOf(caller)];
+    SteadyTime& paid_until = paid_until_[KeyOf(caller, begins_work)];
     const SteadyTime next = std::max(paid_until, now) + interval_;
     early = next - now - kBurst;
     if (early <= Duration::zero()) paid_until = next;

@@ -54,7 +54,10 @@ struct ServerConfig {
   UrlOptions url;
   fetch::TenantRules tenants;
   std::size_t max_connections = 0;  ///< Of the HTTP client: shown by GetStatus.
-  /// How long a caller of Fetch or ReadBody may leave one message (1 MiB) untaken.
+  std::size_t max_caller_connections = 1000;
+  std::size_t max_watches = 1000;  ///< WatchJobs and WatchBatches at the same time.
+  std::uint64_t call_memory_bytes = std::uint64_t{256} << 20;  ///< Of gRPC's, for all calls.
+  /// How long a caller of Fetch, ReadBody, WatchJobs or WatchBatches may leave one message untaken.
   Duration caller_idle = Duration::max();
 };
 

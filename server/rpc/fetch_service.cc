@@ -10,15 +10,18 @@
 #include "rpc/convert_job.h"
 #include "rpc/convert_pacing.h"
 #include "rpc/job_watch.h"
+#include "rpc/patient_writer.h"
 #include "rpc/status.h"
 
 namespace fetchd::rpc {
 namespace {
 
-/// `call` keeps the writer alive while the watch writes to it.
+/// `call` keeps the writer alive while the watch writes to it. The permit is its place among all.
 Task<absl::Status> RunWatch(const ServerDeps& deps, WakerHub& hub, WatchSpec spec,
+                            Duration caller_idle, Permit,
                             std::shared_ptr<WriteCall<v1::WatchJobsResponse>> call) {
-  JobWatch watch(deps, hub, std::move(spec), *call);
+  PatientWriter writer(*call, deps.clock, caller_idle, "go on with the last resume_token");
+  JobWatch watch(deps, hub, std::move(spec), writer);
   call->SendHeaders();
   co_return co_await watch.Run();
 }
@@ -26,11 +29,12 @@ Task<absl::Status> RunWatch(const ServerDeps& deps, WakerHub& hub, WatchSpec spe
 }  // namespace
 
 FetchServiceImpl::FetchServiceImpl(const ServerDeps& deps, const ServerConfig& config,
-                                   const Gate& gate, CallGroups& groups)
+                                   const Gate& gate, CallGroups& groups, WatchSlots& watches)
     : deps_(deps),
       config_(config),
       gate_(gate),
       groups_(groups),
+      watches_(watches),
       hub_(deps.store),
       creator_(deps, config) {}
 
@@ -140,8 +144,12 @@ grpc::ServerWriteReactor<v1::WatchJobsResponse>* FetchServiceImpl::WatchJobs(
   if (!caller.ok()) return EndCall(call, caller.status());
   absl::StatusOr<WatchSpec> spec = FromProto(*request, *caller);
   if (!spec.ok()) return EndCall(call, spec.status());
-  return StartCall(groups_.Next(), "WatchJobs", call,
-                   RunWatch(deps_, hub_, *std::move(spec), call));
+  absl::StatusOr<Permit> slot = watches_.Take();
+  if (!slot.ok()) return EndCall(call, slot.status());
+  call->Of(context);
+  return StartCall(
+      groups_.Next(), "WatchJobs", call,
+      RunWatch(deps_, hub_, *std::move(spec), config_.caller_idle, *std::move(slot), call));
 }
 
 grpc::ServerUnaryReactor* FetchServiceImpl::CheckUrl(grpc::CallbackServerContext* context,

@@ -15,6 +15,7 @@
 #include "rpc/frame.h"
 #include "rpc/job_creator.h"
 #include "rpc/waker.h"
+#include "rpc/watch_slots.h"
 
 namespace fetchd::rpc {
 
@@ -38,7 +39,7 @@ using FetchServiceBase =
 class FetchServiceImpl final : public FetchServiceBase {
  public:
   FetchServiceImpl(const ServerDeps& deps, const ServerConfig& config, const Gate& gate,
-                   CallGroups& groups);
+                   CallGroups& groups, WatchSlots& watches);
 
   /// Ends streams that only wait for new work.
   void BeginDrain();
@@ -118,6 +119,7 @@ class FetchServiceImpl final : public FetchServiceBase {
   const ServerConfig& config_;
   const Gate& gate_;
   CallGroups& groups_;
+  WatchSlots& watches_;
   WakerHub hub_;
   JobCreator creator_;
   const std::shared_ptr<LoanedBuffers> loaned_ = std::make_shared<LoanedBuffers>();

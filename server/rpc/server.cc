@@ -4,15 +4,11 @@
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/resource_quota.h>
-#include <netdb.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <boost/asio/ip/address.hpp>
-#include <cerrno>
-#include <cstring>
 #include <mutex>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -21,7 +17,9 @@
 #include "rpc/auth_gate.h"
 #include "rpc/batch_service.h"
 #include "rpc/call_groups.h"
+#include "rpc/cancelled_calls.h"
 #include "rpc/fetch_service.h"
+#include "rpc/listener.h"
 #include "rpc/server_tls.h"
 
 namespace fetchd::rpc {
@@ -30,8 +28,10 @@ namespace {
 constexpr int kMaxReceiveBytes = 4 << 20;
 constexpr int kMaxMetadataBytes = 16 << 10;
 constexpr int kMaxConcurrentStreams = 1000;
-/// What all calls together may hold of gRPC's memory, besides the bytes of bodies, which are ours.
-constexpr std::size_t kMaxCallBytes = std::size_t{256} << 20;
+/// For TLS and the first bytes of HTTP/2; then a connection on which nothing was said ends.
+constexpr int kHandshakeTimeoutMs = 10'000;
+/// Without a call. Clients connect again with their next one.
+constexpr int kConnectionIdleMs = 600'000;
 /// Clients may ping every 10 s; a little less, so that jitter on the way makes no strike.
 constexpr int kMinPingIntervalMs = 9'000;
 /// For the calls of a connection that has lived long enough.
@@ -41,21 +41,23 @@ constexpr Duration kBufferReturnTimeout = std::chrono::seconds(5);
 constexpr Duration kFlushTime = std::chrono::seconds(1);
 
 struct HostPort {
-  std::string host, port;
+  std::string host;
+  std::uint16_t port = 0;
 };
 
 absl::StatusOr<HostPort> SplitListen(const std::string& listen) {
   const std::size_t colon = listen.rfind(':');
-  const bool has_port = colon != std::string::npos &&
-                        ParseDecimal<std::uint16_t>(std::string_view(listen).substr(colon + 1));
-  std::string host = has_port ? listen.substr(0, colon) : "";
+  const auto port = colon == std::string::npos
+                        ? std::nullopt
+                        : ParseDecimal<std::uint16_t>(std::string_view(listen).substr(colon + 1));
+  std::string host = port ? listen.substr(0, colon) : "";
   const bool bracketed = host.size() > 2 && host.front() == '[' && host.back() == ']';
   if (bracketed) host = host.substr(1, host.size() - 2);
   if (host.empty() || (!bracketed && host.find(':') != std::string::npos)) {
     return absl::InvalidArgumentError(Concat(
         "grpc.listen: \"", listen, "\" is not HOST:PORT; write 127.0.0.1:7070 or [::1]:7070"));
   }
-  return HostPort{std::move(host), listen.substr(colon + 1)};
+  return HostPort{std::move(host), *port};
 }
 
 bool IsLoopback(const std::string& host) {
@@ -63,25 +65,6 @@ bool IsLoopback(const std::string& host) {
   boost::system::error_code error;
   const auto ip = boost::asio::ip::make_address(host, error);
   return !error && ip.is_loopback();
-}
-
-/// Why the address cannot be bound; gRPC 1.51 only logs that.
-std::string BindProblem(const HostPort& address) {
-  addrinfo hints{};
-  hints.ai_flags = AI_PASSIVE;
-  hints.ai_socktype = SOCK_STREAM;
-  addrinfo* found = nullptr;
-  const int failed = getaddrinfo(address.host.c_str(), address.port.c_str(), &hints, &found);
-  if (failed != 0) return gai_strerror(failed);
-  const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> guard(found, &freeaddrinfo);
-  const int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) return std::strerror(errno);
-  const int on = 1;
-  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  const bool bound = bind(fd, found->ai_addr, found->ai_addrlen) == 0 && listen(fd, 1) == 0;
-  const std::string problem = bound ? "gRPC cannot bind it" : std::strerror(errno);
-  close(fd);
-  return problem;
 }
 
 void LogTaskEnd(telemetry::Logger& log, const std::string& name, const absl::Status& status) {
@@ -94,14 +77,18 @@ int Milliseconds(Duration duration) {
   return static_cast<int>(std::chrono::duration_cast<std::chrono::milliseconds>(duration).count());
 }
 
-void Configure(const ServerTls& tls, grpc::ServerBuilder& builder) {
+void Configure(const ServerConfig& config, grpc::ServerBuilder& builder) {
+  const ServerTls& tls = config.tls;
   builder.SetMaxReceiveMessageSize(kMaxReceiveBytes);
-  builder.SetResourceQuota(grpc::ResourceQuota("fetchd").Resize(kMaxCallBytes));
+  // Besides the bytes of bodies, which are ours.
+  builder.SetResourceQuota(grpc::ResourceQuota("fetchd").Resize(config.call_memory_bytes));
   builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMaxMetadataBytes);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxConcurrentStreams);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
                              kMinPingIntervalMs);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeTimeoutMs);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, kConnectionIdleMs);
   // A dead client is noticed after a minute and a half, and its streams stop reading from their
   // origins.
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 60'000);
@@ -110,8 +97,6 @@ void Configure(const ServerTls& tls, grpc::ServerBuilder& builder) {
     builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS, Milliseconds(tls.connection_age));
     builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS, Milliseconds(kAgeGrace));
   }
-  // A second server on the port is a mistake, not a load balancer.
-  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
 }
 
 void InstallPlugins() {
@@ -144,20 +129,27 @@ struct Server::Core {
                  LogTaskEnd(log, name, status);
                }),
         rates(config.calls_per_sec, deps.clock),
+        watches(config.max_watches),
+        connections(std::make_shared<CallerConnections>(config.max_caller_connections, deps.clock)),
         gate({deps.authenticator, rates, deps.log, deps.clock}),
-        fetch(deps, config, gate, groups),
+        fetch(deps, config, gate, groups, watches),
         admin(deps, config, gate, groups),
-        batch(deps, gate, groups) {}
+        batch(deps, config, gate, groups, watches),
+        listener({deps.runtime.shard(0).executor(), deps.clock, deps.log, *connections}) {}
 
   const ServerDeps deps;
   const ServerConfig config;
   CallGroups groups;
   CallRates rates;
+  WatchSlots watches;
+  const std::shared_ptr<CallerConnections> connections;
   const Gate gate;
   FetchServiceImpl fetch;
   AdminServiceImpl admin;
   BatchServiceImpl batch;
   std::unique_ptr<grpc::Server> server;
+  std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor;
+  Listener listener;
   std::string address;
   bool stopped = false;
 };
@@ -184,20 +176,28 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerDeps deps, ServerCon
   InstallPlugins();
   auto core = std::make_unique<Core>(std::move(deps), std::move(config));
   grpc::ServerBuilder builder;
-  Configure(core->config.tls, builder);
+  Configure(core->config, builder);
   // Its methods are not ours, and would ask nobody for a role.
   if (core->deps.authenticator != nullptr) builder.SetOption(std::make_unique<HideReflection>());
-  int port = 0;
-  builder.AddListeningPort(core->config.listen, MakeServerCredentials(core->config.tls), &port);
+  RETURN_IF_ERROR(core->listener.Listen(core->config.listen, listen.host, listen.port));
+  core->acceptor = builder.experimental().AddExternalConnectionAcceptor(
+      grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
+      MakeServerCredentials(core->config.tls));
+  std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
+  interceptors.push_back(NoteCancelledCalls(*core->connections));
+  builder.experimental().SetInterceptorCreators(std::move(interceptors));
   builder.RegisterService(&core->fetch);
   builder.RegisterService(&core->admin);
   builder.RegisterService(&core->batch);
   core->server = builder.BuildAndStart();
-  if (core->server == nullptr || port == 0) {
-    return absl::UnavailableError(Concat("grpc.listen: cannot listen on ", core->config.listen,
-                                         ": ", BindProblem(listen),
-                                         "; choose another address, or stop what uses it"));
-  }
+  if (core->server == nullptr) return absl::InternalError("gRPC does not start; its log says why");
+  core->listener.Start([&acceptor = *core->acceptor](int listener_fd, int fd) {
+    grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
+    connection.listener_fd = listener_fd;
+    connection.fd = fd;
+    acceptor.HandleNewConnection(&connection);
+  });
+  const std::uint16_t port = core->listener.port();
   const bool ipv6 = listen.host.find(':') != std::string::npos;
   core->address = ipv6 ? Concat('[', listen.host, "]:", port) : Concat(listen.host, ':', port);
   return std::unique_ptr<Server>(new Server(std::move(core)));
@@ -206,6 +206,8 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerDeps deps, ServerCon
 Server::Server(std::unique_ptr<Core> core) : core_(std::move(core)) {}
 
 Server::~Server() { Stop(core_->deps.clock.Now()); }
+
+const std::shared_ptr<CallerConnections>& Server::connections() const { return core_->connections; }
 
 const std::string& Server::address() const { return core_->address; }
 
@@ -221,6 +223,7 @@ void Server::EndWatches() {
 
 bool Server::Stop(SteadyTime deadline) {
   if (std::exchange(core_->stopped, true)) return true;
+  core_->listener.Stop();
   EndWatches();
   const Duration left = std::max(kFlushTime, Duration(deadline - core_->deps.clock.Now()));
   core_->server->Shutdown(std::chrono::system_clock::now() + left);

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "base/status.h"
+#include "rpc/caller_connections.h"
 #include "rpc/context.h"
 
 namespace fetchd::rpc {
@@ -19,6 +20,9 @@ class Server {
   ~Server();
 
   const std::string& address() const;  ///< "127.0.0.1:7070": the port that was bound.
+
+  /// As many as there are, and were refused.
+  const std::shared_ptr<CallerConnections>& connections() const;
 
   /// Health NOT_SERVING; new work is refused, reads are answered. The drain signal has begun.
   /// Thread-safe; does not block.

@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
 """Tenants share one server: turns by weight, bounds on jobs and on transfers."""
+import time
+
 import harness
 
 
@@ -37,6 +39,20 @@ class TenantsTest(harness.TestCase):
         self.assertEqual(self.server.json("explain", waiting)[0]["wait"]["reason"], "REASON_TENANT_LIMIT")
         self.server.ctl("cancel", "--tenant", "small")
         self.server.submit(url, options=("--tenant", "small"))
+
+    def test_all_bodies_of_a_tenant_together_are_read_no_faster_and_those_of_others_are(self):
+        url = self.start_nginx().add("body", harness.pattern(1 << 20))
+        self.server = self.start_server("tenants.slow.bytes_per_sec=1MiB")
+
+        def waits(tenant):
+            names = self.server.submit(f"{url}?1", f"{url}?2", options=("--wait", "--tenant", tenant, "--to", "discard:"))
+            return [self.server.job(name)["attempts"][0].get("rate_wait", "0s") for name in names]
+
+        self.assertEqual(waits("quick"), ["0s", "0s"])
+        begun = time.monotonic()
+        self.assertNotIn("0s", waits("slow"))
+        # 2 MiB; a quarter of a second may be saved up, and who has read the last bytes waits no more.
+        self.assertGreater(time.monotonic() - begun, 1)
 
     def test_a_tenant_that_is_no_name_is_refused(self):
         self.server = self.start_server()

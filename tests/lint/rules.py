@@ -18,9 +18,10 @@ ONLY_IN = [
     (r"\bco_spawn\b", ["server/runtime", "tests/unit/base", "tests/unit/runtime"], "co_spawn: use runtime::TaskGroup"),
     (r"\bdetached\b", ["server/runtime"], "detached work has no owner: use runtime::TaskGroup"),
     (r"\basync_connect\b", ["server/net", "tests/unit/net"], "only server/net connects sockets: the egress policy is asked there"),
-    (r"\btcp::resolver\b", ["server/net"], "only server/net resolves names"),
+    # But for the name that the operator has callers connect to.
+    (r"\btcp::resolver\b", ["server/net", "server/rpc/listener"], "only server/net resolves names"),
     (r"(?<![.>:\w])(?:::)?connect\(", ["server/net", "server/rpc", "tests"], "only server/net connects sockets"),
-    (r"\bgetaddrinfo\b", ["server/net", "server/rpc/server"], "only server/net resolves names"),
+    (r"\bgetaddrinfo\b", ["server/net"], "only server/net resolves names"),
 ]
 INCLUDE_ONLY_IN = [
     (r"grpc(pp|\+\+)?/|.*\.grpc\.pb\.h$", ["server/rpc", "client_cli", "tests", "bench"], "gRPC"),

@@ -57,5 +57,43 @@ TEST_F(CallLimitsTest, ACallerWhoCallsTooOftenIsToldWhenToComeBackAndOthersAreNo
   EXPECT_TRUE(List(As("theirs")).ok());
 }
 
+TEST_F(CallLimitsTest, SubmissionsAreShedFirstAndCancelsAndWatchesStillAnswer) {
+  StopServer();
+  StartServer({"callers.calls_per_sec=1", "tenants.mine.max_transfers=0"});
+  v1::Job job;
+  ASSERT_TRUE(fetch_->CreateJob(As("mine").get(), Request(), &job).ok());
+  v1::Job further;
+  const grpc::Status shed = fetch_->CreateJob(As("mine").get(), Request(), &further);
+  EXPECT_EQ(shed.error_code(), StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(ReasonOf(shed), "CALL_RATE");
+
+  v1::CancelJobRequest cancel;
+  cancel.set_name(job.name());
+  v1::Job cancelled;
+  EXPECT_TRUE(fetch_->CancelJob(As("mine").get(), cancel, &cancelled).ok());
+  EXPECT_EQ(cancelled.state(), v1::Job::CANCELLED);
+}
+
+TEST_F(CallLimitsTest, AWatchTooManyIsToldToComeBackAndTheOthersGoOn) {
+  StopServer();
+  StartServer({"grpc.max_watches=1"});
+  v1::WatchJobsRequest request;
+  auto first_context = As("mine");
+  const auto first = fetch_->WatchJobs(first_context.get(), request);
+  first->WaitForInitialMetadata();
+
+  auto second_context = As("mine");
+  const auto second = fetch_->WatchJobs(second_context.get(), request);
+  v1::WatchJobsResponse event;
+  EXPECT_FALSE(second->Read(&event));
+  const grpc::Status refused = second->Finish();
+  EXPECT_EQ(refused.error_code(), StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(ReasonOf(refused), "WATCH_LIMIT");
+  v1::Job job;
+  ASSERT_TRUE(fetch_->CreateJob(As("mine").get(), Request(), &job).ok());
+  EXPECT_TRUE(first->Read(&event));
+  first_context->TryCancel();
+}
+
 }  // namespace
 }  // namespace fetchd::app

@@ -45,5 +45,12 @@ TEST(FileLimitTest, ConnectionsToStoresCountToo) {
                         "than 256"));
 }
 
+TEST(CallerConnectionsTest, AreWhatTheOthersLeaveAndNeverNone) {
+  // 1024 less 192 of the process, 512 for files of transfers and 256 connections, and a few more.
+  EXPECT_EQ(CallerConnectionsFor(1000, 1024, {256, 0}, 256), 64U + 32U);
+  EXPECT_EQ(CallerConnectionsFor(1000, 20'000, {256, 64}, 256), 1000U);
+  EXPECT_EQ(CallerConnectionsFor(1000, 700, {256, 0}, 256), 32U);
+}
+
 }  // namespace
 }  // namespace fetchd::app

@@ -117,5 +117,15 @@ TEST_F(RateLimitTest, AWaitBeyondTheDeadlineFailsThere) {
   EXPECT_TRUE(absl::IsDeadlineExceeded(ended.error)) << ended.error;
 }
 
+TEST(TenantByteRatesTest, ATenantHasOneWhileSomebodyHoldsItAndNoOtherHas) {
+  TenantByteRates rates;
+  const auto one = rates.For("builds");
+  EXPECT_EQ(rates.For("builds"), one);
+  EXPECT_NE(rates.For("reports"), one);
+
+  for (int i = 0; i < 1000; ++i) EXPECT_NE(rates.For(std::to_string(i)), one);
+  EXPECT_EQ(rates.For("builds"), one);
+}
+
 }  // namespace
 }  // namespace fetchd::fetch

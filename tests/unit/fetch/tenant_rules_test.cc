@@ -51,5 +51,13 @@ TEST(TenantRulesTest, ATenantAloneMayHaveAllAndBesideOthersSevenOfEight) {
   EXPECT_EQ(MostTransfers({.max_transfers = 0}, 64, false), 0u);
 }
 
+TEST(TenantRulesTest, ARateIsThatOfTheTenantOrOfTheStar) {
+  const TenantRules rules = {{"*", {.bytes_per_sec = 1000}}, {"fast", {.bytes_per_sec = 5000}}};
+
+  EXPECT_EQ(LimitsOf(rules, "fast").bytes_per_sec, 5000U);
+  EXPECT_EQ(LimitsOf(rules, "other").bytes_per_sec, 1000U);
+  EXPECT_EQ(LimitsOf({}, "other").bytes_per_sec, std::nullopt);
+}
+
 }  // namespace
 }  // namespace fetchd::fetch

@@ -1,0 +1,70 @@
+// How many connections callers have, all of them and each address.
+#pragma once
+
+#include <sys/types.h>
+
+#include <atomic>
+#include <boost/asio/ip/tcp.hpp>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "base/task.h"
+#include "base/time.h"
+
+namespace fetchd::rpc {
+
+/// gRPC owns the sockets and tells nobody when it closes one. So each is remembered by its number
+/// and its inode, which no other socket has while it is open, and when there are too many those
+/// that have gone are looked for. Thread-safe.
+class CallerConnections {
+ public:
+  /// One address has half of all at most: whoever opens them all leaves others the rest.
+  explicit CallerConnections(std::size_t most, const Clock& clock)
+      : most_(most), most_of_address_(most - most / 2), clock_(clock) {}
+
+  /// Calls of a connection that may be cancelled a second, and those of a second at once.
+  static constexpr int kCancelsASecond = 1000;
+
+  /// Whether the open socket `fd` from `peer` may stay; the caller closes one that may not.
+  bool Admit(int fd, const asio::ip::tcp::endpoint& peer);
+
+  /// A call of the connection that gRPC calls `peer` was cancelled. Whoever begins calls and ends
+  /// them at once, faster than they are taken in, loses the connection (CVE-2023-44487: what is
+  /// reset counts no more among the streams that are open).
+  void NoteCancel(std::string_view peer);
+
+  std::size_t limit() const { return most_; }
+  std::size_t open();  ///< Looks at all of them.
+  std::uint64_t refused() const { return refused_.load(std::memory_order_relaxed); }
+  std::uint64_t severed() const { return severed_.load(std::memory_order_relaxed); }
+
+ private:
+  struct Entry {
+    ino_t inode = 0;
+    std::string address, peer;
+    SteadyTime cancels_paid_until{};  ///< When all would have come, had they been spread.
+  };
+  using Entries = std::unordered_map<int, Entry>;
+
+  // Under the lock.
+  bool IsFull(const std::string& address) const;
+  void ForgetClosed();
+  Entries::iterator Forget(Entries::iterator entry);
+
+  const std::size_t most_;
+  const std::size_t most_of_address_;
+  const Clock& clock_;
+  std::atomic<std::uint64_t> refused_{0}, severed_{0};
+  std::mutex mutex_;  ///< Guards all below.
+  Entries entries_;   ///< By descriptor.
+  std::map<std::string, std::size_t> by_address_;
+  std::unordered_map<std::string, int> by_peer_;
+  SteadyTime look_again_at_{};
+};
+
+}  // namespace fetchd::rpc
