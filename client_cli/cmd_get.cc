@@ -139,9 +139,10 @@ ExitCode RunGet(const GetOptions& options, const Getenv& getenv, Session& sessio
     }
     return std::make_unique<FetchStream>(session, left, std::move(from_offset), head);
   };
-  grpc::Status status = Transfer(
-      session, open, *file,
-      {.digests = options.digests, .label = options.url, .resumable = !options.fetch.compressed});
+  grpc::Status status = Transfer(session, open, *file,
+                                 {.digests = options.digests,
+                                  .label = ShownUrl(options.url),
+                                  .resumable = !options.fetch.compressed});
   if (status.ok()) status = ToGrpc(Conclude(options, head, session.console));
   return status.ok() ? ExitCode::kDone : session.Report(status);
 }

@@ -62,7 +62,7 @@ class Source {
     Submission submission;
     if (next_url_ < options_.urls.size()) {
       const std::string& url = options_.urls[next_url_++];
-      submission.place = WithoutUserinfo(url);
+      submission.place = ShownUrl(url);
       submission.request.mutable_job()->mutable_spec()->add_urls(url);
     } else {
       auto entry = manifest_ ? manifest_->Next() : std::nullopt;

@@ -56,11 +56,20 @@ void AddError(Sheet& sheet, int level, const google::rpc::Status& error) {
   }
 }
 
+std::string OfSecret(const std::string& name) { return Concat("[secret ", name, ']'); }
+
+std::string LoginText(std::string_view scheme, const auto& login) {
+  const std::string& secret = login.password_secret();
+  return Concat(scheme, ' ', login.username(), secret.empty() ? "" : ' ' + OfSecret(secret));
+}
+
 void AddCredentials(Sheet& sheet, const v1::Credentials& credentials) {
   if (credentials.has_basic()) {
-    sheet.Add(0, "Credentials", Concat("Basic ", credentials.basic().username()));
+    sheet.Add(0, "Credentials", LoginText("Basic", credentials.basic()));
   } else if (credentials.has_digest()) {
-    sheet.Add(0, "Credentials", Concat("Digest ", credentials.digest().username()));
+    sheet.Add(0, "Credentials", LoginText("Digest", credentials.digest()));
+  } else if (credentials.has_bearer_token_secret()) {
+    sheet.Add(0, "Credentials", Concat("Bearer ", OfSecret(credentials.bearer_token_secret())));
   } else if (credentials.has_bearer_token()) {
     sheet.Add(0, "Credentials", "Bearer");
   }
@@ -95,7 +104,9 @@ void AddSpec(Sheet& sheet, const v1::Job& job) {
   for (const std::string& more : job.more_destinations()) sheet.Add(0, "Destination", more);
   AddObject(sheet, job.object());
   for (const v1::Header& header : spec.headers()) {
-    sheet.Add(0, "Header", Concat(header.name(), ": ", header.value()));
+    const std::string& secret = header.secret();
+    sheet.Add(0, "Header",
+              Concat(header.name(), ": ", secret.empty() ? header.value() : OfSecret(secret)));
   }
   AddCredentials(sheet, spec.credentials());
   AddPartWanted(sheet, spec);

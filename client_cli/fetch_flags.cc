@@ -18,9 +18,15 @@ void AddCredentialFlags(CLI::App* app, FetchFlags& flags) {
       app->add_option("--user-file", flags.user_file, "A file with NAME:PASSWORD")
           ->type_name("FILE")
           ->excludes(user);
-  app->add_option("--password-file", flags.password_file, "A file with the password of --user")
-      ->type_name("FILE")
-      ->needs(user);
+  CLI::Option* const password_file =
+      app->add_option("--password-file", flags.password_file, "A file with the password of --user")
+          ->type_name("FILE")
+          ->needs(user);
+  app->add_option("--password-secret", flags.password_secret,
+                  "The service's secret of this name is the password of --user")
+      ->type_name("NAME")
+      ->needs(user)
+      ->excludes(password_file);
   CLI::Option* const digest = app->add_flag(
       "--digest", flags.digest, "Send them as a Digest, and in no other way. Default: Basic");
   app->add_flag("--basic", flags.basic, "Send them as Basic, as by default")->excludes(digest);
@@ -30,11 +36,19 @@ void AddCredentialFlags(CLI::App* app, FetchFlags& flags) {
           ->type_name("TOKEN")
           ->excludes(user)
           ->excludes(user_file);
-  app->add_option("--bearer-file", flags.bearer_file, "A file with a bearer token for the origin")
-      ->type_name("FILE")
+  CLI::Option* const bearer_file = app->add_option("--bearer-file", flags.bearer_file,
+                                                   "A file with a bearer token for the origin")
+                                       ->type_name("FILE")
+                                       ->excludes(user)
+                                       ->excludes(user_file)
+                                       ->excludes(bearer);
+  app->add_option("--bearer-secret", flags.bearer_secret,
+                  "The service's secret of this name is the bearer token")
+      ->type_name("NAME")
       ->excludes(user)
       ->excludes(user_file)
-      ->excludes(bearer);
+      ->excludes(bearer)
+      ->excludes(bearer_file);
 }
 
 void AddConditionFlags(CLI::App* app, FetchFlags& flags) {
@@ -77,13 +91,21 @@ absl::Status AddLogin(const FetchFlags& flags, const Getenv& getenv, v1::FetchSp
     ASSIGN_OR_RETURN(const Secret secret, ReadSecret(flags.password_file));
     password = secret.Reveal();
   }
-  if (colon == std::string::npos && password.empty()) {
+  const std::string& secret = flags.password_secret;
+  if (!secret.empty()) {
+    if (colon != std::string::npos) {
+      return absl::InvalidArgumentError("--password-secret needs --user NAME, without a password");
+    }
+    password.clear();  // That of the environment is for when nothing else is said.
+  } else if (colon == std::string::npos && password.empty()) {
     return absl::InvalidArgumentError(
-        "--user needs a password: in FETCHCTL_PASSWORD or with --password-file");
+        "--user needs a password: in FETCHCTL_PASSWORD, with --password-file or "
+        "--password-secret");
   }
   const auto fill = [&](auto* login) {
     login->set_username(user.substr(0, colon));
     login->set_password(password);
+    login->set_password_secret(secret);
   };
   v1::Credentials& credentials = *spec.mutable_credentials();
   flags.digest ? fill(credentials.mutable_digest()) : fill(credentials.mutable_basic());
@@ -98,6 +120,9 @@ absl::Status AddCredentials(const FetchFlags& flags, const Getenv& getenv, v1::F
   Secret token(flags.bearer_token);
   if (!flags.bearer_file.empty()) {
     ASSIGN_OR_RETURN(token, ReadSecret(flags.bearer_file));
+  }
+  if (!flags.bearer_secret.empty()) {
+    spec.mutable_credentials()->set_bearer_token_secret(flags.bearer_secret);
   }
   if (!token.empty()) spec.mutable_credentials()->set_bearer_token(token.Reveal());
   return absl::OkStatus();
@@ -118,6 +143,9 @@ absl::Status AddConditions(const FetchFlags& flags, v1::FetchSpec& spec) {
 
 void AddFetchFlags(CLI::App* app, FetchFlags& flags) {
   AddPairs(app, "--header", ':', flags.headers, "Request header; many times");
+  AddPairs(app, "--header-secret", '=', flags.header_secrets,
+           "Request header whose value is the service's secret of this name: Authorization=NAME;\n"
+           "many times");
   AddCredentialFlags(app, flags);
   AddConditionFlags(app, flags);
   CLI::Option* const range =
@@ -155,6 +183,11 @@ absl::StatusOr<v1::FetchSpec> ReadFetchFlags(const FetchFlags& flags, const Gete
     v1::Header* header = spec.add_headers();
     header->set_name(name);
     header->set_value(value);
+  }
+  for (const auto& [name, secret] : flags.header_secrets) {
+    v1::Header* header = spec.add_headers();
+    header->set_name(name);
+    header->set_secret(secret);
   }
   RETURN_IF_ERROR(AddCredentials(flags, getenv, spec));
   RETURN_IF_ERROR(AddConditions(flags, spec));

@@ -16,7 +16,9 @@ namespace fetchd::cli {
 
 struct FetchFlags {
   std::vector<std::pair<std::string, std::string>> headers;
-  std::string user, user_file, password_file, bearer_token, bearer_file;
+  std::vector<std::pair<std::string, std::string>> header_secrets;  ///< Named, of the service.
+  std::string user, user_file, password_file, password_secret;
+  std::string bearer_token, bearer_file, bearer_secret;
   bool digest = false, basic = false;
   v1::FetchSpec::Share share = v1::FetchSpec::SHARE_UNSPECIFIED;
   bool compressed = false;

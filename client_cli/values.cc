@@ -9,6 +9,7 @@
 #include <ctime>
 #include <limits>
 
+#include "base/signed_url.h"
 #include "base/strings.h"
 
 namespace fetchd::cli {
@@ -191,13 +192,6 @@ std::string Printable(std::string_view text) {
   return out;
 }
 
-std::string WithoutUserinfo(std::string_view url) {
-  const std::size_t scheme_end = url.find("//");
-  const std::size_t authority = scheme_end == url.npos ? 0 : scheme_end + 2;
-  const std::size_t authority_end = std::min(url.find_first_of("/?#", authority), url.size());
-  const std::size_t at = url.substr(0, authority_end).rfind('@');
-  if (at == url.npos || at < authority) return std::string(url);
-  return Concat(url.substr(0, authority), url.substr(at + 1));
-}
+std::string ShownUrl(std::string_view url) { return HideSignatures(WithoutUserinfo(url)); }
 
 }  // namespace fetchd::cli

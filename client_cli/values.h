@@ -54,7 +54,7 @@ google::protobuf::Duration ToProto(Milliseconds duration);
 /// '?'.
 std::string Printable(std::string_view text);
 
-/// `url` as it may be shown: what stands before an '@' in its authority may be a password.
-std::string WithoutUserinfo(std::string_view url);
+/// As it may be shown: without userinfo, nor the signatures in its query (base/signed_url.h).
+std::string ShownUrl(std::string_view url);
 
 }  // namespace fetchd::cli

@@ -15,8 +15,10 @@
 #include "app/drain_controller.h"
 #include "app/metrics.h"
 #include "app/module_configs.h"
+#include "app/named_secret_files.h"
 #include "app/object_stores.h"
 #include "app/own_addresses.h"
+#include "app/sealing_keys.h"
 #include "app/store_policy.h"
 #include "base/check.h"
 #include "base/strings.h"
@@ -89,6 +91,7 @@ struct Application::Parts {
   std::unique_ptr<ObjectStores> object_stores;
   telemetry::Metrics metrics{clock};
   std::unique_ptr<runtime::LoopLagMonitor> loop_lag;
+  std::unique_ptr<NamedSecretFiles> named_secrets;
   std::unique_ptr<fetch::Engine> engine;
   std::unique_ptr<Callers> callers;  ///< Null: nobody is asked who calls.
   std::unique_ptr<rpc::Server> server;
@@ -100,9 +103,7 @@ struct Application::Parts {
 absl::Status Application::Parts::OpenStorage() {
   ASSIGN_OR_RETURN(file_limit, FileLimitFor(config));
   RETURN_IF_ERROR(MakeDataDirectory(config.data_dir));
-  const store::SqliteConfig sqlite{
-      .path = config.DatabasePath(),
-      .key_file = std::filesystem::path(config.data_dir) / "fetchd.key"};
+  ASSIGN_OR_RETURN(const store::SqliteConfig sqlite, SqliteConfigOf(config, clock, log));
   auto opened_store = store::SqliteStore::Open(sqlite, clock, runtime.blocking());
   if (!opened_store.ok()) return WithPrefix(opened_store.status(), "store.url");
   store = *std::move(opened_store);
@@ -122,7 +123,11 @@ absl::Status Application::Parts::StartEngine() {
                                                                        StoreEgressOf(of_tenants)));
   ASSIGN_OR_RETURN(tls, net::TlsContexts::Create(AllProfiles(config)));
   ASSIGN_OR_RETURN(http::ClientConfig client_config, ClientConfigOf(config));
+  ASSIGN_OR_RETURN(named_secrets,
+                   NamedSecretFiles::Start(config.secrets, config.grpc_tls.reload_interval,
+                                           {runtime, clock, log}));
   fetch::EngineConfig engine_config = EngineConfigOf(config, client_config.origin_rules);
+  engine_config.secrets = named_secrets->secrets();
   client = std::make_unique<http::SharedClient>(
       runtime, clock, std::move(client_config),
       http::SharedClient::Policies(policies->service(), store_policies.service()), tls);
@@ -173,6 +178,7 @@ absl::Status Application::Parts::StartServer() {
       .version = version,
       .url = config.engine.url,
       .tenants = config.engine.tenants,
+      .secrets = named_secrets->secrets(),
       .max_connections = AllConnections(config),
       .max_caller_connections = CallerConnectionsOf(config, file_limit),
       .max_watches = config.grpc_max_watches,
@@ -233,6 +239,7 @@ void Application::Parts::Stop(SteadyTime deadline) {
   }
   server.reset();
   callers.reset();
+  named_secrets.reset();
   const absl::Status closed = runtime::RunBlocking(runtime.shard(0).executor(), metrics.Close());
   FETCHD_CHECK(closed.ok());
   engine.reset();

@@ -11,6 +11,7 @@
 
 #include "app/callers.h"
 #include "app/proxy_config.h"
+#include "app/secrets_config.h"
 #include "app/store_config.h"
 #include "egress/policy.h"
 #include "fetch/engine.h"
@@ -42,6 +43,7 @@ struct Config {
   std::string admin_listen = "127.0.0.1:7071";  ///< Or "off".
   std::string store_url;                        ///< Empty = sqlite:<data_dir>/fetchd.db.
   std::string files_root;                       ///< Empty = <data_dir>/files.
+  SecretsConfig secrets;
   std::uint64_t buffer_bytes = std::uint64_t{256} << 20;
   Duration shutdown_grace = std::chrono::seconds(25);
   /// Longer than any pause of a program that works, shorter than what others should wait for its
@@ -62,6 +64,7 @@ struct Config {
   /// With defaults filled in. The URL has been checked: it is sqlite.
   std::filesystem::path DatabasePath() const;
   std::filesystem::path FilesRoot() const;
+  std::filesystem::path OwnKeyFile() const;  ///< Where no other source of keys is named.
 };
 
 }  // namespace fetchd::app

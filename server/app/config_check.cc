@@ -5,6 +5,7 @@
 
 #include "admin/listen_address.h"
 #include "app/config_loader.h"
+#include "app/config_secret_keys.h"
 #include "base/byte_size.h"
 #include "base/strings.h"
 #include "rpc/server.h"
@@ -232,6 +233,10 @@ std::filesystem::path Config::FilesRoot() const {
                             : std::filesystem::path(files_root);
 }
 
+std::filesystem::path Config::OwnKeyFile() const {
+  return std::filesystem::path(data_dir) / "fetchd.key";
+}
+
 std::vector<std::string> CheckConfig(const Config& config) {
   std::vector<std::string> errors;
   if (config.data_dir.empty()) errors.push_back("data_dir: must not be empty");
@@ -246,6 +251,7 @@ std::vector<std::string> CheckConfig(const Config& config) {
   CheckServerTls(config.grpc_tls, errors);
   CheckCallers(config, errors);
   CheckFilesRoot(config, errors);
+  CheckSecrets(config.secrets, errors);
   return errors;
 }
 

@@ -10,6 +10,7 @@
 #include "app/config_origin_keys.h"
 #include "app/config_proxy_keys.h"
 #include "app/config_rows.h"
+#include "app/config_secret_keys.h"
 #include "app/config_store_keys.h"
 #include "app/config_tenant_keys.h"
 #include "app/config_tls_keys.h"
@@ -112,8 +113,7 @@ ConfigKey DnsServersKey() {
 
 std::vector<ConfigKey> StorageKeys() {
   return {
-      TextKey("data_dir", FETCHD_AT(data_dir),
-              "Where the jobs, the sealing key and the files live."),
+      TextKey("data_dir", FETCHD_AT(data_dir), "Where the jobs, their own key and the files live."),
       TextKey("store.url", FETCHD_AT(store_url),
               "Where jobs are stored: sqlite:PATH. Empty: sqlite:<data_dir>/fetchd.db."),
       TextKey("files.root", FETCHD_AT(files_root),
@@ -288,9 +288,9 @@ std::vector<ConfigKey> ProcessKeys() {
 
 std::vector<ConfigKey> AllKeys() {
   std::vector<ConfigKey> keys;
-  for (auto* group :
-       {&StorageKeys, &GrpcKeys, &CallersKeys, &EdgeKeys, &TlsKeys, &DnsKeys, &OriginKeys,
-        &TenantKeys, &AuthKeys, &ProxyKeys, &StoreKeys, &LimitKeys, &TimeoutKeys, &ProcessKeys}) {
+  for (auto* group : {&StorageKeys, &SecretKeys, &GrpcKeys, &CallersKeys, &EdgeKeys, &TlsKeys,
+                      &DnsKeys, &OriginKeys, &TenantKeys, &AuthKeys, &ProxyKeys, &StoreKeys,
+                      &LimitKeys, &TimeoutKeys, &ProcessKeys}) {
     for (ConfigKey& key : group()) keys.push_back(std::move(key));
   }
   return keys;

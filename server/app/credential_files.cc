@@ -73,6 +73,15 @@ absl::StatusOr<std::string> ReadGuardedFile(const std::string& path) {
   return ReadAll(file, path);
 }
 
+absl::StatusOr<Secret> ReadPrivateFile(const std::string& path) {
+  const OpenFile file(path);
+  if (file.GrantsAny(S_IRWXO | S_IWGRP)) {
+    return CannotUse(path, "is open to others than its owner: chmod 600 it");
+  }
+  ASSIGN_OR_RETURN(std::string text, ReadAll(file, path));
+  return Secret(std::move(text));
+}
+
 absl::StatusOr<Secret> ReadSecretFile(const std::string& path) {
   const OpenFile file(path);
   ASSIGN_OR_RETURN(std::string text, ReadAll(file, path));
@@ -129,14 +138,9 @@ absl::StatusOr<objstore::AzureAccess> ReadAzureAccess(const std::string& name,
 
 absl::StatusOr<http::Netrc> ReadNetrc(const std::string& path) {
   if (path.empty()) return http::Netrc();
-  const OpenFile file(path);
-  if (file.GrantsAny(S_IRWXO | S_IWGRP)) {
-    return absl::FailedPreconditionError(
-        Concat("auth.netrc_file: ", path, " is open to others than its owner: chmod 600 it"));
-  }
-  const absl::StatusOr<std::string> text = ReadAll(file, path);
+  const absl::StatusOr<Secret> text = ReadPrivateFile(path);
   if (!text.ok()) return WithPrefix(text.status(), "auth.netrc_file");
-  absl::StatusOr<http::Netrc> netrc = http::Netrc::Parse(*text);
+  absl::StatusOr<http::Netrc> netrc = http::Netrc::Parse(text->Reveal());
   if (netrc.ok()) return netrc;
   return absl::FailedPreconditionError(
       Concat("auth.netrc_file: ", path, ": ", MessageOf(netrc.status())));

@@ -14,6 +14,11 @@ namespace fetchd::app {
 /// the path, when it cannot be read, is empty or larger than 1 MiB, or holds a control character.
 absl::StatusOr<Secret> ReadSecretFile(const std::string& path);
 
+/// All of a file that others than its owner and group cannot read, nor others than its owner write.
+/// FAILED_PRECONDITION, naming the path, otherwise, and when it cannot be read or is larger than
+/// 1 MiB.
+absl::StatusOr<Secret> ReadPrivateFile(const std::string& path);
+
 /// All of a file that says who may call. FAILED_PRECONDITION, naming the path, when it cannot be
 /// read, is larger than 1 MiB, or can be written by others than its owner: they could let
 /// themselves in.

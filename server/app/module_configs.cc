@@ -7,6 +7,8 @@
 #include "app/callers_file.h"
 #include "app/credential_files.h"
 #include "app/fd_limits.h"
+#include "app/named_secret_files.h"
+#include "app/sealing_keys.h"
 #include "app/store_policy.h"
 #include "base/strings.h"
 
@@ -112,6 +114,8 @@ std::vector<std::string> CheckMachine(const Config& config) {
   }
   checks.push_back(ReadOriginRules(config).status());
   checks.push_back(ReadNetrc(config.netrc_file).status());
+  checks.push_back(CheckSealingKeys(config));
+  checks.push_back(ReadNamedSecrets(config.secrets).status());
   for (const auto& [name, store] : config.stores) {
     if (store.credentials != StoreCredentials::kStatic) continue;
     checks.push_back(ReadStoreKeys(name, store).status());

@@ -14,6 +14,7 @@
 #include "egress/subject.h"
 #include "egress/tenant_policies.h"
 #include "fetch/job_wait.h"
+#include "fetch/named_secrets.h"
 #include "fetch/origin_pacer.h"
 #include "fetch/segment_controller.h"
 #include "fetch/tenant_rules.h"
@@ -42,6 +43,7 @@ struct EngineConfig {
   BandwidthSchedule bandwidth;  ///< Of all transfers together.
   TenantRules tenants;
   SegmentConfig segments;
+  std::shared_ptr<const NamedSecrets> secrets = std::make_shared<const NamedSecrets>();
 };
 
 /// References to services that outlive the engine.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/signed_url.h"
 #include "fetch/pushback.h"
 #include "fetch/request.h"
 #include "fetch/shown.h"
@@ -90,6 +91,10 @@ absl::Status JobRun::Prepare() {
   absl::StatusOr<Url> url = Url::ParseSource(job_.spec.urls[url_index_], deps_.transfer.config.url);
   if (!url.ok()) return final(url.status());
   url_ = *std::move(url);
+  // The configuration may be another one than when the job was taken.
+  const absl::Status may =
+      deps_.transfer.config.secrets->Check(job_.spec, job_.tenant, deps_.transfer.config.url);
+  if (!may.ok()) return final(may);
   if (job_.spec.method != jobs::Method::kHead) {
     absl::StatusOr<std::vector<sink::Destination>> destinations = DestinationsOf(job_);
     if (!destinations.ok()) return final(destinations.status());
@@ -223,11 +228,13 @@ Task<absl::Status> JobRun::Begin(const http::Response& response, std::uint64_t o
     result_.headers.clear();
     if (result_.etag.empty()) result_.etag = validator.etag;
   }
-  const bool mixed = offset > 0 && (current_.mixed || current_.url != url_->ToString());
-  if (offset == 0 || current_.url != url_->ToString()) {
+  // Signatures are kept nowhere; and signed anew, a URL names the same body.
+  std::string url = HideSignatures(url_->ToString());
+  const bool mixed = offset > 0 && (current_.mixed || current_.url != url);
+  if (offset == 0 || current_.url != url) {
     Source source = SourceOf(response.url);
     current_ = {.bytes = offset,
-                .url = url_->ToString(),
+                .url = std::move(url),
                 .etag = validator.etag,
                 .last_modified = validator.last_modified,
                 .total_bytes = total_bytes,

@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "base/check.h"
+#include "base/signed_url.h"
 #include "base/strings.h"
 
 namespace fetchd::fetch {
@@ -143,7 +144,7 @@ Continuation ContinuationOf(const jobs::Checkpoint& kept, const std::string& url
                             const jobs::FetchSpec& spec) {
   const bool provable = !kept.etag.empty() || !kept.last_modified.empty();
   if (!provable || kept.source.empty()) return Continuation::kNone;
-  if (kept.url == url) return Continuation::kSameUrl;
+  if (kept.url == HideSignatures(url)) return Continuation::kSameUrl;
   if (!kept.total_bytes) return Continuation::kNone;
   if (std::ranges::any_of(spec.digests, IsStrong)) return Continuation::kByDigest;
   // Of a part the length says nothing of the body that it is of.

@@ -28,6 +28,13 @@ bool IsTrusted(const jobs::FetchSpec& spec, const Url& url, UrlOptions options) 
   return primary.ok() && primary->origin() == url.origin();
 }
 
+Credentials WithSecret(Credentials credentials, const Secret& value) {
+  if (auto* basic = std::get_if<BasicCredentials>(&credentials)) basic->password = value;
+  if (auto* digest = std::get_if<DigestCredentials>(&credentials)) digest->password = value;
+  if (auto* bearer = std::get_if<BearerCredentials>(&credentials)) bearer->token = value;
+  return credentials;
+}
+
 template <typename T>
 void Override(const std::optional<T>& value, T& target) {
   if (value) target = *value;
@@ -43,13 +50,14 @@ http::Request BuildRequest(const jobs::FetchSpec& spec, const Url& url, const As
   request.proxy = spec.proxy;
   const bool trusted = IsTrusted(spec, url, options);
   for (const jobs::RequestHeader& header : spec.headers) {
+    if (!header.secret.empty()) continue;
     std::string name = AsciiLower(header.name);
     const bool secret = std::ranges::find(kNeverSecret, name) == kNeverSecret.end();
     if (secret && !trusted) continue;
     request.headers.push_back({header.name, header.value.Reveal()});
     if (secret) request.secret_headers.push_back(std::move(name));
   }
-  if (trusted) request.credentials = spec.credentials;
+  if (trusted && spec.credentials_secret.empty()) request.credentials = spec.credentials;
   AddConditions(spec, request);
   if (const std::optional<ByteRange> missing = asked.Missing()) {
     request.headers.push_back({"Range", missing->ToHeader()});
@@ -57,6 +65,29 @@ http::Request BuildRequest(const jobs::FetchSpec& spec, const Url& url, const As
       request.headers.push_back({"If-Range", asked.validator.if_range()});
     }
   }
+  return request;
+}
+
+absl::Status AddNamedSecrets(const jobs::FetchSpec& spec, const NamedSecrets& secrets,
+                             UrlOptions options, http::Request& request) {
+  if (!IsTrusted(spec, request.url, options)) return absl::OkStatus();
+  const Origin& origin = request.url.origin();
+  for (const jobs::RequestHeader& header : spec.headers) {
+    if (header.secret.empty()) continue;
+    ASSIGN_OR_RETURN(const Secret value, secrets.ValueFor(header.secret, origin));
+    request.headers.push_back({header.name, value.Reveal()});
+    request.secret_headers.push_back(AsciiLower(header.name));
+  }
+  if (spec.credentials_secret.empty()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const Secret value, secrets.ValueFor(spec.credentials_secret, origin));
+  request.credentials = WithSecret(spec.credentials, value);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<http::Request> MakeRequest(const jobs::FetchSpec& spec, const Url& url,
+                                          const Asked& asked, const EngineConfig& config) {
+  http::Request request = BuildRequest(spec, url, asked, config.url);
+  RETURN_IF_ERROR(AddNamedSecrets(spec, *config.secrets, config.url, request));
   return request;
 }
 

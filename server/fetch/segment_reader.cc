@@ -176,9 +176,11 @@ Task<bool> SegmentedRead::Ask(Reader& reader) {
     const OriginPacer::OriginState state = transfer.pacer.StateOf(origin);
     return HoldsStreams(state.hold) ? OriginHeldError(state) : absl::OkStatus();
   };
-  http::Request request = BuildRequest(deps_.spec, deps_.url, asked, transfer.config.url);
+  absl::StatusOr<http::Request> request =
+      MakeRequest(deps_.spec, deps_.url, asked, transfer.config);
+  if (!request.ok()) co_return Fail(reader, Outcome::kNoPiece, request.status());
   absl::StatusOr<http::Response> response =
-      co_await client_.Send(std::move(request), call, redirects);
+      co_await client_.Send(*std::move(request), call, redirects);
   if (!response.ok()) {
     const bool no_place = !records.empty() && records.back().failed_phase == Phase::kPoolWait;
     const Outcome failed = IsPassing(response.status()) ? Outcome::kFailed : Outcome::kNoPiece;

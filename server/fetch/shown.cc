@@ -4,6 +4,7 @@
 #include <array>
 #include <string_view>
 
+#include "base/signed_url.h"
 #include "base/strings.h"
 
 namespace fetchd::fetch {
@@ -22,7 +23,7 @@ bool IsSecret(std::string_view name) {
 }  // namespace
 
 std::string ShownUrl(const Url& answered, const Url& asked) {
-  return answered == asked ? answered.ToString() : answered.Redacted();
+  return answered == asked ? HideSignatures(answered.ToString()) : answered.Redacted();
 }
 
 std::vector<std::pair<std::string, std::string>> ShownHeaders(const http::Headers& headers) {

@@ -10,8 +10,9 @@
 
 namespace fetchd::fetch {
 
-/// The URL that answered. The caller knows the query of the URL that was asked for; a redirector
-/// may have put a credential into that of another (signed URLs), so there it is "[redacted]".
+/// The URL that answered. The caller knows the query of the URL that was asked for, of which only
+/// signatures are left out (base/signed_url.h); a redirector may have put a credential into that of
+/// another, so there it is "[redacted]".
 std::string ShownUrl(const Url& answered, const Url& asked);
 
 /// The fields of a response without those that carry credentials: Set-Cookie, Set-Cookie2,

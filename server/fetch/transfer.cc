@@ -90,15 +90,16 @@ Task<absl::StatusOr<http::Response>> Transfer::Send(const Asked& asked) {
   call.timeouts = TimeoutsOf(spec_, deps_.config.timeouts);
   call.records = &facts_.hops;
   facts_.phase = Phase::kPoolWait;
-  http::Request request = BuildRequest(spec_, url_, asked, deps_.config.url);
+  absl::StatusOr<http::Request> request = MakeRequest(spec_, url_, asked, deps_.config);
+  if (!request.ok()) co_return Fail(facts_.phase, false, request.status());
   if (spec_.decode) {
-    request.decode = deps_.config.decode;
-    request.decode->max_bytes = limit_bytes();
+    request->decode = deps_.config.decode;
+    request->decode->max_bytes = limit_bytes();
   }
   http::RedirectConfig redirects = RedirectsOf(spec_, deps_.config.redirects);
   redirects.may_ask = [this](const Origin& origin) { return MayAsk(origin); };
   absl::StatusOr<http::Response> response =
-      co_await client_.Send(std::move(request), call, redirects);
+      co_await client_.Send(*std::move(request), call, redirects);
   if (!response.ok()) {
     const bool retryable = IsPassing(response.status()) || absl::IsCancelled(response.status());
     co_return Fail(PhaseOf(facts_.hops), retryable, response.status());

@@ -4,6 +4,7 @@
 #include <set>
 #include <string_view>
 
+#include "base/signed_url.h"
 #include "base/strings.h"
 #include "http/message.h"
 
@@ -63,6 +64,11 @@ absl::Status CheckUrls(const jobs::FetchSpec& spec, UrlOptions options) {
   for (std::size_t i = 0; i < spec.urls.size(); ++i) {
     const absl::StatusOr<Url> url = Url::ParseSource(spec.urls[i], options);
     if (!url.ok()) return Wrong(Indexed("spec.urls", i), url.status());
+    if (HasHiddenSignature(spec.urls[i])) {
+      return Wrong(
+          Indexed("spec.urls", i),
+          "its signature is \"[redacted]\", as fetchd shows it: give the URL with its own");
+    }
     if (i == 0 && url->names_object()) RETURN_IF_ERROR(CheckObjectSource(spec));
   }
   return absl::OkStatus();
@@ -102,7 +108,8 @@ absl::Status CheckLogin(const std::string& field, const std::string& username,
   return absl::OkStatus();
 }
 
-absl::Status CheckCredentials(const jobs::Credentials& credentials) {
+absl::Status CheckCredentials(const jobs::FetchSpec& spec) {
+  const jobs::Credentials& credentials = spec.credentials;
   if (const auto* basic = std::get_if<jobs::BasicCredentials>(&credentials)) {
     return CheckLogin("spec.credentials.basic", basic->username, basic->password);
   }
@@ -111,6 +118,7 @@ absl::Status CheckCredentials(const jobs::Credentials& credentials) {
   }
   if (const auto* bearer = std::get_if<jobs::BearerCredentials>(&credentials)) {
     const std::string& token = bearer->token.Reveal();
+    if (!spec.credentials_secret.empty()) return absl::OkStatus();
     if (token.empty() || HasControl(token) || token.contains(' ')) {
       return Wrong("spec.credentials.bearer_token",
                    "give a token without spaces or control characters");
@@ -279,7 +287,7 @@ absl::Status CheckObject(const jobs::ObjectSettings& object) {
 absl::Status ValidateSpec(const jobs::FetchSpec& spec, UrlOptions options) {
   RETURN_IF_ERROR(CheckUrls(spec, options));
   RETURN_IF_ERROR(CheckHeaders(spec));
-  RETURN_IF_ERROR(CheckCredentials(spec.credentials));
+  RETURN_IF_ERROR(CheckCredentials(spec));
   RETURN_IF_ERROR(CheckBody(spec));
   RETURN_IF_ERROR(CheckConditions(spec));
   RETURN_IF_ERROR(CheckRange(spec));

@@ -22,6 +22,8 @@ namespace fetchd::jobs {
 struct RequestHeader {
   std::string name;
   Secret value;  ///< Any header may carry a credential: none is ever printed.
+  /// Whose value this is instead: a name of the configuration (`secrets.named`); empty = none.
+  std::string secret = {};
   friend bool operator==(const RequestHeader&, const RequestHeader&) = default;
 };
 
@@ -56,6 +58,9 @@ struct FetchSpec {
   Method method = Method::kGet;
   std::vector<RequestHeader> headers;
   Credentials credentials;
+  /// What is the password or the token of `credentials`, which have none: a name of the
+  /// configuration (`secrets.named`); empty = none.
+  std::string credentials_secret;
   std::vector<Digest> digests;  ///< All must match; at most one an algorithm.
   std::optional<std::uint64_t> expected_size;
   std::optional<std::uint64_t> max_bytes;
@@ -115,7 +120,7 @@ bool IsClaimable(State state);
 /// From where a later attempt may go on. `bytes` of the body are durable in the sink.
 struct Checkpoint {
   std::uint64_t bytes = 0;
-  std::string url;            ///< Which of the urls they came from.
+  std::string url;            ///< Which of the urls they came from, without its signatures.
   std::string etag;           ///< Strong ETag; empty = none.
   std::string last_modified;  ///< HTTP-date, only when taken for strong; empty = none.
   std::optional<std::uint64_t> total_bytes;
@@ -188,7 +193,7 @@ struct Delivery {
 };
 
 struct Result {
-  std::string final_url;  ///< Its query is left out when a redirect led there (fetch/shown.h).
+  std::string final_url;  ///< Without signatures; without a query when a redirect led there.
   int http_status = 0;
   std::vector<std::pair<std::string, std::string>>
       headers;  ///< Response headers without credentials (fetch/shown.h).

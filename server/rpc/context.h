@@ -53,6 +53,8 @@ struct ServerConfig {
   std::string version;
   UrlOptions url;
   fetch::TenantRules tenants;
+  std::shared_ptr<const fetch::NamedSecrets> secrets =
+      std::make_shared<const fetch::NamedSecrets>();
   std::size_t max_connections = 0;  ///< Of the HTTP client: shown by GetStatus.
   std::size_t max_caller_connections = 1000;
   std::size_t max_watches = 1000;  ///< WatchJobs and WatchBatches at the same time.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/signed_url.h"
 #include "base/strings.h"
 #include "base/utf8.h"
 #include "fetchd/v1/fetch_service.pb.h"
@@ -109,17 +110,6 @@ void WriteErrors(const jobs::BatchErrors& errors, v1::Batch::ErrorGroup& out) {
   }
 }
 
-// What stands before the last '@' of the authority may be a password. It is cut off before the URL
-// is known to be one.
-std::string WithoutUserinfo(std::string url) {
-  const std::size_t scheme = url.find("://");
-  const std::size_t begin = scheme == std::string::npos ? 0 : scheme + 3;
-  const std::size_t end = std::min(url.find_first_of("/?#", begin), url.size());
-  const std::size_t at = url.rfind('@', end);
-  if (at == std::string::npos || at < begin || at >= end) return url;
-  return url.erase(begin, at + 1 - begin);
-}
-
 }  // namespace
 
 absl::StatusOr<jobs::Batch> FromProto(const v1::Batch& in, WallTime now) {
@@ -198,7 +188,8 @@ jobs::BatchEntry RefusedEntry(const v1::CreateJobRequest& request, BatchId batch
   entry.batch = std::move(batch);
   entry.entry = request.job().batch_entry();
   if (request.job().spec().urls_size() > 0) {
-    entry.url = WithoutUserinfo(request.job().spec().urls(0)).substr(0, kMaxUrlBytes);
+    entry.url =
+        HideSignatures(WithoutUserinfo(request.job().spec().urls(0))).substr(0, kMaxUrlBytes);
   }
   entry.destination = request.job().destination().substr(0, kMaxUrlBytes);
   entry.request_id = request.request_id().substr(0, 128);

@@ -5,6 +5,7 @@
 #include <utility>
 #include <variant>
 
+#include "base/signed_url.h"
 #include "base/strings.h"
 #include "rpc/convert_time.h"
 #include "rpc/status.h"
@@ -52,18 +53,50 @@ absl::StatusOr<jobs::Method> ReadMethod(v1::FetchSpec::Method method) {
   }
 }
 
-jobs::Credentials ReadCredentials(const v1::Credentials& in) {
+absl::Status GivenTwice(const std::string& field, const char* instead) {
+  return InvalidField(field, Concat("is given besides ", instead, ": leave one of them out"));
+}
+
+absl::Status ReadHeaders(const v1::FetchSpec& in, jobs::FetchSpec& out) {
+  for (int i = 0; i < in.headers_size(); ++i) {
+    const v1::Header& header = in.headers(i);
+    if (!header.secret().empty() && !header.value().empty()) {
+      return GivenTwice(Concat("spec.headers[", i, "].secret"), "value");
+    }
+    out.headers.push_back({header.name(), Secret(header.value()), header.secret()});
+  }
+  return absl::OkStatus();
+}
+
+template <typename Login>
+absl::Status ReadLogin(const auto& in, const char* field, jobs::FetchSpec& out) {
+  if (!in.password_secret().empty() && !in.password().empty()) {
+    return GivenTwice(field, "password");
+  }
+  out.credentials = Login{in.username(), Secret(in.password())};
+  out.credentials_secret = in.password_secret();
+  return absl::OkStatus();
+}
+
+absl::Status ReadCredentials(const v1::Credentials& in, jobs::FetchSpec& out) {
   switch (in.kind_case()) {
     case v1::Credentials::kBasic:
-      return jobs::BasicCredentials{in.basic().username(), Secret(in.basic().password())};
-    case v1::Credentials::kBearerToken:
-      return jobs::BearerCredentials{Secret(in.bearer_token())};
+      return ReadLogin<jobs::BasicCredentials>(in.basic(), "spec.credentials.basic.password_secret",
+                                               out);
     case v1::Credentials::kDigest:
-      return jobs::DigestCredentials{in.digest().username(), Secret(in.digest().password())};
+      return ReadLogin<jobs::DigestCredentials>(in.digest(),
+                                                "spec.credentials.digest.password_secret", out);
+    case v1::Credentials::kBearerToken:
+      out.credentials = jobs::BearerCredentials{Secret(in.bearer_token())};
+      break;
+    case v1::Credentials::kBearerTokenSecret:
+      out.credentials = jobs::BearerCredentials();
+      out.credentials_secret = in.bearer_token_secret();
+      break;
     case v1::Credentials::KIND_NOT_SET:
       break;
   }
-  return std::monostate();
+  return absl::OkStatus();
 }
 
 absl::StatusOr<jobs::Sharing> ReadShare(v1::FetchSpec::Share share) {
@@ -127,15 +160,23 @@ absl::Status ReadDigests(const v1::FetchSpec& in, std::vector<Digest>& out) {
   return absl::OkStatus();
 }
 
-void WriteCredentials(const jobs::Credentials& in, v1::FetchSpec& out) {
-  if (const auto* basic = std::get_if<jobs::BasicCredentials>(&in)) {
-    out.mutable_credentials()->mutable_basic()->set_username(basic->username);
-    out.mutable_credentials()->mutable_basic()->set_password(kRedacted);
-  } else if (const auto* digest = std::get_if<jobs::DigestCredentials>(&in)) {
-    out.mutable_credentials()->mutable_digest()->set_username(digest->username);
-    out.mutable_credentials()->mutable_digest()->set_password(kRedacted);
-  } else if (std::holds_alternative<jobs::BearerCredentials>(in)) {
-    out.mutable_credentials()->set_bearer_token(kRedacted);
+void WriteLogin(const std::string& username, const std::string& secret, auto& out) {
+  out.set_username(username);
+  secret.empty() ? out.set_password(kRedacted) : out.set_password_secret(secret);
+}
+
+void WriteCredentials(const jobs::FetchSpec& in, v1::FetchSpec& out) {
+  if (std::holds_alternative<std::monostate>(in.credentials)) return;
+  const std::string& secret = in.credentials_secret;
+  v1::Credentials& credentials = *out.mutable_credentials();
+  if (const auto* basic = std::get_if<jobs::BasicCredentials>(&in.credentials)) {
+    WriteLogin(basic->username, secret, *credentials.mutable_basic());
+  } else if (const auto* digest = std::get_if<jobs::DigestCredentials>(&in.credentials)) {
+    WriteLogin(digest->username, secret, *credentials.mutable_digest());
+  } else if (secret.empty()) {
+    credentials.set_bearer_token(kRedacted);
+  } else {
+    credentials.set_bearer_token_secret(secret);
   }
 }
 
@@ -173,10 +214,8 @@ absl::StatusOr<jobs::FetchSpec> FromProto(const v1::FetchSpec& in) {
   jobs::FetchSpec out;
   out.urls.assign(in.urls().begin(), in.urls().end());
   ASSIGN_OR_RETURN(out.method, ReadMethod(in.method()));
-  for (const v1::Header& header : in.headers()) {
-    out.headers.push_back({header.name(), Secret(header.value())});
-  }
-  out.credentials = ReadCredentials(in.credentials());
+  RETURN_IF_ERROR(ReadHeaders(in, out));
+  RETURN_IF_ERROR(ReadCredentials(in.credentials(), out));
   RETURN_IF_ERROR(ReadDigests(in, out.digests));
   if (in.has_expected_size()) out.expected_size = in.expected_size();
   if (in.has_max_bytes()) out.max_bytes = in.max_bytes();
@@ -194,15 +233,15 @@ absl::StatusOr<jobs::FetchSpec> FromProto(const v1::FetchSpec& in) {
 
 v1::FetchSpec ToProto(const jobs::FetchSpec& in) {
   v1::FetchSpec out;
-  for (const std::string& url : in.urls) out.add_urls(url);
+  for (const std::string& url : in.urls) out.add_urls(HideSignatures(url));
   out.set_method(in.method == jobs::Method::kHead ? v1::FetchSpec::METHOD_HEAD
                                                   : v1::FetchSpec::METHOD_GET);
   for (const jobs::RequestHeader& header : in.headers) {
     v1::Header& added = *out.add_headers();
     added.set_name(header.name);
-    added.set_value(kRedacted);
+    header.secret.empty() ? added.set_value(kRedacted) : added.set_secret(header.secret);
   }
-  WriteCredentials(in.credentials, out);
+  WriteCredentials(in, out);
   for (const Digest& digest : in.digests) out.add_digests(digest.ToSri());
   if (in.expected_size) out.set_expected_size(*in.expected_size);
   if (in.max_bytes) out.set_max_bytes(*in.max_bytes);

@@ -11,7 +11,8 @@ namespace fetchd::rpc {
 /// fields such as "spec.digests[0]".
 absl::StatusOr<jobs::FetchSpec> FromProto(const v1::FetchSpec& in);
 
-/// Header values, passwords and token come out as "[redacted]".
+/// Header values, passwords, token and the signatures in URLs come out as "[redacted]"; what the
+/// configuration has under a name, as that.
 v1::FetchSpec ToProto(const jobs::FetchSpec& in);
 
 }  // namespace fetchd::rpc

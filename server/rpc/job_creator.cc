@@ -56,6 +56,7 @@ absl::StatusOr<jobs::Job> JobCreator::Prepare(const Principal& caller,
 absl::Status JobCreator::CheckJob(jobs::Job& job) {
   RETURN_IF_ERROR(fetch::ValidateJob(job, config_.url, job.created_at));
   RETURN_IF_ERROR(CheckTargets(job.spec, SubjectOf(job.tenant, job.id.name())));
+  RETURN_IF_ERROR(config_.secrets->Check(job.spec, job.tenant, config_.url));
   return ResolveDestinations(job);
 }
 
@@ -103,7 +104,8 @@ absl::Status JobCreator::MayWrite(const std::string& tenant,
 
 absl::Status JobCreator::CheckSpec(const jobs::FetchSpec& spec, const std::string& tenant) const {
   RETURN_IF_ERROR(fetch::ValidateSpec(spec, config_.url));
-  return CheckTargets(spec, SubjectOf(tenant, ""));
+  RETURN_IF_ERROR(CheckTargets(spec, SubjectOf(tenant, "")));
+  return config_.secrets->Check(spec, tenant, config_.url);
 }
 
 egress::Subject JobCreator::SubjectOf(const std::string& tenant, std::string job) const {

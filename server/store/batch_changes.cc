@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/signed_url.h"
 #include "base/strings.h"
 #include "store/batch_codec.h"
 #include "store/batch_table.h"
@@ -163,7 +164,7 @@ absl::Status CountRepeated(Transaction& transaction, const Job& job, const Job& 
   if (job.batch.empty() || same) return absl::OkStatus();
   const BatchEntry entry{job.batch,
                          job.batch_entry,
-                         job.spec.urls.empty() ? std::string() : job.spec.urls[0],
+                         job.spec.urls.empty() ? std::string() : HideSignatures(job.spec.urls[0]),
                          job.destination_template,
                          job.request_id,
                          absl::OkStatus(),

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -107,11 +108,17 @@ absl::Status CreateFile(const std::filesystem::path& path, std::string_view byte
   return SyncDirectoryOf(path);
 }
 
-absl::StatusOr<std::string> ReadSmallFile(const std::filesystem::path& path, std::size_t limit) {
+absl::StatusOr<std::string> ReadPrivateFile(const std::filesystem::path& path, std::size_t limit) {
   const std::string what = Concat("cannot read ", path.native());
   const FileDescriptor fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (fd.get() < 0 && errno == ENOENT) return absl::NotFoundError(what + ": no such file");
   if (fd.get() < 0) return FileError(errno, what);
+  struct stat facts{};
+  if (fstat(fd.get(), &facts) != 0) return FileError(errno, what);
+  if ((facts.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
+    return absl::FailedPreconditionError(
+        Concat(path.native(), " is open to others than its owner: chmod 600 it"));
+  }
   std::string bytes(limit, '\0');
   std::size_t filled = 0;
   while (filled < limit) {

@@ -30,7 +30,8 @@ absl::Status EnsureFile(const std::filesystem::path& path);
 /// Makes a file with mode 0600 and these bytes; durable when it returns. ALREADY_EXISTS when it
 /// exists.
 absl::Status CreateFile(const std::filesystem::path& path, std::string_view bytes);
-/// NOT_FOUND when it does not exist. At most `limit` bytes.
-absl::StatusOr<std::string> ReadSmallFile(const std::filesystem::path& path, std::size_t limit);
+/// NOT_FOUND when it does not exist, FAILED_PRECONDITION when its mode lets others than its owner
+/// do anything with it. At most `limit` bytes.
+absl::StatusOr<std::string> ReadPrivateFile(const std::filesystem::path& path, std::size_t limit);
 
 }  // namespace fetchd::store

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/secret.h"
 #include "base/strings.h"
 #include "store/object_codec.h"
 #include "store/record_codec.h"
@@ -45,6 +46,7 @@ enum Column {
   kUrlMemory,
   kMoreDestinations,
   kObject,
+  kKeyId,
 };
 
 constexpr char kJobById[] = "SELECT " FETCHD_STORE_JOB_COLUMNS " FROM jobs AS j WHERE j.id = ?1";
@@ -117,8 +119,10 @@ absl::StatusOr<Job> JobTable::ReadJob(const Query& row, int first) const {
                    DecodeMoreDestinations(row.Text(first + kMoreDestinations)));
   ASSIGN_OR_RETURN(job.object, DecodeObject(row.Text(first + kObject)));
   std::string secrets;
+  const CleansedAtEnd end(secrets);
   if (!row.IsNull(first + kSealed)) {
-    ASSIGN_OR_RETURN(secrets, sealer_.Open(row.Text(first + kSealed), job.id.str()));
+    ASSIGN_OR_RETURN(secrets,
+                     keys_.Open(row.Text(first + kKeyId), row.Text(first + kSealed), job.id.str()));
   }
   ASSIGN_OR_RETURN(job.spec, DecodeSpec(row.Text(first + kSpec), secrets));
   RETURN_IF_ERROR(ReadOutcome(row, first, job));

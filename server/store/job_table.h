@@ -8,7 +8,7 @@
 
 #include "jobs/job.h"
 #include "store/database.h"
-#include "store/sealer.h"
+#include "store/key_ring.h"
 
 namespace fetchd::store {
 
@@ -18,7 +18,7 @@ namespace fetchd::store {
   "j.retried_at, j.started_at, j.finished_at, j.attempt, j.fence, j.destination, "       \
   "j.destination_template, j.overwrite, j.request_id, j.labels, j.spec, j.sealed, "      \
   "j.checkpoint, j.error, j.result, j.not_before_at, j.tenant, j.batch, j.batch_entry, " \
-  "j.url_memory, j.more_destinations, j.object"
+  "j.url_memory, j.more_destinations, j.object, j.key_id"
 
 /// The condition of the partial indexes of claimable jobs, word for word.
 #define FETCHD_STORE_CLAIMABLE "(state = 'QUEUED' OR state = 'WAITING' OR state = 'INTERRUPTED')"
@@ -51,7 +51,7 @@ struct StoredJob {
 /// holds references.
 class JobTable {
  public:
-  JobTable(Database& database, const Sealer& sealer) : db_(database), sealer_(sealer) {}
+  JobTable(Database& database, const KeyRing& keys) : db_(database), keys_(keys) {}
 
   Database& database() { return db_; }
 
@@ -88,6 +88,9 @@ class JobTable {
   /// Writes all that a change may touch: not the specification, labels and what else is fixed at
   /// creation.
   absl::Status Save(const jobs::Job& job);
+  /// Writes again what is made with a key, with the one that seals now: secrets and fingerprint;
+  /// and what an earlier version kept beside the seal.
+  absl::Status SealAnew(const jobs::Job& job);
   /// For a damaged row, of which nothing else can be kept.
   absl::Status MarkFailed(const std::string& id, const absl::Status& error, WallTime at);
   absl::Status AddAttempt(const std::string& id, const jobs::AttemptRecord& record);
@@ -101,7 +104,7 @@ class JobTable {
   absl::StatusOr<std::int64_t> NextAttempt(const std::string& id);
 
   Database& db_;
-  const Sealer& sealer_;
+  const KeyRing& keys_;
 };
 
 /// DATA_LOSS, reason JOB_DAMAGED: the error of a job whose row is damaged.

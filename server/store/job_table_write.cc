@@ -1,10 +1,13 @@
 // JobTable, second half: how rows are written.
+#include "base/secret.h"
+#include "base/signed_url.h"
 #include "base/strings.h"
 #include "store/job_table.h"
 #include "store/object_codec.h"
 #include "store/record_codec.h"
 #include "store/request_key.h"
 #include "store/spec_codec.h"
+#include "store/spec_secrets.h"
 
 namespace fetchd::store {
 namespace {
@@ -12,15 +15,20 @@ namespace {
 using jobs::Job;
 using jobs::State;
 
+/// nullopt when it has no secrets.
+absl::StatusOr<std::optional<std::string>> Sealed(const Job& job, const KeyRing& keys) {
+  std::string secrets = EncodeSecrets(job.spec);
+  const CleansedAtEnd end(secrets);
+  if (secrets.empty()) return std::nullopt;
+  return keys.Seal(secrets, job.id.str());
+}
+
 }  // namespace
 
 absl::Status JobTable::Insert(const Job& job, const std::string& fingerprint) {
-  std::optional<std::string> sealed;
-  if (const std::string secrets = EncodeSecrets(job.spec); !secrets.empty()) {
-    ASSIGN_OR_RETURN(sealed, sealer_.Seal(secrets, job.id.str()));
-  }
+  ASSIGN_OR_RETURN(const std::optional<std::string> sealed, Sealed(job, keys_));
   const auto sealed_blob = sealed ? std::optional(Blob{*sealed}) : std::nullopt;
-  const auto key_id = sealed ? std::optional(sealer_.key_id()) : std::nullopt;
+  const auto key_id = sealed ? std::optional(keys_.key_id()) : std::nullopt;
   const auto result = job.result ? std::optional(EncodeResult(*job.result)) : std::nullopt;
   const std::string origin = jobs::OriginOfUrl(job.spec, 0);
   Query query(
@@ -66,6 +74,27 @@ absl::Status JobTable::Save(const Job& job) {
       job.retried_at, job.started_at, job.finished_at, job.attempt, job.fence,
       EncodeCheckpoint(job.checkpoint), EncodeStatus(job.error), result, lane,
       job.attempt > 0 ? 1 : 0, EncodeUrlMemory(job.urls));
+  return query.Run();
+}
+
+absl::Status JobTable::SealAnew(const Job& job) {
+  ASSIGN_OR_RETURN(const std::optional<std::string> sealed, Sealed(job, keys_));
+  const auto sealed_blob = sealed ? std::optional(Blob{*sealed}) : std::nullopt;
+  const auto key_id = sealed ? std::optional(keys_.key_id()) : std::nullopt;
+  const std::string fingerprint = keys_.Fingerprint(CanonicalContent(job));
+  jobs::Checkpoint checkpoint = job.checkpoint;
+  checkpoint.url = HideSignatures(checkpoint.url);
+  std::optional<std::string> result;
+  if (job.result) {
+    jobs::Result shown = *job.result;
+    shown.final_url = HideSignatures(shown.final_url);
+    result = EncodeResult(shown);
+  }
+  Query query(db_,
+              "UPDATE jobs SET spec = ?2, sealed = ?3, key_id = ?4, fingerprint = ?5,"
+              " checkpoint = ?6, result = ?7 WHERE id = ?1",
+              job.id.str(), EncodeSpec(job.spec), sealed_blob, key_id, Blob{fingerprint},
+              EncodeCheckpoint(checkpoint), result);
   return query.Run();
 }
 

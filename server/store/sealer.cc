@@ -1,15 +1,14 @@
 #include "store/sealer.h"
 
-#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/rand.h>
 
 #include <memory>
+#include <utility>
 
 #include "base/check.h"
 #include "base/strings.h"
-#include "store/data_files.h"
 
 namespace fetchd::store {
 namespace {
@@ -42,21 +41,16 @@ std::string HmacSha256(std::string_view key, std::string_view content) {
 absl::Status CannotOpen() {
   return absl::DataLossError(
       "a job's sealed credentials cannot be opened: the row was changed, or sealed with another "
-      "key file");
+      "key");
 }
 
 }  // namespace
 
 Sealer::Sealer(std::string_view key)
-    : sealing_key_(HmacSha256(key, "fetchd seal")),
-      fingerprint_key_(HmacSha256(key, "fetchd fingerprint")),
+    : sealing_key_(Secret(HmacSha256(key, "fetchd seal"))),
+      fingerprint_key_(Secret(HmacSha256(key, "fetchd fingerprint"))),
       key_id_(HexEncode(HmacSha256(key, "fetchd key id").substr(0, kKeyIdBytes))) {
   FETCHD_CHECK(key.size() == kKeyBytes);
-}
-
-Sealer::~Sealer() {
-  OPENSSL_cleanse(sealing_key_.data(), sealing_key_.size());
-  OPENSSL_cleanse(fingerprint_key_.data(), fingerprint_key_.size());
 }
 
 absl::StatusOr<std::string> Sealer::Seal(std::string_view plaintext,
@@ -69,7 +63,7 @@ absl::StatusOr<std::string> Sealer::Seal(std::string_view plaintext,
   int size = 0;
   const bool done = cipher != nullptr && RAND_bytes(nonce, kNonceBytes) == 1 &&
                     EVP_EncryptInit_ex(cipher.get(), EVP_aes_256_gcm(), nullptr,
-                                       Bytes(sealing_key_), nonce) == 1 &&
+                                       Bytes(sealing_key_.Reveal()), nonce) == 1 &&
                     EVP_EncryptUpdate(cipher.get(), nullptr, &size, Bytes(context),
                                       static_cast<int>(context.size())) == 1 &&
                     EVP_EncryptUpdate(cipher.get(), text, &size, Bytes(plaintext),
@@ -90,7 +84,7 @@ absl::StatusOr<std::string> Sealer::Open(std::string_view sealed, std::string_vi
   int size = 0;
   const bool done =
       cipher != nullptr &&
-      EVP_DecryptInit_ex(cipher.get(), EVP_aes_256_gcm(), nullptr, Bytes(sealing_key_),
+      EVP_DecryptInit_ex(cipher.get(), EVP_aes_256_gcm(), nullptr, Bytes(sealing_key_.Reveal()),
                          Bytes(nonce)) == 1 &&
       EVP_DecryptUpdate(cipher.get(), nullptr, &size, Bytes(context),
                         static_cast<int>(context.size())) == 1 &&
@@ -103,30 +97,15 @@ absl::StatusOr<std::string> Sealer::Open(std::string_view sealed, std::string_vi
 }
 
 std::string Sealer::Fingerprint(std::string_view content) const {
-  return HmacSha256(fingerprint_key_, content);
+  return HmacSha256(fingerprint_key_.Reveal(), content);
 }
 
-absl::StatusOr<Sealer> ReadKeyFile(const std::filesystem::path& path) {
-  ASSIGN_OR_RETURN(std::string key, ReadSmallFile(path, Sealer::kKeyBytes + 1));
-  if (key.size() != Sealer::kKeyBytes) {
-    return absl::FailedPreconditionError(Concat("the key file ", path.native(),
-                                                " does not hold exactly ", Sealer::kKeyBytes,
-                                                " bytes; restore it from a backup"));
-  }
-  Sealer sealer(key);
-  OPENSSL_cleanse(key.data(), key.size());
-  return sealer;
-}
-
-absl::StatusOr<Sealer> CreateKeyFile(const std::filesystem::path& path) {
+absl::StatusOr<Secret> NewKey() {
   std::string key(Sealer::kKeyBytes, '\0');
   if (RAND_bytes(Bytes(key), static_cast<int>(key.size())) != 1) {
-    return absl::InternalError("no random bytes for a new key file");
+    return absl::InternalError("no random bytes for a new key");
   }
-  RETURN_IF_ERROR(CreateFile(path, key));
-  Sealer sealer(key);
-  OPENSSL_cleanse(key.data(), key.size());
-  return sealer;
+  return Secret(std::move(key));
 }
 
 }  // namespace fetchd::store

@@ -1,25 +1,23 @@
-// Secrets at rest: AES-256-GCM with the key from the key file.
+// Secrets at rest: AES-256-GCM.
 #pragma once
 
-#include <filesystem>
+#include <cstddef>
 #include <string>
 #include <string_view>
 
+#include "base/secret.h"
 #include "base/status.h"
 
 namespace fetchd::store {
 
 /// Immutable, thread-safe. Different keys for sealing and for fingerprints are derived from the one
-/// in the file.
+/// that it is given, of which nothing else is kept; they are overwritten when it goes.
 class Sealer {
  public:
   static constexpr std::size_t kKeyBytes = 32;
 
   /// `key` has kKeyBytes.
   explicit Sealer(std::string_view key);
-  Sealer(const Sealer&) = default;
-  Sealer& operator=(const Sealer&) = default;
-  ~Sealer();
 
   /// Which key this is, without telling anything about it: kept with each sealed row.
   const std::string& key_id() const { return key_id_; }
@@ -34,14 +32,12 @@ class Sealer {
   std::string Fingerprint(std::string_view content) const;
 
  private:
-  std::string sealing_key_;
-  std::string fingerprint_key_;
+  Secret sealing_key_;
+  Secret fingerprint_key_;
   std::string key_id_;
 };
 
-/// Reads the key file. NOT_FOUND when it does not exist; FAILED_PRECONDITION when it is not a key.
-absl::StatusOr<Sealer> ReadKeyFile(const std::filesystem::path& path);
-/// Makes a random key and its file, mode 0600, durable.
-absl::StatusOr<Sealer> CreateKeyFile(const std::filesystem::path& path);
+/// 32 bytes that nobody can guess.
+absl::StatusOr<Secret> NewKey();
 
 }  // namespace fetchd::store

@@ -3,8 +3,10 @@
 #include <stdexcept>
 #include <utility>
 
+#include "base/signed_url.h"
 #include "store/json.h"
 #include "store/object_codec.h"
+#include "store/spec_secrets.h"
 
 namespace fetchd::store {
 namespace {
@@ -58,7 +60,9 @@ RetryOverrides RetryFromJson(const json::object& object) {
   return retry;
 }
 
-void PutCredentials(json::object& object, const Credentials& credentials) {
+void PutCredentials(json::object& object, const FetchSpec& spec) {
+  const Credentials& credentials = spec.credentials;
+  PutText(object, "credentials_secret", spec.credentials_secret);
   if (const auto* basic = std::get_if<BasicCredentials>(&credentials)) {
     object["basic_username"] = View(basic->username);
   } else if (const auto* digest = std::get_if<DigestCredentials>(&credentials)) {
@@ -113,14 +117,40 @@ void GetPartWanted(const json::object& object, FetchSpec& spec) {
   }
 }
 
-json::object SpecToJson(const FetchSpec& spec) {
+/// By the place of the header among `headers`.
+void PutHeaderSecrets(json::object& object, const FetchSpec& spec) {
+  json::object names;
+  for (std::size_t i = 0; i < spec.headers.size(); ++i) {
+    const std::string& secret = spec.headers[i].secret;
+    if (!secret.empty()) names[View(Concat(i))] = View(secret);
+  }
+  if (!names.empty()) object["header_secrets"] = std::move(names);
+}
+
+void GetHeaderSecrets(const json::object& object, FetchSpec& spec) {
+  const json::value* const names = object.if_contains("header_secrets");
+  if (names == nullptr) return;
+  for (const auto& [place, name] : names->as_object()) {
+    const auto i = ParseDecimal<std::size_t>({place.data(), place.size()});
+    if (!i) throw std::invalid_argument("the place of a secret is no number");
+    spec.headers.at(*i).secret = Text(name);
+  }
+}
+
+enum class Signatures { kHidden, kInClear };
+
+json::object SpecToJson(const FetchSpec& spec, Signatures signatures) {
   json::object object;
   json::array& urls = object["urls"].emplace_array();
-  for (const std::string& url : spec.urls) urls.emplace_back(View(url));
+  const bool in_clear = signatures == Signatures::kInClear;
+  for (const std::string& url : spec.urls) {
+    urls.emplace_back(View(in_clear ? url : HideSignatures(url)));
+  }
   object["method"] = spec.method == jobs::Method::kHead ? "HEAD" : "GET";
   json::array& headers = object["headers"].emplace_array();
   for (const jobs::RequestHeader& header : spec.headers) headers.emplace_back(View(header.name));
-  PutCredentials(object, spec.credentials);
+  PutHeaderSecrets(object, spec);
+  PutCredentials(object, spec);
   json::array& digests = object["digests"].emplace_array();
   for (const Digest& digest : spec.digests) digests.emplace_back(View(digest.ToSri()));
   PutOptional(object, "expected_size", spec.expected_size);
@@ -143,7 +173,9 @@ FetchSpec SpecFromJson(const json::value& value) {
   for (const json::value& name : object.at("headers").as_array()) {
     spec.headers.push_back({Text(name), Secret()});
   }
+  GetHeaderSecrets(object, spec);
   spec.credentials = GetCredentials(object);
+  spec.credentials_secret = GetText(object, "credentials_secret");
   for (const json::value& text : object.at("digests").as_array()) {
     auto digest = Digest::Parse(Text(text));
     if (!digest.ok()) throw std::invalid_argument(MessageOf(digest.status()));
@@ -161,59 +193,15 @@ FetchSpec SpecFromJson(const json::value& value) {
   return spec;
 }
 
-// Puts the secrets back in their places.
-FetchSpec WithSecrets(FetchSpec spec, const json::value& value) {
-  const json::object& object = value.as_object();
-  const json::array& headers = object.at("headers").as_array();
-  if (headers.size() != spec.headers.size()) throw std::invalid_argument("header count differs");
-  for (std::size_t i = 0; i < headers.size(); ++i) spec.headers[i].value = Secret(Text(headers[i]));
-  if (auto* basic = std::get_if<BasicCredentials>(&spec.credentials)) {
-    basic->password = Secret(GetText(object, "secret"));
-  } else if (auto* digest = std::get_if<DigestCredentials>(&spec.credentials)) {
-    digest->password = Secret(GetText(object, "secret"));
-  } else if (auto* bearer = std::get_if<BearerCredentials>(&spec.credentials)) {
-    bearer->token = Secret(GetText(object, "secret"));
-  }
-  return spec;
-}
-
-std::string CredentialSecret(const Credentials& credentials) {
-  if (const auto* basic = std::get_if<BasicCredentials>(&credentials)) {
-    return basic->password.Reveal();
-  }
-  if (const auto* digest = std::get_if<DigestCredentials>(&credentials)) {
-    return digest->password.Reveal();
-  }
-  if (const auto* bearer = std::get_if<BearerCredentials>(&credentials)) {
-    return bearer->token.Reveal();
-  }
-  return std::string();
-}
-
-bool HoldsSecrets(const FetchSpec& spec) {
-  return !spec.headers.empty() || !std::holds_alternative<std::monostate>(spec.credentials);
-}
-
 }  // namespace
 
-std::string EncodeSpec(const FetchSpec& spec) { return json::serialize(SpecToJson(spec)); }
-
-std::string EncodeSecrets(const FetchSpec& spec) {
-  if (!HoldsSecrets(spec)) return std::string();
-  json::object object;
-  json::array& headers = object["headers"].emplace_array();
-  for (const jobs::RequestHeader& header : spec.headers) {
-    headers.emplace_back(View(header.value.Reveal()));
-  }
-  PutText(object, "secret", CredentialSecret(spec.credentials));
-  return json::serialize(object);
+std::string EncodeSpec(const FetchSpec& spec) {
+  return json::serialize(SpecToJson(spec, Signatures::kHidden));
 }
 
 absl::StatusOr<FetchSpec> DecodeSpec(std::string_view spec_text, std::string_view secrets) {
   ASSIGN_OR_RETURN(FetchSpec spec, Decode("fetch specification", spec_text, SpecFromJson));
-  if (secrets.empty() && !HoldsSecrets(spec)) return spec;
-  return Decode("set of credentials", secrets,
-                [&spec](const json::value& value) { return WithSecrets(std::move(spec), value); });
+  return WithSecrets(std::move(spec), secrets);
 }
 
 absl::StatusOr<std::vector<std::string>> UrlsOfSpec(std::string_view spec) {
@@ -225,8 +213,9 @@ std::string CanonicalContent(const jobs::Job& job) {
   const std::string& destination =
       job.destination_template.empty() ? job.destination : job.destination_template;
   json::array content;
-  content.emplace_back(SpecToJson(job.spec));
-  content.emplace_back(View(EncodeSecrets(job.spec)));
+  // As it was before signatures were sealed: the fingerprints of then still hold.
+  content.emplace_back(SpecToJson(job.spec, Signatures::kInClear));
+  content.emplace_back(View(EncodeSecretsBesideUrls(job.spec)));
   content.emplace_back(View(destination));
   content.emplace_back(OverwriteName(job.overwrite));
   content.emplace_back(job.priority);

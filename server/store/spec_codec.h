@@ -1,4 +1,4 @@
-// FetchSpec as JSON, its secrets apart.
+// FetchSpec as JSON, its secrets apart (spec_secrets.h).
 #pragma once
 
 #include <string>
@@ -8,10 +8,9 @@
 
 namespace fetchd::store {
 
-/// Everything but header values, passwords and the token.
+/// Everything but header values, passwords, the token, and the signatures in URLs. Of what the
+/// configuration has under a name, that.
 std::string EncodeSpec(const jobs::FetchSpec& spec);
-/// Those; empty when there are none.
-std::string EncodeSecrets(const jobs::FetchSpec& spec);
 /// DATA_LOSS when either does not parse, or they do not belong together.
 absl::StatusOr<jobs::FetchSpec> DecodeSpec(std::string_view spec, std::string_view secrets);
 

@@ -11,10 +11,10 @@
 #include "store/job_changes.h"
 #include "store/job_key.h"
 #include "store/job_queries.h"
+#include "store/key_ring.h"
 #include "store/readers.h"
 #include "store/ready_jobs.h"
 #include "store/schema.h"
-#include "store/sealer.h"
 #include "store/sink_note_table.h"
 #include "store/spec_codec.h"
 #include "store/writer.h"
@@ -30,7 +30,7 @@ class OpenSqliteStore final : public jobs::Store {
   struct Parts {
     DatabaseLock lock;
     Database database;
-    Sealer sealer;
+    KeyRing keys;
     jobs::StoreStats stats;
     std::int64_t last_sequence;
   };
@@ -40,30 +40,29 @@ class OpenSqliteStore final : public jobs::Store {
       : lock_(std::move(parts.lock)),
         clock_(clock),
         pool_(pool),
-        sealer_(parts.sealer),
+        keys_(std::move(parts.keys)),
         figures_(std::move(parts.stats), parts.last_sequence),
         readers_(std::move(path)),
-        writer_(std::move(parts.database), sealer_, Census(figures_.stats().tenants),
+        writer_(std::move(parts.database), keys_, Census(figures_.stats().tenants),
                 [this](const Effects& effects) { figures_.Publish(effects); }) {}
 
   Task<absl::StatusOr<jobs::CreateOutcome>> CreateWithin(Job job, std::uint64_t max_live) override {
     job.updated_at = clock_.WallNow();
-    const std::string fingerprint = sealer_.Fingerprint(CanonicalContent(job));
+    const std::string fingerprint = keys_.Fingerprint(CanonicalContent(job));
     co_return co_await writer_.Run([&job, &fingerprint, max_live](Transaction& transaction) {
       return CreateJob(transaction, job, fingerprint, max_live);
     });
   }
 
   Task<absl::StatusOr<Job>> Get(JobId id) override {
-    co_return co_await Read([this, &id](Database& database) {
-      return JobTable(database, sealer_).LoadToShow(id.str());
-    });
+    co_return co_await Read(
+        [this, &id](Database& database) { return JobTable(database, keys_).LoadToShow(id.str()); });
   }
 
   Task<absl::StatusOr<std::vector<jobs::AttemptRecord>>> Attempts(JobId id) override {
     co_return co_await Read(
         [this, &id](Database& database) -> absl::StatusOr<std::vector<jobs::AttemptRecord>> {
-          JobTable table(database, sealer_);
+          JobTable table(database, keys_);
           ASSIGN_OR_RETURN(const bool exists, table.Exists(id.str()));
           if (!exists) return absl::NotFoundError(Concat("there is no job ", id.str()));
           return table.Attempts(id.str());
@@ -73,7 +72,7 @@ class OpenSqliteStore final : public jobs::Store {
   Task<absl::StatusOr<jobs::JobPage>> List(JobFilter filter, int page_size,
                                            std::string page_token) override {
     co_return co_await Read([&](Database& database) {
-      return ListJobs(database, JobTable(database, sealer_), filter, page_size, page_token);
+      return ListJobs(database, JobTable(database, keys_), filter, page_size, page_token);
     });
   }
 
@@ -106,7 +105,7 @@ class OpenSqliteStore final : public jobs::Store {
 
   Task<absl::StatusOr<std::optional<WallTime>>> NextDeadlineAt() override {
     co_return co_await Read(
-        [this](Database& database) { return JobTable(database, sealer_).NextDeadlineAt(); });
+        [this](Database& database) { return JobTable(database, keys_).NextDeadlineAt(); });
   }
 
   Task<absl::StatusOr<Job>> Update(JobId id, std::int64_t fence, jobs::Change change) override {
@@ -149,7 +148,7 @@ class OpenSqliteStore final : public jobs::Store {
                                              ": the token is of another database"));
     }
     co_return co_await Read([&](Database& database) {
-      return ListEvents(database, JobTable(database, sealer_), after, filter, limit);
+      return ListEvents(database, JobTable(database, keys_), after, filter, limit);
     });
   }
 
@@ -256,7 +255,7 @@ class OpenSqliteStore final : public jobs::Store {
   const DatabaseLock lock_;  // First: given back last.
   Clock& clock_;
   runtime::BlockingPool& pool_;
-  const Sealer sealer_;
+  const KeyRing keys_;
   Figures figures_;
   Readers readers_;
   ClaimOrder claim_order_;    // Of the writer's thread.
@@ -272,11 +271,11 @@ absl::StatusOr<std::unique_ptr<jobs::Store>> SqliteStore::Open(SqliteConfig conf
   RETURN_IF_ERROR(EnsureFile(config.path));
   ASSIGN_OR_RETURN(Database database, Database::Open(config.path, Database::Mode::kReadWrite));
   RETURN_IF_ERROR(Migrate(database));
-  ASSIGN_OR_RETURN(Sealer sealer, OpenKey(database, config.key_file));
+  ASSIGN_OR_RETURN(KeyRing keys, OpenKeys(database, config));
   ASSIGN_OR_RETURN(jobs::StoreStats stats, LoadStats(database));
   ASSIGN_OR_RETURN(const std::int64_t last_sequence, LoadLastSequence(database));
-  OpenSqliteStore::Parts parts{std::move(lock), std::move(database), sealer, std::move(stats),
-                               last_sequence};
+  OpenSqliteStore::Parts parts{std::move(lock), std::move(database), std::move(keys),
+                               std::move(stats), last_sequence};
   return std::make_unique<OpenSqliteStore>(std::move(parts), std::move(config.path), clock, pool);
 }
 

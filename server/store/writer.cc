@@ -33,9 +33,9 @@ struct Writer::Operation {
   std::move_only_function<void()> resume;  // Posts the waiting coroutine to its executor.
 };
 
-Writer::Writer(Database database, const Sealer& sealer, Census census, OnCommit on_commit)
+Writer::Writer(Database database, const KeyRing& keys, Census census, OnCommit on_commit)
     : database_(std::move(database)),
-      sealer_(sealer),
+      keys_(keys),
       census_(std::move(census)),
       on_commit_(std::move(on_commit)) {
   thread_ = std::jthread([this] {
@@ -98,7 +98,7 @@ std::vector<Writer::Operation*> Writer::WaitForBatch() {
 // changes cost themselves; and hardly any change is refused once it has written. So they run
 // without, and a transaction in which that happens is run again with one for each.
 void Writer::Commit(const std::vector<Operation*>& batch) {
-  Transaction transaction{JobTable(database_, sealer_), Effects(census_)};
+  Transaction transaction{JobTable(database_, keys_), Effects(census_)};
   absl::Status status = RunTransaction(batch, transaction, &Writer::RunPlain);
   if (std::exchange(half_done_, false)) {
     RollBack();

@@ -19,7 +19,7 @@
 #include "store/census.h"
 #include "store/database.h"
 #include "store/job_table.h"
-#include "store/sealer.h"
+#include "store/key_ring.h"
 
 namespace fetchd::store {
 
@@ -63,7 +63,7 @@ class Writer {
   /// complete.
   using OnCommit = std::function<void(const Effects&)>;
 
-  Writer(Database database, const Sealer& sealer, Census census, OnCommit on_commit);
+  Writer(Database database, const KeyRing& keys, Census census, OnCommit on_commit);
   /// Finishes what is queued, moves the WAL into the database and joins the thread.
   ~Writer();
   Writer(const Writer&) = delete;
@@ -102,7 +102,7 @@ class Writer {
   static void Complete(const std::vector<Operation*>& batch);
 
   Database database_;
-  const Sealer& sealer_;
+  const KeyRing& keys_;
   Census census_;           // Of the thread.
   bool half_done_ = false;  // Of the thread: the transaction holds a part of a refused change.
   const OnCommit on_commit_;

@@ -4,6 +4,8 @@
 #include <string_view>
 
 #include "base/check.h"
+#include "base/secret.h"
+#include "base/signed_url.h"
 #include "base/strings.h"
 #include "fetch/validate.h"
 #include "fuzz/calls.h"
@@ -16,6 +18,7 @@
 #include "sink/destinations.h"
 #include "store/batch_codec.h"
 #include "store/spec_codec.h"
+#include "store/spec_secrets.h"
 
 namespace {
 
@@ -30,11 +33,16 @@ void CheckRefusal(const absl::Status& status) {
   FETCHD_CHECK(!rpc::ToGrpcStatus(status).error_details().empty());
 }
 
+void CheckHidden(const std::string& value, const std::string& secret) {
+  FETCHD_CHECK(secret.empty() ? value == kRedacted : value.empty());
+}
+
 void CheckShown(const v1::FetchSpec& spec) {
-  for (const v1::Header& header : spec.headers()) FETCHD_CHECK(header.value() == kRedacted);
+  for (const std::string& url : spec.urls()) FETCHD_CHECK(!HasSignature(url));
+  for (const v1::Header& header : spec.headers()) CheckHidden(header.value(), header.secret());
   const v1::Credentials& shown = spec.credentials();
-  if (shown.has_basic()) FETCHD_CHECK(shown.basic().password() == kRedacted);
-  if (shown.has_digest()) FETCHD_CHECK(shown.digest().password() == kRedacted);
+  if (shown.has_basic()) CheckHidden(shown.basic().password(), shown.basic().password_secret());
+  if (shown.has_digest()) CheckHidden(shown.digest().password(), shown.digest().password_secret());
   if (shown.kind_case() == v1::Credentials::kBearerToken) {
     FETCHD_CHECK(shown.bearer_token() == kRedacted);
   }

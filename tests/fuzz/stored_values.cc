@@ -10,6 +10,7 @@
 #include "store/object_codec.h"
 #include "store/record_codec.h"
 #include "store/spec_codec.h"
+#include "store/spec_secrets.h"
 
 namespace {
 

@@ -64,6 +64,35 @@ TEST_F(FetchFlagsTest, DigestIsAskedFor) {
   EXPECT_TRUE(Read({"--basic", "--user", "u:p"})->credentials().has_basic());
 }
 
+TEST_F(FetchFlagsTest, SecretsOfTheServiceAreNamed) {
+  environment_["FETCHCTL_PASSWORD"] = "canary";
+  const auto header =
+      Read({"--header-secret", "Authorization=repo", "--header-secret", "Cookie=c"});
+  ASSERT_EQ(header->headers_size(), 2);
+  EXPECT_EQ(header->headers(0).name(), "Authorization");
+  EXPECT_EQ(header->headers(0).secret(), "repo");
+  EXPECT_EQ(header->headers(0).value(), "");
+  EXPECT_EQ(Read({"--bearer-secret", "repo"})->credentials().bearer_token_secret(), "repo");
+  const auto basic = Read({"--user", "u", "--password-secret", "repo"});
+  EXPECT_EQ(basic->credentials().basic().password_secret(), "repo");
+  EXPECT_EQ(basic->credentials().basic().password(), "");
+  const auto digest = Read({"--digest", "--user", "u", "--password-secret", "repo"});
+  EXPECT_EQ(digest->credentials().digest().password_secret(), "repo");
+}
+
+TEST_F(FetchFlagsTest, ASecretOfTheServiceIsGivenInsteadOfAnother) {
+  for (const std::vector<std::string>& arguments : std::vector<std::vector<std::string>>{
+           {"--password-secret", "repo"},
+           {"--user", "u", "--password-secret", "r", "--password-file", "f"},
+           {"--bearer-secret", "r", "--bearer-file", "f"},
+           {"--bearer-secret", "r", "--oauth2-bearer", "t"},
+           {"--bearer-secret", "r", "--user", "u:p"},
+           {"--header-secret", "Authorization"}}) {
+    EXPECT_TRUE(absl::IsFailedPrecondition(Read(arguments).status())) << arguments.front();
+  }
+  EXPECT_TRUE(absl::IsInvalidArgument(Read({"--user", "u:p", "--password-secret", "r"}).status()));
+}
+
 TEST_F(FetchFlagsTest, TokensAreTakenFromLineOrFile) {
   EXPECT_EQ(Read({"--oauth2-bearer", "t"})->credentials().bearer_token(), "t");
   EXPECT_EQ(Read({"--bearer-file", File("t\n")})->credentials().bearer_token(), "t");

@@ -86,11 +86,10 @@ TEST(ParsePairTest, SplitsAtTheFirstSeparator) {
   EXPECT_FALSE(ParsePair("kb", '=').ok());
 }
 
-}  // namespace
-TEST(WithoutUserinfoTest, KeepsThePasswordOffTheScreen) {
-  EXPECT_EQ(WithoutUserinfo("https://user:secret@example.org/a@b"), "https://example.org/a@b");
-  EXPECT_EQ(WithoutUserinfo("https://example.org/a@b"), "https://example.org/a@b");
-  EXPECT_EQ(WithoutUserinfo("user:secret@example.org"), "example.org");
+TEST(ShownUrlTest, KeepsSignaturesOffTheScreen) {
+  EXPECT_EQ(ShownUrl("https://user:secret@example.org/a?v=1&sig=s"),
+            "https://example.org/a?v=1&sig=[redacted]");
 }
 
+}  // namespace
 }  // namespace fetchd::cli

@@ -68,6 +68,11 @@ TEST(ShownTest, QueryThatARedirectAddedIsLeftOut) {
   EXPECT_EQ(ShownUrl(*Url::Parse("https://cdn.test/file"), asked), "https://cdn.test/file");
 }
 
+TEST(ShownTest, TheSignatureThatWasAskedWithIsLeftOut) {
+  const Url asked = *Url::Parse("https://a.test/file?version=2&sig=s3cret");
+  EXPECT_EQ(ShownUrl(asked, asked), "https://a.test/file?version=2&sig=[redacted]");
+}
+
 TEST(ShownTest, HeadersThatCarryCredentialsAreLeftOut) {
   const http::Headers headers = Make({{"ETag", "\"a\""},
                                       {"set-cookie", "s"},
@@ -122,6 +127,18 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(
         SpecCase{"NoUrl", [](FetchSpec& s) { s.urls.clear(); }, "spec.urls"},
         SpecCase{"BadMirror", [](FetchSpec& s) { s.urls.push_back("ftp://x"); }, "spec.urls[1]"},
+        SpecCase{"RedactedSignature",
+                 [](FetchSpec& s) { s.urls.push_back("https://x/?sig=[redacted]"); },
+                 "spec.urls[1]"},
+        SpecCase{"NamedAndAuthorization",
+                 [](FetchSpec& s) {
+                   s.headers = {{"Authorization", Secret(), "name"}};
+                   s.credentials = jobs::BearerCredentials();
+                   s.credentials_secret = "name";
+                 },
+                 "spec.headers[0]"},
+        SpecCase{"OwnedNamedHeader", [](FetchSpec& s) { s.headers = {{"Host", Secret(), "name"}}; },
+                 "spec.headers[0]"},
         SpecCase{"OwnedHeader", [](FetchSpec& s) { s.headers = {{"Host", Secret("x")}}; },
                  "spec.headers[0]"},
         SpecCase{"InjectedHeader", [](FetchSpec& s) { s.headers = {{"X-A", Secret("x\r\nY: z")}}; },

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "base/status.h"
+#include "base/strings.h"
 #include "rpc/convert_attempt.h"
 #include "rpc/convert_spec.h"
 
@@ -199,6 +200,34 @@ TEST(ConvertSpecTest, ADigestPasswordIsRedacted) {
   EXPECT_EQ(out.credentials().digest().password(), "[redacted]");
 }
 
+TEST(ConvertSpecTest, ANamedSecretComesBackAsItsName) {
+  for (const char* text :
+       {"headers { name: \"Authorization\" secret: \"repo\" }",
+        "credentials { bearer_token_secret: \"repo\" }",
+        "credentials { basic { username: \"u\" password_secret: \"repo\" } }",
+        "credentials { digest { username: \"u\" password_secret: \"repo\" } }"}) {
+    const v1::Job job = ParseJob(Concat("spec { urls: \"https://example.org/\" ", text, " }"));
+
+    const v1::FetchSpec out = ToProto(FromProto(job.spec()).value());
+
+    EXPECT_EQ(out.credentials().DebugString(), job.spec().credentials().DebugString());
+    ASSERT_EQ(out.headers_size(), job.spec().headers_size());
+    if (out.headers_size() > 0) {
+      EXPECT_EQ(out.headers(0).DebugString(), job.spec().headers(0).DebugString());
+    }
+  }
+}
+
+TEST(ConvertSpecTest, TheSignatureOfAUrlIsRedacted) {
+  v1::FetchSpec in;
+  in.add_urls(std::string("https://example.org/a?v=1&X-Amz-Signature=") + kSecret);
+
+  const jobs::FetchSpec spec = FromProto(in).value();
+
+  EXPECT_EQ(spec.urls[0], in.urls(0));
+  EXPECT_EQ(ToProto(spec).urls(0), "https://example.org/a?v=1&X-Amz-Signature=[redacted]");
+}
+
 struct BadJob {
   std::string name, text, field;
 };
@@ -216,6 +245,14 @@ INSTANTIATE_TEST_SUITE_P(
         BadJob{"Digest", R"(spec { digests: "sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
                                    digests: "sha1-x" })",
                "spec.digests[1]"},
+        BadJob{"HeaderGivenTwice", R"(spec { headers { name: "a" value: "b" secret: "c" } })",
+               "spec.headers[0].secret"},
+        BadJob{"BasicGivenTwice",
+               R"(spec { credentials { basic { password: "b" password_secret: "c" } } })",
+               "spec.credentials.basic.password_secret"},
+        BadJob{"DigestGivenTwice",
+               R"(spec { credentials { digest { password: "b" password_secret: "c" } } })",
+               "spec.credentials.digest.password_secret"},
         BadJob{"Method", "spec { method: 9 }", "spec.method"},
         BadJob{"Decode", "spec { decode: 9 }", "spec.decode"},
         BadJob{"ModifiedBeforeTheEpoch", "spec { if_modified_since { seconds: -1 } }",

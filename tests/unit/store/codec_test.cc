@@ -6,6 +6,7 @@
 #include "store/object_codec.h"
 #include "store/record_codec.h"
 #include "store/spec_codec.h"
+#include "store/spec_secrets.h"
 
 namespace fetchd::store {
 namespace {
@@ -28,6 +29,82 @@ TEST(SpecCodecTest, ADigestPasswordIsASecret) {
   EXPECT_EQ(EncodeSpec(spec).find("CANARY"), std::string::npos);
   EXPECT_NE(EncodeSecrets(spec).find("CANARY-PASSWORD"), std::string::npos);
   EXPECT_TRUE(absl::IsDataLoss(DecodeSpec(EncodeSpec(spec), "").status()));
+}
+
+TEST(SpecCodecTest, TheSignatureOfAUrlIsASecret) {
+  jobs::FetchSpec spec;
+  spec.urls = {"https://origin.test/a?part=1&X-Amz-Signature=CANARY", "https://mirror.test/a"};
+
+  EXPECT_EQ(EncodeSpec(spec).find("CANARY"), std::string::npos);
+  EXPECT_NE(EncodeSpec(spec).find("part=1"), std::string::npos);
+  EXPECT_EQ(DecodeSpec(EncodeSpec(spec), EncodeSecrets(spec))->urls, spec.urls);
+  EXPECT_TRUE(absl::IsDataLoss(DecodeSpec(EncodeSpec(spec), "").status()));
+  EXPECT_TRUE(absl::IsDataLoss(DecodeSpec(EncodeSpec(spec), R"({"headers":[]})").status()));
+  EXPECT_TRUE(absl::IsDataLoss(
+      DecodeSpec(EncodeSpec(spec), R"({"headers":[],"urls":["https://a/"]})").status()));
+  EXPECT_TRUE(absl::IsDataLoss(
+      DecodeSpec(EncodeSpec(spec),
+                 R"({"headers":[],"urls":["https://a/?sig=[redacted]","https://b/"]})")
+          .status()));
+}
+
+TEST(SpecCodecTest, AUrlOfAnEarlierVersionReadsInClear) {
+  const std::string earlier =
+      R"({"urls":["https://a.test/?sig=x"],"method":"GET","headers":[],"digests":[],)"
+      R"("timeouts":{},"retry":{}})";
+
+  EXPECT_EQ(DecodeSpec(earlier, "")->urls.front(), "https://a.test/?sig=x");
+}
+
+TEST(SpecCodecTest, TheContentOfAnEarlierVersionIsTheSame) {
+  jobs::Job job;
+  job.spec.urls = {"https://a.test/?sig=x"};
+  job.spec.headers = {{"Cookie", Secret("c")}};
+  job.destination = "discard:";
+
+  // What a request_id stands for is compared by this text.
+  EXPECT_EQ(CanonicalContent(job),
+            R"([{"urls":["https://a.test/?sig=x"],"method":"GET","headers":["Cookie"],)"
+            R"("digests":[],"timeouts":{},"retry":{}},"{\"headers\":[\"c\"]}","discard:",)"
+            R"("ALWAYS",0,"{}"])");
+}
+
+TEST(SpecCodecTest, ANamedSecretIsKeptAsItsName) {
+  jobs::FetchSpec spec;
+  spec.urls = {"https://origin.test/"};
+  spec.headers = {{"Authorization", Secret(), "repo"}};
+  spec.credentials = jobs::DigestCredentials{"user", Secret()};
+  spec.credentials_secret = "login";
+
+  EXPECT_EQ(EncodeSecrets(spec), "") << "there is nothing to seal";
+  EXPECT_EQ(*DecodeSpec(EncodeSpec(spec), ""), spec);
+  spec.headers.insert(spec.headers.begin(), {"Cookie", Secret("c")});
+  EXPECT_EQ(*DecodeSpec(EncodeSpec(spec), EncodeSecrets(spec)), spec)
+      << "beside one that is brought";
+}
+
+TEST(SpecCodecTest, ASecretBesideItsNameIsDataLoss) {
+  jobs::FetchSpec spec;
+  spec.headers = {{"Authorization", Secret(), "repo"}};
+  spec.credentials = jobs::BearerCredentials();
+  spec.credentials_secret = "login";
+
+  EXPECT_TRUE(DecodeSpec(EncodeSpec(spec), R"({"headers":[""]})").ok());
+  for (const char* wrong : {R"({"headers":["a"]})", R"({"headers":[""],"secret":"a"})"}) {
+    EXPECT_TRUE(absl::IsDataLoss(DecodeSpec(EncodeSpec(spec), wrong).status())) << wrong;
+  }
+}
+
+TEST(SpecCodecTest, ANameForAHeaderThatIsNotThereIsDataLoss) {
+  const auto with = [](const char* secrets) {
+    return Concat(R"({"urls":[],"method":"GET","headers":["a"],"header_secrets":)", secrets,
+                  R"(,"digests":[],"timeouts":{},"retry":{}})");
+  };
+
+  EXPECT_TRUE(DecodeSpec(with(R"({"0":"x"})"), "").ok());
+  for (const char* wrong : {R"({"1":"x"})", R"({"a":"x"})", R"({"0":1})", "7"}) {
+    EXPECT_TRUE(absl::IsDataLoss(DecodeSpec(with(wrong), "").status())) << wrong;
+  }
 }
 
 TEST(SpecCodecTest, RowsOfEarlierVersionsReadAndKeepTheirContent) {

@@ -1,11 +1,6 @@
 #include "store/sealer.h"
 
 #include <gtest/gtest.h>
-#include <sys/stat.h>
-
-#include <fstream>
-
-#include "sqlite_files.h"
 
 namespace fetchd::store {
 namespace {
@@ -44,26 +39,7 @@ TEST(SealerTest, RefusesAnotherContextAnotherKeyAndEveryChangedByte) {
   }
 }
 
-TEST(KeyFileTest, IsMadeOnceForItsOwnerOnly) {
-  const SqliteFiles files;
-
-  const auto created = CreateKeyFile(files.key_file());
-
-  ASSERT_TRUE(created.ok()) << created.status();
-  struct stat info{};
-  ASSERT_EQ(stat(files.key_file().c_str(), &info), 0);
-  EXPECT_EQ(info.st_mode & 07777, 0600u);
-  EXPECT_EQ(info.st_size, 32);
-  EXPECT_TRUE(absl::IsAlreadyExists(CreateKeyFile(files.key_file()).status()));
-  EXPECT_EQ(ReadKeyFile(files.key_file())->key_id(), created->key_id());
-}
-
-TEST(KeyFileTest, OfAnotherLengthIsRefused) {
-  const SqliteFiles files;
-  std::ofstream(files.key_file()) << std::string(33, 'k');
-
-  EXPECT_TRUE(absl::IsFailedPrecondition(ReadKeyFile(files.key_file()).status()));
-}
+TEST(SealerTest, NewKeysDiffer) { EXPECT_NE(NewKey()->Reveal(), NewKey()->Reveal()); }
 
 }  // namespace
 }  // namespace fetchd::store

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <iterator>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/check.h"
@@ -29,7 +30,12 @@ class SqliteFiles final : public jobs::StoreBackend {
 
   absl::StatusOr<std::unique_ptr<jobs::Store>> Open(Clock& clock,
                                                     runtime::BlockingPool& pool) override {
-    return SqliteStore::Open({.path = database(), .key_file = key_file()}, clock, pool);
+    return SqliteStore::Open({.path = database(),
+                              .key_file = key_file(),
+                              .keys = keys,
+                              .keys_from = "these keys",
+                              .on_sealing_anew = on_sealing_anew},
+                             clock, pool);
   }
 
   /// Everything that is on the disk, in one string.
@@ -41,6 +47,9 @@ class SqliteFiles final : public jobs::StoreBackend {
     }
     return bytes;
   }
+
+  std::optional<KeyRing> keys;  ///< Instead of those of the file.
+  SqliteConfig::OnSealingAnew on_sealing_anew;
 
  private:
   // In memory when there is room: what these tests ask of fsync is that it is called.

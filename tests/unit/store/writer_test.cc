@@ -40,7 +40,7 @@ class WriterTest : public ::testing::Test {
     auto opened = Database::Open(files_.database(), Database::Mode::kReadWrite);
     ASSERT_TRUE(opened.ok()) << opened.status();
     ASSERT_EQ(Migrate(*opened), absl::OkStatus());
-    writer_.emplace(*std::move(opened), sealer_, Census({}), [this](const Effects& effects) {
+    writer_.emplace(*std::move(opened), keys_, Census({}), [this](const Effects& effects) {
       committed_.push_back(effects.changes());
       last_sequence_ = effects.last_sequence();
     });
@@ -67,7 +67,7 @@ class WriterTest : public ::testing::Test {
   }
 
   SqliteFiles files_;
-  const Sealer sealer_{std::string(Sealer::kKeyBytes, 'k')};
+  const KeyRing keys_{Sealer(std::string(Sealer::kKeyBytes, 'k'))};
   std::vector<std::uint64_t> committed_;  ///< Changes of each transaction that had any.
   std::int64_t last_sequence_ = 0;
   std::optional<Writer> writer_;

@@ -1,0 +1,127 @@
+#include "store/resealing.h"
+
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "base/signed_url.h"
+#include "base/strings.h"
+#include "store/job_table.h"
+
+namespace fetchd::store {
+namespace {
+
+constexpr int kRows = 500;  // In a transaction: what a kill costs.
+
+absl::Status SaveSealedWith(Database& database, const std::string& key_id) {
+  Query save(database, "INSERT OR REPLACE INTO meta (key, value) VALUES ('key_id', ?)", key_id);
+  return save.Run();
+}
+
+/// Undone as a whole when `change` fails.
+template <typename Change>
+absl::Status InTransaction(Database& database, Change change) {
+  RETURN_IF_ERROR(database.Execute("BEGIN IMMEDIATE"));
+  absl::Status status = change();
+  if (status.ok()) status = database.Execute("COMMIT");
+  if (database.InTransaction()) database.Execute("ROLLBACK").IgnoreError();  // `status` says more.
+  return status;
+}
+
+/// Ids behind `after`, in their order, of rows with something that was made with a key or that may
+/// have to be sealed.
+absl::StatusOr<std::vector<std::string>> NextRows(Database& database, const std::string& after) {
+  Query query(database,
+              "SELECT id FROM jobs WHERE id > ?1 AND (sealed IS NOT NULL OR request_id IS NOT NULL"
+              " OR instr(spec, '?') > 0) ORDER BY id LIMIT ?2",
+              after, kRows);
+  std::vector<std::string> ids;
+  while (true) {
+    ASSIGN_OR_RETURN(const bool found, query.Step());
+    if (!found) return ids;
+    ids.push_back(query.Text(0));
+  }
+}
+
+absl::Status SealJobs(Database& database, const KeyRing& keys, Resealing& done) {
+  JobTable table(database, keys);
+  std::string after;
+  while (true) {
+    ASSIGN_OR_RETURN(const std::vector<std::string> ids, NextRows(database, after));
+    if (ids.empty()) return absl::OkStatus();
+    after = ids.back();
+    RETURN_IF_ERROR(InTransaction(database, [&]() -> absl::Status {
+      ASSIGN_OR_RETURN(const std::vector<StoredJob> rows, table.Rows(ids));
+      for (const StoredJob& row : rows) {
+        if (row.job.ok()) RETURN_IF_ERROR(table.SealAnew(*row.job));
+        ++(row.job.ok() ? done.jobs : done.damaged);
+      }
+      return absl::OkStatus();
+    }));
+  }
+}
+
+// URLs of entries that made no job are there to be read.
+absl::Status HideInEntries(Database& database) {
+  struct Entry {
+    std::string batch, url;
+    std::int64_t number = 0;
+  };
+  std::string batch;
+  for (std::int64_t number = 0;;) {
+    std::vector<Entry> entries;
+    {
+      Query query(database,
+                  "SELECT batch, url, entry FROM batch_entries WHERE (batch, entry) > (?1, ?2)"
+                  " AND instr(url, '?') > 0 ORDER BY batch, entry LIMIT ?3",
+                  batch, number, kRows);
+      while (true) {
+        ASSIGN_OR_RETURN(const bool found, query.Step());
+        if (!found) break;
+        entries.push_back({query.Text(0), query.Text(1), query.Int(2)});
+      }
+    }
+    if (entries.empty()) return absl::OkStatus();
+    batch = entries.back().batch;
+    number = entries.back().number;
+    RETURN_IF_ERROR(InTransaction(database, [&]() -> absl::Status {
+      for (const Entry& entry : entries) {
+        if (!HasSignature(entry.url)) continue;
+        Query hide(database, "UPDATE batch_entries SET url = ?3 WHERE batch = ?1 AND entry = ?2",
+                   entry.batch, entry.number, HideSignatures(entry.url));
+        RETURN_IF_ERROR(hide.Run());
+      }
+      return absl::OkStatus();
+    }));
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> LoadSealedWith(Database& database) {
+  Query query(database, "SELECT value FROM meta WHERE key = 'key_id'");
+  ASSIGN_OR_RETURN(const bool found, query.Step());
+  return found ? query.Text(0) : std::string();
+}
+
+absl::Status SealAnew(Database& database, const KeyRing& keys,
+                      const SqliteConfig::OnSealingAnew& tell) {
+  Resealing done{.key_id = keys.key_id()};
+  ASSIGN_OR_RETURN(const std::vector<std::string> first, NextRows(database, ""));
+  const bool worth_telling = tell && !first.empty();
+  if (worth_telling) tell(done);
+  // From here on some rows need one key and some another.
+  RETURN_IF_ERROR(SaveSealedWith(database, ""));
+  RETURN_IF_ERROR(database.Execute("PRAGMA secure_delete = ON"));
+  RETURN_IF_ERROR(SealJobs(database, keys, done));
+  RETURN_IF_ERROR(HideInEntries(database));
+  RETURN_IF_ERROR(SaveSealedWith(database, keys.key_id()));
+  RETURN_IF_ERROR(database.Execute("PRAGMA secure_delete = OFF"));
+  // The log of changes has the old contents, too.
+  RETURN_IF_ERROR(database.Execute("PRAGMA wal_checkpoint(TRUNCATE)"));
+  done.ended = true;
+  if (worth_telling) tell(done);
+  return absl::OkStatus();
+}
+
+}  // namespace fetchd::store
