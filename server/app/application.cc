@@ -180,7 +180,7 @@ absl::Status Application::Parts::StartServer() {
       .tenants = config.engine.tenants,
       .secrets = named_secrets->secrets(),
       .max_connections = AllConnections(config),
-      .max_caller_connections = CallerConnectionsOf(config, file_limit),
+      .caller_connections = CallerConnectionsOf(config, file_limit),
       .max_watches = config.grpc_max_watches,
       .call_memory_bytes = config.grpc_call_memory_bytes,
       .caller_idle = config.caller_idle};

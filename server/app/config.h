@@ -17,6 +17,7 @@
 #include "fetch/engine.h"
 #include "http/shared_client.h"
 #include "net/tls.h"
+#include "rpc/caller_connections.h"
 #include "rpc/server_tls.h"
 #include "runtime/runtime.h"
 #include "telemetry/log.h"
@@ -35,14 +36,14 @@ struct Config {
   std::string data_dir = "./fetchd-data";
   std::string grpc_listen = "127.0.0.1:7070";
   bool grpc_insecure = false;
-  std::size_t grpc_max_connections = 1000;
+  rpc::ConnectionLimits grpc_connections;
   std::size_t grpc_max_watches = 1000;
   std::uint64_t grpc_call_memory_bytes = std::uint64_t{256} << 20;
   rpc::ServerTls grpc_tls;
   CallersConfig callers;
   std::string admin_listen = "127.0.0.1:7071";  ///< Or "off".
-  std::string store_url;                        ///< Empty = sqlite:<data_dir>/fetchd.db.
-  std::string files_root;                       ///< Empty = <data_dir>/files.
+  std::string store_url;       ///< Empty = sqlite:<data_dir>/fetchd.db.
+  std::string files_root;      ///< Empty = <data_dir>/files.
   SecretsConfig secrets;
   std::uint64_t buffer_bytes = std::uint64_t{256} << 20;
   Duration shutdown_grace = std::chrono::seconds(25);

@@ -36,12 +36,21 @@ std::vector<ConfigKey> GrpcKeys() {
       BoolKey("grpc.insecure", FETCHD_AT(grpc_insecure),
               "Serve without TLS, or without asking who calls, on an address that other machines "
               "reach."),
-      NumberKey("grpc.max_connections", FETCHD_AT(grpc_max_connections), 2, 1'000'000,
-                "Connections of callers, half of them from one address at most; further ones are "
-                "closed. Fewer where file descriptors do not suffice: the log says how many."),
-      NumberKey(
-          "grpc.max_watches", FETCHD_AT(grpc_max_watches), 1, 1'000'000,
-          "WatchJobs and WatchBatches at the same time; a further one is RESOURCE_EXHAUSTED."),
+      NumberKey("grpc.max_connections", FETCHD_AT(grpc_connections.connections), 2, 1'000'000,
+                "Connections of callers; further ones are closed. Fewer where file descriptors do "
+                "not suffice: the log says how many."),
+      NumberKey("grpc.max_connections_per_address", FETCHD_AT(grpc_connections.of_address), 0,
+                1'000'000,
+                "Those of one address, or of one /64 of IPv6. 0: half of all. Behind a proxy all "
+                "callers have its address."),
+      NumberKey("grpc.max_cancels_per_sec", FETCHD_AT(grpc_connections.cancels_per_sec), 0,
+                1'000'000,
+                "A connection of which more calls are cancelled is ended; so are those that take "
+                "part when five times as many are of all together. 0: none is."),
+      NumberKey("grpc.max_watches", FETCHD_AT(grpc_max_watches), 1, 1'000'000,
+                "WatchJobs and WatchBatches at the same time, half of them by the callers of one "
+                "tenant at "
+                "most; a further one is RESOURCE_EXHAUSTED."),
       SizeKey("grpc.call_memory", FETCHD_AT(grpc_call_memory_bytes),
               "What gRPC may hold for all calls together, besides the bytes of bodies."),
       TextKey("grpc.tls.certificate_file", FETCHD_AT(grpc_tls.certificate_file),

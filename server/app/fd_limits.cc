@@ -17,7 +17,7 @@ constexpr std::uint64_t kOwnDescriptors = 128;
 /// The temporary file, and its directory while the file is published.
 constexpr std::uint64_t kDescriptorsPerTransfer = 2;
 
-/// Of these.
+/// Callers that have a place whatever else is wanted, out of kOwnDescriptors.
 constexpr std::uint64_t kFewCallers = 32;
 
 std::uint64_t ReservedFor(std::uint64_t transfers) {

@@ -65,10 +65,12 @@ absl::StatusOr<std::uint64_t> FileLimitFor(const Config& config) {
   return limit;
 }
 
-std::size_t CallerConnectionsOf(const Config& config, std::uint64_t file_limit) {
-  return CallerConnectionsFor(config.grpc_max_connections, file_limit,
-                              {config.client.max_connections, ConnectionsFor(config.stores)},
-                              config.engine.max_transfers);
+rpc::ConnectionLimits CallerConnectionsOf(const Config& config, std::uint64_t file_limit) {
+  rpc::ConnectionLimits limits = config.grpc_connections;
+  limits.connections = CallerConnectionsFor(
+      limits.connections, file_limit,
+      {config.client.max_connections, ConnectionsFor(config.stores)}, config.engine.max_transfers);
+  return limits;
 }
 
 fetch::EngineConfig EngineConfigOf(const Config& config, http::OriginRules rules) {

@@ -23,7 +23,7 @@ absl::StatusOr<http::ClientConfig> ClientConfigOf(const Config& config);
 std::map<std::string, net::TlsProfile> AllProfiles(const Config& config);
 
 /// Connections of callers: as many as are wanted, or as `file_limit` leaves.
-std::size_t CallerConnectionsOf(const Config& config, std::uint64_t file_limit);
+rpc::ConnectionLimits CallerConnectionsOf(const Config& config, std::uint64_t file_limit);
 
 fetch::EngineConfig EngineConfigOf(const Config& config, http::OriginRules rules);
 

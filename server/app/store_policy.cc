@@ -87,10 +87,6 @@ egress::TenantEgressRules StoreEgressOf(const egress::TenantEgressRules& tenants
   egress::TenantEgressRules rules;
   for (const auto& [tenant, said] : tenants) {
     rules[tenant].deny = said.deny;
-    if (said.mode) {
-      const bool tries_out = *said.mode == egress::Mode::kReport;
-      rules[tenant].mode = tries_out ? egress::Mode::kReport : egress::Mode::kEnforce;
-    }
   }
   return rules;
 }

@@ -25,8 +25,8 @@ namespace fetchd::app {
 egress::PolicyConfig StorePolicyOf(const Config& config);
 
 /// What of the tenants' rules holds where objects are fetched for them from stores that are
-/// sources: deny rules, which may be tried out in the mode "report". The operator's stores open
-/// nothing to a tenant, and no tenant's mode opens anything of them.
+/// sources: deny rules, whatever the mode. The operator's stores open nothing to a tenant, and no
+/// tenant's mode opens anything of them.
 egress::TenantEgressRules StoreEgressOf(const egress::TenantEgressRules& tenants);
 
 /// The addresses of the metadata services that the stores' keys may come from. No proxy leads to

@@ -26,8 +26,8 @@ using TenantEgressRules = std::map<std::string, TenantEgress>;
 PolicyConfig PolicyConfigOf(PolicyConfig service, const TenantEgressRules& rules,
                             const std::string& tenant);
 
-/// Tenants of whom the same is said have the same object: they may use one another's connections.
-/// Immutable, cheap to copy.
+/// Tenants without rules of their own, or with those of "*", and of the same mode have the same
+/// object: they may use one another's connections. Immutable, cheap to copy.
 class TenantPolicies {
  public:
   /// One for all. Not explicit: where tenants are no matter, a policy stands for its own kind.

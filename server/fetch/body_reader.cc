@@ -59,9 +59,8 @@ Task<absl::Status> BodyReader::Fill(http::Body& body, std::optional<std::uint64_
   co_return absl::OkStatus();
 }
 
-Task<absl::Status> BodyReader::WaitForRates(std::uint64_t bytes, Deadline deadline) {
+SteadyTime BodyReader::TakeFromRates(std::uint64_t bytes, SteadyTime now) {
   const TransferDeps& transfer = deps_.transfer;
-  const SteadyTime now = transfer.clock.Now();
   SteadyTime until = rate_.Take(bytes, deps_.spec.max_bytes_per_sec, now);
   until = std::max(until, transfer.pacer.TakeBytes(*deps_.facts.answered_by, bytes, now));
   const auto limit = transfer.config.bandwidth.At(transfer.clock.WallNow());
@@ -69,6 +68,13 @@ Task<absl::Status> BodyReader::WaitForRates(std::uint64_t bytes, Deadline deadli
   if (transfer.tenant_rate != nullptr) {
     until = std::max(until, transfer.tenant_rate->Take(bytes, transfer.tenant_bytes_per_sec, now));
   }
+  return until;
+}
+
+Task<absl::Status> BodyReader::WaitForRates(std::uint64_t bytes, Deadline deadline) {
+  const TransferDeps& transfer = deps_.transfer;
+  const SteadyTime now = transfer.clock.Now();
+  const SteadyTime until = TakeFromRates(bytes, now);
   if (until <= now) co_return absl::OkStatus();
   const AttemptClock::Pause pause(deps_.time);
   deps_.facts.rate_wait += std::min(until, deadline.at()) - now;

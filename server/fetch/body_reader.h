@@ -38,6 +38,8 @@ class BodyReader {
   /// Until whoever read `bytes` may read on. Without a buffer in hand: who waits does not read, so
   /// the origin waits too.
   Task<absl::Status> WaitForRates(std::uint64_t bytes, Deadline deadline);
+  /// Without waiting. When whoever read them may read on.
+  SteadyTime TakeFromRates(std::uint64_t bytes, SteadyTime now);
   /// Reads the end itself, without a buffer: it is what gives the connection back.
   Task<absl::Status> ExpectEnd(http::Body& body);
 

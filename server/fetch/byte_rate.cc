@@ -55,15 +55,21 @@ SteadyTime ByteRate::Take(std::uint64_t bytes, std::optional<std::uint64_t> byte
   return next_at_;
 }
 
-std::shared_ptr<ByteRate> TenantByteRates::For(const std::string& tenant) {
+bool ByteRate::IsPaid(SteadyTime now) const {
+  const std::lock_guard lock(mutex_);
+  return next_at_ <= now - kSavedUp;
+}
+
+std::shared_ptr<ByteRate> TenantByteRates::For(const std::string& tenant, SteadyTime now) {
   const std::lock_guard lock(mutex_);
   if (rates_.size() >= forget_at_) {
-    std::erase_if(rates_, [](const auto& entry) { return entry.second.expired(); });
+    std::erase_if(rates_, [now](const auto& entry) {
+      return entry.second.use_count() == 1 && entry.second->IsPaid(now);
+    });
     forget_at_ = std::max<std::size_t>(forget_at_, 2 * rates_.size());
   }
-  std::weak_ptr<ByteRate>& known = rates_[tenant];
-  std::shared_ptr<ByteRate> rate = known.lock();
-  if (rate == nullptr) known = rate = std::make_shared<ByteRate>();
+  std::shared_ptr<ByteRate>& rate = rates_[tenant];
+  if (rate == nullptr) rate = std::make_shared<ByteRate>();
   return rate;
 }
 

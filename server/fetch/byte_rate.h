@@ -21,21 +21,22 @@ class ByteRate {
   /// Takes `bytes` that were read at `now`, at `bytes_per_sec`; nullopt = no limit now. Returns
   /// when whoever read them may read on: a quarter of a second may be saved up.
   SteadyTime Take(std::uint64_t bytes, std::optional<std::uint64_t> bytes_per_sec, SteadyTime now);
+  bool IsPaid(SteadyTime now) const;  ///< Nothing is owed: a new one would be like this one.
 
  private:
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   SteadyTime next_at_{};  ///< When all that was taken is paid for. Guarded by mutex_.
 };
 
 /// A limit of its own for each tenant. Thread-safe.
 class TenantByteRates {
  public:
-  /// What all transfers of a tenant take from, for as long as one of them holds it.
-  std::shared_ptr<ByteRate> For(const std::string& tenant);
+  /// What all transfers of a tenant take from, at least until what they took is paid for.
+  std::shared_ptr<ByteRate> For(const std::string& tenant, SteadyTime now);
 
  private:
   std::mutex mutex_;  ///< Guards all below.
-  std::map<std::string, std::weak_ptr<ByteRate>> rates_;
+  std::map<std::string, std::shared_ptr<ByteRate>> rates_;
   std::size_t forget_at_ = 64;  ///< Entries at which those that nobody holds go.
 };
 

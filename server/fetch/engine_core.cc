@@ -134,7 +134,7 @@ egress::SubjectPtr EngineCore::SubjectOf(std::string tenant, std::string job) co
 TransferDeps EngineCore::TransferOn(std::size_t shard, egress::SubjectPtr subject) {
   const auto bytes_per_sec = LimitsOf(config_.tenants, subject->tenant).bytes_per_sec;
   std::shared_ptr<ByteRate> tenant_rate;
-  if (bytes_per_sec) tenant_rate = tenant_rates_.For(subject->tenant);
+  if (bytes_per_sec) tenant_rate = tenant_rates_.For(subject->tenant, deps_.clock.Now());
   return {deps_.clock,
           *sources_[shard],
           std::move(subject),

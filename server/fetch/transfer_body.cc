@@ -42,6 +42,8 @@ Task<absl::Status> Transfer::ReadBody(http::Response response, Asked& asked,
 Task<absl::Status> Transfer::Pump(http::Body& body, std::uint64_t& offset,
                                   std::optional<std::uint64_t> total) {
   bool ended = false;
+  const absl::Status waited_for_others = co_await bodies_.WaitForRates(0, deadline_);
+  if (!waited_for_others.ok()) co_return FailBody(waited_for_others);
   for (int buffers = 1; !ended; ++buffers) {
     if (total && offset >= *total) {
       const absl::Status end = co_await bodies_.ExpectEnd(body);
@@ -58,6 +60,7 @@ Task<absl::Status> Transfer::Pump(http::Body& body, std::uint64_t& offset,
     unwritten_ = sink::Buffer();
     if (!filled.ok()) co_return FailBody(filled);
     const bool more = !ended && offset != total;
+    if (!more) bodies_.TakeFromRates(got, deps_.clock.Now());  // Who comes next waits for it.
     if (more) {
       const absl::Status waited = co_await bodies_.WaitForRates(got, deadline_);
       if (!waited.ok()) co_return FailBody(waited);

@@ -16,9 +16,9 @@
 namespace fetchd::rpc {
 namespace {
 
-/// `call` keeps the writer alive while the watch writes to it. The permit is its place among all.
+/// `call` keeps the writer alive while the watch writes to it. The slot is its place among all.
 Task<absl::Status> RunWatch(const ServerDeps& deps, WakerHub& hub, BatchWatchSpec spec,
-                            Duration caller_idle, Permit,
+                            Duration caller_idle, WatchSlot,
                             std::shared_ptr<WriteCall<v1::WatchBatchesResponse>> call) {
   PatientWriter writer(*call, deps.clock, caller_idle, "watch again");
   BatchWatch watch(deps, hub, std::move(spec), writer);
@@ -207,7 +207,7 @@ grpc::ServerWriteReactor<v1::WatchBatchesResponse>* BatchServiceImpl::WatchBatch
   if (!caller.ok()) return EndCall(call, caller.status());
   absl::StatusOr<BatchWatchSpec> spec = FromProto(*request, *caller);
   if (!spec.ok()) return EndCall(call, spec.status());
-  absl::StatusOr<Permit> slot = watches_.Take();
+  absl::StatusOr<WatchSlot> slot = watches_.Take(*caller);
   if (!slot.ok()) return EndCall(call, slot.status());
   call->Of(context);
   return StartCall(

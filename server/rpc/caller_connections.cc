@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <boost/asio/ip/network_v6.hpp>
 #include <chrono>
 #include <iterator>
 #include <optional>
@@ -31,10 +32,17 @@ asio::ip::address Plain(const asio::ip::address& address) {
   return asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6());
 }
 
+/// What one host may choose its addresses from is one.
+std::string AddressKey(const asio::ip::address& address) {
+  if (address.is_v4()) return address.to_string();
+  return asio::ip::network_v6(address.to_v6(), 64).canonical().to_string();
+}
+
 /// gRPC's "ipv6:%5B::1%5D:80" as "[::1]:80".
 std::string PeerKey(std::string_view peer) {
   std::string key(peer.substr(std::min(peer.find(':') + 1, peer.size())));
-  for (const auto& [written, meant] : {std::pair("%5B", "["), std::pair("%5D", "]")}) {
+  for (const auto& [written, meant] :
+       {std::pair("%5B", "["), std::pair("%5D", "]"), std::pair("%25", "%")}) {
     if (const std::size_t at = key.find(written); at != std::string::npos) {
       key.replace(at, 3, meant);
     }
@@ -43,28 +51,46 @@ std::string PeerKey(std::string_view peer) {
 }
 
 /// Ends the connection, unless the number is another's by now: the copy of a descriptor cannot
-/// become that while it is looked at.
+/// become that while it is looked at. False: it goes on, for want of descriptors.
 bool Sever(int fd, ino_t inode) {
+  if (SocketInode(fd) != inode) return true;
   const int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
   if (copy < 0) return false;
-  const bool ours = SocketInode(copy) == inode;
-  if (ours) {
+  if (SocketInode(copy) == inode) {
     // gRPC's close then resets it: nothing of it stays in the kernel, and the peer is told at once.
     const linger reset{.l_onoff = 1, .l_linger = 0};
     setsockopt(copy, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
     shutdown(copy, SHUT_RDWR);
   }
   close(copy);
-  return ours;
+  return true;
+}
+
+constexpr Duration kSecond = std::chrono::seconds(1);
+
+/// One more of so many a second, and those of a second at once. True: that is too many.
+bool TakeOne(SteadyTime& paid_until, std::uint64_t per_sec, SteadyTime now) {
+  const Duration cost = kSecond / static_cast<std::int64_t>(per_sec);
+  // What is too many costs nothing.
+  paid_until = std::min(std::max(paid_until, now), now + kSecond) + cost;
+  return paid_until > now + kSecond;
 }
 
 }  // namespace
 
+CallerConnections::CallerConnections(const ConnectionLimits& limits, const Clock& clock)
+    : limits_([&limits] {
+        ConnectionLimits whole = limits;
+        if (whole.of_address == 0) whole.of_address = limits.connections - limits.connections / 2;
+        return whole;
+      }()),
+      clock_(clock) {}
+
 bool CallerConnections::Admit(int fd, const asio::ip::tcp::endpoint& peer) {
   const asio::ip::address plain = Plain(peer.address());
-  const std::string address = plain.to_string();
-  const std::string key =
-      plain.is_v6() ? Concat('[', address, "]:", peer.port()) : Concat(address, ':', peer.port());
+  const std::string address = AddressKey(plain);
+  const std::string key = plain.is_v6() ? Concat('[', plain.to_string(), "]:", peer.port())
+                                        : Concat(plain.to_string(), ':', peer.port());
   const std::optional<ino_t> inode = SocketInode(fd);
   const std::lock_guard lock(mutex_);
   // The number is this connection's now: the one that had it has gone.
@@ -74,24 +100,28 @@ bool CallerConnections::Admit(int fd, const asio::ip::tcp::endpoint& peer) {
     refused_.fetch_add(1, std::memory_order_relaxed);
     return false;
   }
-  entries_.emplace(fd, Entry{*inode, address, key, {}});
+  entries_.emplace(fd, Entry{*inode, address, key, {}, false});
   by_peer_[key] = fd;
   ++by_address_[address];
   return true;
 }
 
-void CallerConnections::NoteCancel(std::string_view peer) {
-  constexpr Duration kSecond = std::chrono::seconds(1);
+bool CallerConnections::NoteCancel(std::string_view peer) {
+  constexpr std::uint64_t kOfAll = 5;
+  if (limits_.cancels_per_sec == 0) return false;
   const std::lock_guard lock(mutex_);
   const auto fd = by_peer_.find(PeerKey(peer));
-  if (fd == by_peer_.end()) return;
-  const auto found = entries_.find(fd->second);
-  Entry& entry = found->second;
+  if (fd == by_peer_.end()) return false;
+  Entry& entry = entries_.at(fd->second);
+  if (entry.severed) return false;
   const SteadyTime now = clock_.Now();
-  entry.cancels_paid_until = std::max(entry.cancels_paid_until, now) + kSecond / kCancelsASecond;
-  if (entry.cancels_paid_until <= now + kSecond) return;
-  if (Sever(found->first, entry.inode)) severed_.fetch_add(1, std::memory_order_relaxed);
-  Forget(found);  // Once is enough.
+  const bool too_many = TakeOne(entry.cancels_paid_until, limits_.cancels_per_sec, now);
+  const bool all_too_many = TakeOne(all_cancels_paid_until_, kOfAll * limits_.cancels_per_sec, now);
+  const bool takes_part = entry.cancels_paid_until > now + kSecond / 10;
+  if (!too_many && !(all_too_many && takes_part)) return false;
+  entry.severed = Sever(fd->second, entry.inode);
+  if (entry.severed) severed_.fetch_add(1, std::memory_order_relaxed);
+  return entry.severed;
 }
 
 std::size_t CallerConnections::open() {
@@ -101,9 +131,9 @@ std::size_t CallerConnections::open() {
 }
 
 bool CallerConnections::IsFull(const std::string& address) const {
-  if (entries_.size() >= most_) return true;
+  if (entries_.size() >= limits_.connections) return true;
   const auto of_address = by_address_.find(address);
-  return of_address != by_address_.end() && of_address->second >= most_of_address_;
+  return of_address != by_address_.end() && of_address->second >= limits_.of_address;
 }
 
 void CallerConnections::ForgetClosed() {

@@ -18,27 +18,34 @@
 
 namespace fetchd::rpc {
 
+struct ConnectionLimits {
+  std::size_t connections = 1000;
+  /// Of one address, or of one /64 of IPv6, which is what one host may choose from; 0 = half of
+  /// them: whoever opens them all leaves others the rest.
+  std::size_t of_address = 0;
+  /// Calls of a connection that may be cancelled, and those of a second at once; five times as many
+  /// of all connections together. 0 = no limit.
+  std::uint64_t cancels_per_sec = 1000;
+};
+
 /// gRPC owns the sockets and tells nobody when it closes one. So each is remembered by its number
 /// and its inode, which no other socket has while it is open, and when there are too many those
 /// that have gone are looked for. Thread-safe.
 class CallerConnections {
  public:
-  /// One address has half of all at most: whoever opens them all leaves others the rest.
-  explicit CallerConnections(std::size_t most, const Clock& clock)
-      : most_(most), most_of_address_(most - most / 2), clock_(clock) {}
-
-  /// Calls of a connection that may be cancelled a second, and those of a second at once.
-  static constexpr int kCancelsASecond = 1000;
+  CallerConnections(const ConnectionLimits& limits, const Clock& clock);
 
   /// Whether the open socket `fd` from `peer` may stay; the caller closes one that may not.
   bool Admit(int fd, const asio::ip::tcp::endpoint& peer);
 
   /// A call of the connection that gRPC calls `peer` was cancelled. Whoever begins calls and ends
   /// them at once, faster than they are taken in, loses the connection (CVE-2023-44487: what is
-  /// reset counts no more among the streams that are open).
-  void NoteCancel(std::string_view peer);
+  /// reset counts no more among the streams that are open). When all together are too many, those
+  /// lose theirs who take a tenth of what one may. True: it was lost by this one.
+  bool NoteCancel(std::string_view peer);
 
-  std::size_t limit() const { return most_; }
+  std::size_t limit() const { return limits_.connections; }
+  std::size_t limit_of_address() const { return limits_.of_address; }
   std::size_t open();  ///< Looks at all of them.
   std::uint64_t refused() const { return refused_.load(std::memory_order_relaxed); }
   std::uint64_t severed() const { return severed_.load(std::memory_order_relaxed); }
@@ -48,6 +55,7 @@ class CallerConnections {
     ino_t inode = 0;
     std::string address, peer;
     SteadyTime cancels_paid_until{};  ///< When all would have come, had they been spread.
+    bool severed = false;
   };
   using Entries = std::unordered_map<int, Entry>;
 
@@ -56,8 +64,7 @@ class CallerConnections {
   void ForgetClosed();
   Entries::iterator Forget(Entries::iterator entry);
 
-  const std::size_t most_;
-  const std::size_t most_of_address_;
+  const ConnectionLimits limits_;
   const Clock& clock_;
   std::atomic<std::uint64_t> refused_{0}, severed_{0};
   std::mutex mutex_;  ///< Guards all below.
@@ -65,6 +72,7 @@ class CallerConnections {
   std::map<std::string, std::size_t> by_address_;
   std::unordered_map<std::string, int> by_peer_;
   SteadyTime look_again_at_{};
+  SteadyTime all_cancels_paid_until_{};
 };
 
 }  // namespace fetchd::rpc

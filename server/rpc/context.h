@@ -12,6 +12,7 @@
 #include "fetch/engine.h"
 #include "jobs/store.h"
 #include "rpc/auth.h"
+#include "rpc/caller_connections.h"
 #include "rpc/server_tls.h"
 #include "runtime/drain.h"
 #include "runtime/loop_lag.h"
@@ -56,7 +57,7 @@ struct ServerConfig {
   std::shared_ptr<const fetch::NamedSecrets> secrets =
       std::make_shared<const fetch::NamedSecrets>();
   std::size_t max_connections = 0;  ///< Of the HTTP client: shown by GetStatus.
-  std::size_t max_caller_connections = 1000;
+  ConnectionLimits caller_connections;
   std::size_t max_watches = 1000;  ///< WatchJobs and WatchBatches at the same time.
   std::uint64_t call_memory_bytes = std::uint64_t{256} << 20;  ///< Of gRPC's, for all calls.
   /// How long a caller of Fetch, ReadBody, WatchJobs or WatchBatches may leave one message untaken.

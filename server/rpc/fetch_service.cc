@@ -18,7 +18,7 @@ namespace {
 
 /// `call` keeps the writer alive while the watch writes to it. The permit is its place among all.
 Task<absl::Status> RunWatch(const ServerDeps& deps, WakerHub& hub, WatchSpec spec,
-                            Duration caller_idle, Permit,
+                            Duration caller_idle, WatchSlot,
                             std::shared_ptr<WriteCall<v1::WatchJobsResponse>> call) {
   PatientWriter writer(*call, deps.clock, caller_idle, "go on with the last resume_token");
   JobWatch watch(deps, hub, std::move(spec), writer);
@@ -144,7 +144,7 @@ grpc::ServerWriteReactor<v1::WatchJobsResponse>* FetchServiceImpl::WatchJobs(
   if (!caller.ok()) return EndCall(call, caller.status());
   absl::StatusOr<WatchSpec> spec = FromProto(*request, *caller);
   if (!spec.ok()) return EndCall(call, spec.status());
-  absl::StatusOr<Permit> slot = watches_.Take();
+  absl::StatusOr<WatchSlot> slot = watches_.Take(*caller);
   if (!slot.ok()) return EndCall(call, slot.status());
   call->Of(context);
   return StartCall(

@@ -2,6 +2,7 @@
 
 #include <boost/asio/ip/v6_only.hpp>
 #include <chrono>
+#include <set>
 #include <utility>
 
 #include "base/strings.h"
@@ -33,7 +34,9 @@ absl::Status Listener::Listen(const std::string& listen, const std::string& host
   if (error) return refused(error);
   port_ = port;
   error_code last;
+  std::set<asio::ip::address> addresses;  // A name may give one twice.
   for (const auto& entry : found) {
+    if (!addresses.insert(entry.endpoint().address()).second) continue;
     const error_code opened = Open(tcp::endpoint(entry.endpoint().address(), port_));
     // Of localhost, ::1 is no address of a machine without IPv6.
     if (opened) last = opened;
@@ -90,13 +93,17 @@ void Listener::TakeOrRefuse(Acceptor& acceptor, tcp::socket socket) {
   if (error) return;  // It has gone already.
   if (!deps_.connections.Admit(socket.native_handle(), peer)) {
     if (const auto left_out = refusals_.Take(deps_.clock.Now())) {
-      deps_.log.Warning("connection refused", {{"peer", peer.address().to_string()},
-                                               {"limit", deps_.connections.limit()},
-                                               {"left_out", *left_out}});
+      deps_.log.Warning("connection refused",
+                        {{"peer", peer.address().to_string()},
+                         {"limit", deps_.connections.limit()},
+                         {"limit_of_address", deps_.connections.limit_of_address()},
+                         {"left_out", *left_out}});
     }
     return;
   }
   socket.native_non_blocking(true, error);
+  // As gRPC's own listener has it: a small message does not wait for an acknowledgement.
+  if (!error) socket.set_option(tcp::no_delay(true), error);
   if (error) return;
   const int fd = socket.release(error);
   if (!error) take_(acceptor.native_handle(), fd);

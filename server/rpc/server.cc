@@ -130,7 +130,7 @@ struct Server::Core {
                }),
         rates(config.calls_per_sec, deps.clock),
         watches(config.max_watches),
-        connections(std::make_shared<CallerConnections>(config.max_caller_connections, deps.clock)),
+        connections(std::make_shared<CallerConnections>(config.caller_connections, deps.clock)),
         gate({deps.authenticator, rates, deps.log, deps.clock}),
         fetch(deps, config, gate, groups, watches),
         admin(deps, config, gate, groups),
@@ -184,7 +184,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerDeps deps, ServerCon
       grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
       MakeServerCredentials(core->config.tls));
   std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
-  interceptors.push_back(NoteCancelledCalls(*core->connections));
+  interceptors.push_back(NoteCancelledCalls(*core->connections, core->deps.log, core->deps.clock));
   builder.experimental().SetInterceptorCreators(std::move(interceptors));
   builder.RegisterService(&core->fetch);
   builder.RegisterService(&core->admin);

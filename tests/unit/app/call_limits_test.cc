@@ -95,5 +95,30 @@ TEST_F(CallLimitsTest, AWatchTooManyIsToldToComeBackAndTheOthersGoOn) {
   first_context->TryCancel();
 }
 
+TEST_F(CallLimitsTest, TheWatchesOfOneTenantLeaveOthersHalfOfThem) {
+  StopServer();
+  StartServer({"grpc.max_watches=2"});
+  const v1::WatchJobsRequest request;
+  auto first_context = As("mine");
+  const auto first = fetch_->WatchJobs(first_context.get(), request);
+  first->WaitForInitialMetadata();
+
+  auto second_context = As("reader");
+  const auto second = fetch_->WatchJobs(second_context.get(), request);
+  v1::WatchJobsResponse event;
+  EXPECT_FALSE(second->Read(&event));
+  const grpc::Status refused = second->Finish();
+  EXPECT_EQ(ReasonOf(refused), "WATCH_LIMIT");
+  EXPECT_THAT(refused.error_message(), ::testing::HasSubstr("of your tenant"));
+  auto third_context = As("theirs");
+  const auto third = fetch_->WatchJobs(third_context.get(), request);
+  third->WaitForInitialMetadata();
+  EXPECT_TRUE(
+      fetch_->CreateJob(As("theirs").get(), Request(), std::make_unique<v1::Job>().get()).ok());
+  EXPECT_TRUE(third->Read(&event));
+  first_context->TryCancel();
+  third_context->TryCancel();
+}
+
 }  // namespace
 }  // namespace fetchd::app

@@ -36,6 +36,18 @@ TEST(TenantPoliciesTest, OneOfWhomNothingIsSaidHasTheServicesOwn) {
   EXPECT_EQ(TenantPolicies(policies.For("t")).For("anybody"), policies.For("t"));
 }
 
+TEST(TenantPoliciesTest, ThoseOfWhomTheSameIsSaidShareIt) {
+  const TenantPolicies policies =
+      MakePolicies({}, {{"a", {.mode = Mode::kReport}},
+                        {"b", {.mode = Mode::kReport, .deny = std::vector<std::string>()}},
+                        {"c", {.mode = Mode::kEnforce}},
+                        {"d", {.mode = Mode::kReport, .deny = {{"10.1.0.0/16"}}}}});
+
+  EXPECT_EQ(policies.For("a"), policies.For("b"));
+  EXPECT_EQ(policies.For("c"), policies.service());
+  EXPECT_NE(policies.For("d"), policies.For("a"));
+}
+
 TEST(TenantPoliciesTest, OthersHaveWhatIsSaidOfTheStarAndShareIt) {
   const TenantPolicies policies =
       MakePolicies({}, {{"*", {.mode = Mode::kReport, .deny = {{"10.1.0.0/16"}}}},

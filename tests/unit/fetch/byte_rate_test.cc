@@ -92,6 +92,7 @@ TEST_F(RateLimitTest, AnOriginsLimitAndTheServersHoldToo) {
 
   config_.bandwidth = *BandwidthSchedule::Parse("1KiB");
   EXPECT_EQ(Run(NewJob()), 0s) << "nothing follows the only buffer";
+  EXPECT_GT(Run(NewJob()), 1s) << "the next body waits for it";
 
   jobs::Job small = NewJob();
   small.spec.max_bytes_per_sec = 128 << 10;  // Small buffers.
@@ -119,12 +120,22 @@ TEST_F(RateLimitTest, AWaitBeyondTheDeadlineFailsThere) {
 
 TEST(TenantByteRatesTest, ATenantHasOneWhileSomebodyHoldsItAndNoOtherHas) {
   TenantByteRates rates;
-  const auto one = rates.For("builds");
-  EXPECT_EQ(rates.For("builds"), one);
-  EXPECT_NE(rates.For("reports"), one);
+  const SteadyTime now = SteadyTime() + 1h;
+  const auto one = rates.For("builds", now);
+  EXPECT_EQ(rates.For("builds", now), one);
+  EXPECT_NE(rates.For("reports", now), one);
 
-  for (int i = 0; i < 1000; ++i) EXPECT_NE(rates.For(std::to_string(i)), one);
-  EXPECT_EQ(rates.For("builds"), one);
+  for (int i = 0; i < 1000; ++i) EXPECT_NE(rates.For(std::to_string(i), now), one);
+  EXPECT_EQ(rates.For("builds", now), one);
+}
+
+TEST(TenantByteRatesTest, WhatIsOwedStaysWhenNobodyHoldsIt) {
+  TenantByteRates rates;
+  const SteadyTime now = SteadyTime() + 1h;
+  rates.For("builds", now)->Take(10'000, 1000, now);
+  for (int i = 0; i < 1000; ++i) rates.For(std::to_string(i), now);
+
+  EXPECT_GT(rates.For("builds", now)->Take(0, 1000, now), now + 9s);
 }
 
 }  // namespace
