@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/digest.h"
+#include "base/signed_url.h"
 #include "base/strings.h"
 #include "cli/batch_commands.h"
 #include "cli/batch_print.h"
@@ -110,7 +111,7 @@ class ResultCsv final : public ResultPrinter {
   void Print(const v1::BatchEntry& entry) override {
     Row row;
     row["entry"] = Concat(entry.entry());
-    row["url"] = entry.url();
+    row["url"] = Shown(entry.url());
     row["destination"] = entry.destination();
     if (entry.has_error()) row["error"] = OneLine(entry.error());
     rows_.push_back(std::move(row));
@@ -136,6 +137,10 @@ class ResultCsv final : public ResultPrinter {
           "request headers, credentials and conditions are not part of a CSV: give them again by "
           "flags");
     }
+    if (has_hidden_) {
+      console_.Note(
+          "signatures and tokens in URLs are not shown: sign these URLs anew, or use batch retry");
+    }
   }
 
  private:
@@ -145,6 +150,7 @@ class ResultCsv final : public ResultPrinter {
     left_out_ = left_out_ || spec.headers_size() > 0 || spec.has_credentials() ||
                 spec.if_none_match_size() > 0 || spec.has_if_modified_since();
     Row row;
+    for (const std::string& url : spec.urls()) Shown(url);
     row["url"] = Joined(spec.urls());
     row["digests"] = Joined(spec.digests());
     if (spec.has_expected_size()) row["size"] = Concat(spec.expected_size());
@@ -153,6 +159,10 @@ class ResultCsv final : public ResultPrinter {
       if (spec.range().has_last()) row["range"] += Concat(spec.range().last());
     }
     return row;
+  }
+  const std::string& Shown(const std::string& url) {
+    has_hidden_ = has_hidden_ || HasHiddenSignature(url);
+    return url;
   }
   static bool IsFixed(const std::string& name) {
     return name == "url" || name == "destination" || name == "entry" || name == "error";
@@ -167,6 +177,7 @@ class ResultCsv final : public ResultPrinter {
   Console& console_;
   std::vector<Row> rows_;
   bool left_out_ = false;
+  bool has_hidden_ = false;
 };
 
 std::unique_ptr<ResultPrinter> ResultPrinterFor(ResultFormat format, Console& console) {

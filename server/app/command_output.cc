@@ -76,7 +76,7 @@ class Child {
   std::optional<int> WaitUntil(const Clock& clock, SteadyTime deadline) {
     // The header of glibc 2.36 declares pidfd_open as a function of C++.
     const auto process = static_cast<int>(syscall(SYS_pidfd_open, pid_, 0));
-    FETCHD_CHECK(process >= 0);
+    if (process < 0) return Wait();  // There is no such call: it is not limited in time.
     std::array<pollfd, 1> wanted{{{process, POLLIN, 0}}};
     const bool ended = PollUntil(wanted, clock, deadline);
     close(process);
@@ -86,10 +86,12 @@ class Child {
  private:
   int Wait() {
     int status = 0;
-    while (waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
-    }
+    pid_t ended = 0;
+    do ended = waitpid(pid_, &status, 0);
+    while (ended < 0 && errno == EINTR);
     pid_ = -1;
-    return status;
+    constexpr int kLost = W_EXITCODE(255, 0);  // Somebody else has waited for it.
+    return ended < 0 ? kLost : status;
   }
 
   pid_t pid_;

@@ -23,9 +23,9 @@ absl::StatusOr<store::KeyRing> KeysIn(const absl::StatusOr<Secret>& text, const 
 
 void Tell(telemetry::Logger& log, const store::Resealing& resealing) {
   if (!resealing.ended) {
-    return log.Info("sealing stored credentials with a new key", {{"key", resealing.key_id}});
+    return log.Info("sealing stored credentials anew", {{"key", resealing.key_id}});
   }
-  log.Info("stored credentials are sealed with the new key: it alone is needed",
+  log.Info("stored credentials are sealed with the first key: it alone is needed",
            {{"key", resealing.key_id}, {"jobs", resealing.jobs}});
   if (resealing.damaged == 0) return;
   log.Warning("stored jobs that cannot be read stay as they are", {{"jobs", resealing.damaged}});

@@ -16,6 +16,7 @@ constexpr auto kSecretParameters = std::to_array<std::string_view>({"x-amz-signa
                                                                     "x-goog-signature",
                                                                     "x-oss-signature",
                                                                     "x-oss-security-token",
+                                                                    "security-token",
                                                                     "x-cos-security-token",
                                                                     "q-signature",
                                                                     "signature",
@@ -51,31 +52,34 @@ bool IsSecret(std::string_view name) {
 }
 
 /// Calls `see(value_at, value_size)` for the value of each parameter that is secret and not empty,
-/// the last one first.
+/// one after the other. A ';' or a '?' may begin a parameter, or be a part of a value: one that is
+/// secret goes on behind it, so that no half of it is shown.
 template <typename See>
 void ForEachSecret(std::string_view url, See see) {
-  constexpr std::string_view kBegins = "?&;#";
-  const std::size_t query = url.find_first_of("?#");
-  for (std::size_t end = url.size(); query < end;) {
-    const std::size_t begin = url.find_last_of(kBegins, end - 1);
-    if (begin == std::string_view::npos || begin < query) return;
-    const std::string_view parameter = url.substr(begin + 1, end - begin - 1);
-    const std::size_t equals = parameter.find('=');
-    if (equals != std::string_view::npos && equals + 1 < parameter.size() &&
-        IsSecret(parameter.substr(0, equals))) {
-      see(begin + 1 + equals + 1, parameter.size() - equals - 1);
-    }
-    end = begin;
+  constexpr std::string_view kEndsName = "=&;?#", kEndsValue = "&;?#", kEndsSecret = "&#";
+  std::size_t begin = url.find_first_of("?#");
+  while (begin < url.size()) {
+    const std::size_t name = begin + 1;
+    const std::size_t equals = std::min(url.find_first_of(kEndsName, name), url.size());
+    begin = equals;
+    if (equals == url.size() || url[equals] != '=') continue;
+    const std::size_t value = equals + 1;
+    const bool secret = IsSecret(url.substr(name, equals - name));
+    begin = std::min(url.find_first_of(secret ? kEndsSecret : kEndsValue, value), url.size());
+    if (secret && begin > value) see(value, begin - value);
   }
 }
 
 }  // namespace
 
 std::string HideSignatures(std::string_view url) {
-  std::string hidden(url);
-  ForEachSecret(
-      url, [&hidden](std::size_t at, std::size_t size) { hidden.replace(at, size, kRedacted); });
-  return hidden;
+  std::string hidden;
+  std::size_t copied = 0;
+  ForEachSecret(url, [&](std::size_t at, std::size_t size) {
+    hidden.append(url.substr(copied, at - copied)).append(kRedacted);
+    copied = at + size;
+  });
+  return hidden.append(url.substr(copied));
 }
 
 bool HasSignature(std::string_view url) {

@@ -8,8 +8,9 @@ namespace fetchd {
 
 /// `url` with "[redacted]" for the value of each parameter of its query, or of its fragment, that
 /// is known to carry a signature, a token or a password; all else as it is. Whether it is a URL is
-/// not asked. Known, whatever the case: X-Amz-Signature, X-Amz-Security-Token, X-Goog-Signature,
-/// X-Oss-Signature, X-Oss-Security-Token, X-Cos-Security-Token, Q-Signature, Signature, Sig, Sign,
+/// not asked. A value ends at '&' or '#'; what is no secret also at ';' and '?'. Linear. Known,
+/// whatever the case: X-Amz-Signature, X-Amz-Security-Token, X-Goog-Signature, X-Oss-Signature,
+/// X-Oss-Security-Token, Security-Token, X-Cos-Security-Token, Q-Signature, Signature, Sig, Sign,
 /// Token, Access_Token, Refresh_Token, Id_Token, Auth_Token, AuthToken, Private_Token, Job_Token,
 /// Api_Key, ApiKey, Api-Key, Client_Secret, Secret, Password, Passwd, Pwd, Auth, Authorization,
 /// Jwt, Hdnea, Hdnts, Hdntl, __Token__.

@@ -188,8 +188,9 @@ jobs::BatchEntry RefusedEntry(const v1::CreateJobRequest& request, BatchId batch
   entry.batch = std::move(batch);
   entry.entry = request.job().batch_entry();
   if (request.job().spec().urls_size() > 0) {
-    entry.url =
-        HideSignatures(WithoutUserinfo(request.job().spec().urls(0))).substr(0, kMaxUrlBytes);
+    const std::string url = WithoutUserinfo(request.job().spec().urls(0));
+    entry.url = HideSignatures(std::string_view(url).substr(0, kMaxUrlBytes));
+    entry.url.resize(std::min(entry.url.size(), kMaxUrlBytes));
   }
   entry.destination = request.job().destination().substr(0, kMaxUrlBytes);
   entry.request_id = request.request_id().substr(0, 128);

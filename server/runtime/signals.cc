@@ -72,6 +72,8 @@ SignalWatcher::SignalWatcher() {
   const sigset_t set = WatchedSignals();
   FETCHD_CHECK(pthread_sigmask(SIG_BLOCK, &set, nullptr) == 0);
   FETCHD_CHECK(std::signal(SIGPIPE, SIG_IGN) != SIG_ERR);
+  // Ignored, which whoever started this process may hand on, it takes away how a child ended.
+  FETCHD_CHECK(std::signal(SIGCHLD, SIG_DFL) != SIG_ERR);
 }
 
 SignalWatcher::~SignalWatcher() = default;  // The jthread asks its thread to stop and joins it.

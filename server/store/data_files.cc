@@ -115,9 +115,13 @@ absl::StatusOr<std::string> ReadPrivateFile(const std::filesystem::path& path, s
   if (fd.get() < 0) return FileError(errno, what);
   struct stat facts{};
   if (fstat(fd.get(), &facts) != 0) return FileError(errno, what);
-  if ((facts.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
+  if ((facts.st_mode & S_IRWXO) != 0) {
     return absl::FailedPreconditionError(
         Concat(path.native(), " is open to others than its owner: chmod 600 it"));
+  }
+  // Kubernetes opens all files of a volume to the group of the pod, at each mount.
+  if ((facts.st_mode & S_IRWXG) != 0 && fchmod(fd.get(), kOwnerOnly) != 0) {
+    return FileError(errno, Concat("cannot close ", path.native(), " to its group"));
   }
   std::string bytes(limit, '\0');
   std::size_t filled = 0;

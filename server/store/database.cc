@@ -19,6 +19,7 @@ constexpr char kPragmas[] =
     "PRAGMA wal_autocheckpoint = 4000;"  // Pages: some 16 MiB.
     "PRAGMA journal_size_limit = 67108864;"
     "PRAGMA mmap_size = 0;"
+    "PRAGMA secure_delete = ON;"  // What was sealed with a key that is gone stays in no free page.
     "PRAGMA temp_store = MEMORY;"
     "PRAGMA cache_size = -32768;";  // KiB: the rows of some ten thousand jobs that are at work.
 

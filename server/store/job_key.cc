@@ -19,7 +19,7 @@ std::string SourceOf(const SqliteConfig& config) {
 absl::Status CheckOpensAll(Database& database, const KeyRing* keys, const std::string& source) {
   Query query(database,
               "SELECT key_id, count(*), min(id) FROM jobs WHERE sealed IS NOT NULL"
-              " GROUP BY key_id");
+              " AND key_id IS NOT NULL GROUP BY key_id");
   while (true) {
     ASSIGN_OR_RETURN(const bool found, query.Step());
     if (!found) return absl::OkStatus();
@@ -48,7 +48,7 @@ absl::StatusOr<KeyRing> ReadKeyFile(const std::filesystem::path& path) {
 
 absl::StatusOr<KeyRing> CreateKeyFile(const std::filesystem::path& path) {
   ASSIGN_OR_RETURN(const Secret key, NewKey());
-  RETURN_IF_ERROR(CreateFile(path, key.Reveal()));
+  RETURN_IF_ERROR(CreateFile(path, Base64Encode(key.Reveal()) + '\n'));  // A line, to add others.
   return KeyRing(Sealer(key.Reveal()));
 }
 

@@ -91,6 +91,8 @@ class JobTable {
   /// Writes again what is made with a key, with the one that seals now: secrets and fingerprint;
   /// and what an earlier version kept beside the seal.
   absl::Status SealAnew(const jobs::Job& job);
+  /// Of a damaged row, which no key opens: none is asked for because of it.
+  absl::Status ForgetKey(const std::string& id);
   /// For a damaged row, of which nothing else can be kept.
   absl::Status MarkFailed(const std::string& id, const absl::Status& error, WallTime at);
   absl::Status AddAttempt(const std::string& id, const jobs::AttemptRecord& record);

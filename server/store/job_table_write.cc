@@ -98,6 +98,11 @@ absl::Status JobTable::SealAnew(const Job& job) {
   return query.Run();
 }
 
+absl::Status JobTable::ForgetKey(const std::string& id) {
+  Query query(db_, "UPDATE jobs SET key_id = NULL WHERE id = ?1", id);
+  return query.Run();
+}
+
 absl::Status JobTable::MarkFailed(const std::string& id, const absl::Status& error, WallTime at) {
   Query query(db_,
               "UPDATE jobs SET state = 'FAILED', error = ?2, updated_at = ?3, finished_at = ?3"

@@ -66,6 +66,7 @@ absl::StatusOr<std::string> KeyRing::Open(std::string_view key_id, std::string_v
                                           std::string_view context) const {
   const Sealer* const key = Find(key_id);
   if (key != nullptr) return key->Open(sealed, context);
+  if (key_id.empty()) return absl::DataLossError("a job's credentials cannot be opened by any key");
   return absl::DataLossError(Concat("a job's credentials are sealed with the key ", key_id,
                                     ", which is not among the keys of the configuration"));
 }

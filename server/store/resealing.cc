@@ -11,11 +11,28 @@
 namespace fetchd::store {
 namespace {
 
-constexpr int kRows = 500;  // In a transaction: what a kill costs.
+constexpr char kSealedWith[] = "key_id";  // In meta: the key that all is sealed with.
+constexpr int kRows = 500;                // In a transaction: what a kill costs.
 
-absl::Status SaveSealedWith(Database& database, const std::string& key_id) {
-  Query save(database, "INSERT OR REPLACE INTO meta (key, value) VALUES ('key_id', ?)", key_id);
+absl::Status SaveMeta(Database& database, const char* key, const std::string& value) {
+  Query save(database, "INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)", std::string(key),
+             value);
   return save.Run();
+}
+
+absl::StatusOr<std::string> LoadMeta(Database& database, const char* key) {
+  Query query(database, "SELECT value FROM meta WHERE key = ?", std::string(key));
+  ASSIGN_OR_RETURN(const bool found, query.Step());
+  return found ? query.Text(0) : std::string();
+}
+
+// How far it has come, for a start after a kill: "<key id> <id of a job>".
+constexpr char kProgress[] = "sealed_to";
+
+absl::StatusOr<std::string> LoadProgress(Database& database, const std::string& key_id) {
+  ASSIGN_OR_RETURN(const std::string progress, LoadMeta(database, kProgress));
+  const std::string with = Concat(key_id, ' ');
+  return progress.starts_with(with) ? progress.substr(with.size()) : std::string();
 }
 
 /// Undone as a whole when `change` fails.
@@ -33,7 +50,7 @@ absl::Status InTransaction(Database& database, Change change) {
 absl::StatusOr<std::vector<std::string>> NextRows(Database& database, const std::string& after) {
   Query query(database,
               "SELECT id FROM jobs WHERE id > ?1 AND (sealed IS NOT NULL OR request_id IS NOT NULL"
-              " OR instr(spec, '?') > 0) ORDER BY id LIMIT ?2",
+              " OR instr(spec, '?') > 0 OR instr(spec, '#') > 0) ORDER BY id LIMIT ?2",
               after, kRows);
   std::vector<std::string> ids;
   while (true) {
@@ -45,7 +62,7 @@ absl::StatusOr<std::vector<std::string>> NextRows(Database& database, const std:
 
 absl::Status SealJobs(Database& database, const KeyRing& keys, Resealing& done) {
   JobTable table(database, keys);
-  std::string after;
+  ASSIGN_OR_RETURN(std::string after, LoadProgress(database, keys.key_id()));
   while (true) {
     ASSIGN_OR_RETURN(const std::vector<std::string> ids, NextRows(database, after));
     if (ids.empty()) return absl::OkStatus();
@@ -53,10 +70,10 @@ absl::Status SealJobs(Database& database, const KeyRing& keys, Resealing& done) 
     RETURN_IF_ERROR(InTransaction(database, [&]() -> absl::Status {
       ASSIGN_OR_RETURN(const std::vector<StoredJob> rows, table.Rows(ids));
       for (const StoredJob& row : rows) {
-        if (row.job.ok()) RETURN_IF_ERROR(table.SealAnew(*row.job));
+        RETURN_IF_ERROR(row.job.ok() ? table.SealAnew(*row.job) : table.ForgetKey(row.id));
         ++(row.job.ok() ? done.jobs : done.damaged);
       }
-      return absl::OkStatus();
+      return SaveMeta(database, kProgress, Concat(keys.key_id(), ' ', after));
     }));
   }
 }
@@ -73,7 +90,8 @@ absl::Status HideInEntries(Database& database) {
     {
       Query query(database,
                   "SELECT batch, url, entry FROM batch_entries WHERE (batch, entry) > (?1, ?2)"
-                  " AND instr(url, '?') > 0 ORDER BY batch, entry LIMIT ?3",
+                  " AND (instr(url, '?') > 0 OR instr(url, '#') > 0)"
+                  " ORDER BY batch, entry LIMIT ?3",
                   batch, number, kRows);
       while (true) {
         ASSIGN_OR_RETURN(const bool found, query.Step());
@@ -99,9 +117,7 @@ absl::Status HideInEntries(Database& database) {
 }  // namespace
 
 absl::StatusOr<std::string> LoadSealedWith(Database& database) {
-  Query query(database, "SELECT value FROM meta WHERE key = 'key_id'");
-  ASSIGN_OR_RETURN(const bool found, query.Step());
-  return found ? query.Text(0) : std::string();
+  return LoadMeta(database, kSealedWith);
 }
 
 absl::Status SealAnew(Database& database, const KeyRing& keys,
@@ -111,14 +127,15 @@ absl::Status SealAnew(Database& database, const KeyRing& keys,
   const bool worth_telling = tell && !first.empty();
   if (worth_telling) tell(done);
   // From here on some rows need one key and some another.
-  RETURN_IF_ERROR(SaveSealedWith(database, ""));
-  RETURN_IF_ERROR(database.Execute("PRAGMA secure_delete = ON"));
+  RETURN_IF_ERROR(SaveMeta(database, kSealedWith, ""));
   RETURN_IF_ERROR(SealJobs(database, keys, done));
   RETURN_IF_ERROR(HideInEntries(database));
-  RETURN_IF_ERROR(SaveSealedWith(database, keys.key_id()));
-  RETURN_IF_ERROR(database.Execute("PRAGMA secure_delete = OFF"));
-  // The log of changes has the old contents, too.
+  // The log of changes has the old contents, too. Whoever is killed before this begins again.
   RETURN_IF_ERROR(database.Execute("PRAGMA wal_checkpoint(TRUNCATE)"));
+  RETURN_IF_ERROR(InTransaction(database, [&]() -> absl::Status {
+    RETURN_IF_ERROR(SaveMeta(database, kProgress, ""));
+    return SaveMeta(database, kSealedWith, keys.key_id());
+  }));
   done.ended = true;
   if (worth_telling) tell(done);
   return absl::OkStatus();

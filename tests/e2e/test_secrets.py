@@ -193,7 +193,7 @@ class NowhereTest(SecretsCase):
 
         # What was in clear to the process has to be read again, and with another key.
         key = server.data / "fetchd.key"
-        key.write_text(f"{secrets.token_hex(32)}\n{key.read_bytes().hex()}\n")
+        key.write_text(f"{secrets.token_hex(32)}\n{key.read_text()}")
         self.planted.update({f"key {i}": line for i, line in enumerate(key.read_text().split())})
         self.origin.release.set()
         server.start()
@@ -350,14 +350,18 @@ class KeysTest(SecretsCase):
         server = self.start_server()
         name = self.waiting_job(server)
         server.stop()
-        old = (server.data / "fetchd.key").read_bytes()
-        rotate = "umask 077; { head -c 32 /dev/urandom | base64; base64 < fetchd.key; } > fetchd.key.new && mv fetchd.key.new fetchd.key"
-        subprocess.run(["sh", "-c", rotate], cwd=server.data, check=True)
-
-        server.start()
-        self.assertIn("stored credentials are sealed with the new key", server.log.read_text())
-        server.stop()
-        subprocess.run(["sh", "-c", "umask 077; head -n 1 fetchd.key > fetchd.key.new && mv fetchd.key.new fetchd.key"], cwd=server.data, check=True)
+        key = server.data / "fetchd.key"
+        old = base64.b64decode(key.read_text())
+        key.write_bytes(old)  # As an earlier version made it.
+        for show in ("base64", "cat"):
+            self.shell(server, "cp -p fetchd.key fetchd.key.old")
+            self.shell(server, "(umask 077; { head -c 32 /dev/urandom | base64; " + show + " fetchd.key.old; } > fetchd.key.new) && "
+                       "mv fetchd.key.new fetchd.key")
+            server.start()
+            server.stop()
+            self.shell(server, "(umask 077; grep -v '^#' fetchd.key | head -n 1 > fetchd.key.new) && mv fetchd.key.new fetchd.key")
+        self.assertEqual(server.log.read_text().count("stored credentials are sealed with the first key"), 2)
+        (server.data / "fetchd.key.old").unlink()
         server.start()
 
         self.assertEqual(server.job(name)["spec"]["headers"][0]["value"], "[redacted]")
@@ -368,6 +372,9 @@ class KeysTest(SecretsCase):
         self.assertTrue(holds(self.origin.requests[-1].encode(), self.planted["cookie"]))
         self.planted["old key"] = old.hex()
         self.assert_nowhere(server)
+
+    def shell(self, server, command):
+        subprocess.run(["sh", "-c", command], cwd=server.data, check=True)
 
     def test_the_old_key_alone_does_not_open_what_the_new_one_sealed(self):
         server = self.start_server()

@@ -323,6 +323,20 @@ TEST_F(BatchResultsTest, FailuresAsCsvAreAManifest) {
   EXPECT_EQ(second->request.job().labels().at("team"), "core");
 }
 
+TEST_F(BatchResultsTest, SignaturesThatAreNotShownAreSaidToBeMissing) {
+  batches_.entries = [](const v1::ListBatchEntriesRequest&, v1::ListBatchEntriesResponse& page) {
+    v1::BatchEntry& entry = *page.add_entries();
+    entry.set_entry(1);
+    entry.set_url("https://a/?sig=[redacted]");
+    entry.mutable_error()->set_code(3);
+    return grpc::Status::OK;
+  };
+
+  EXPECT_EQ(RunCommand({"batch", "results", "1", "--failed", "-o", "csv"}), ExitCode::kDone);
+
+  EXPECT_THAT(err_.str(), HasSubstr("batch retry"));
+}
+
 TEST_F(BatchResultsTest, SuccessesAndFailuresComeApart) {
   EXPECT_EQ(RunCommand({"batch", "results", "1", "--succeeded", "-o", "name"}), ExitCode::kDone);
   EXPECT_EQ(out_.str(), "jobs/1\n");

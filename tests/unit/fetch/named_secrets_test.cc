@@ -95,12 +95,15 @@ TEST(NamedSecretsTest, CredentialsAreCheckedToo) {
 TEST(NamedSecretsTest, ValuesAreReplacedWhileTheyAreRead) {
   NamedSecrets secrets({{"repo", MakeSecret(std::string(100, 'a'), {"repo.test"})}});
   const Origin origin = Url::Parse("https://repo.test/")->origin();
-  std::atomic<bool> stop{false};
+  std::atomic<bool> stop{false}, begun{false};
   std::jthread writer([&] {
     for (char c = 'a'; !stop; c = c == 'z' ? 'a' : static_cast<char>(c + 1)) {
       secrets.Replace("repo", Secret(std::string(100, c)));
+      begun = true;
+      begun.notify_all();
     }
   });
+  begun.wait(false);
 
   for (int i = 0; i < 1000; ++i) {
     const std::string value = secrets.ValueFor("repo", origin)->Reveal();

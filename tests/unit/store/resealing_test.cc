@@ -35,7 +35,7 @@ TEST(KeyFileTest, IsMadeOnceForItsOwnerOnly) {
   struct stat info{};
   ASSERT_EQ(stat(files.key_file().c_str(), &info), 0);
   EXPECT_EQ(info.st_mode & 07777, 0600u);
-  EXPECT_EQ(info.st_size, 32);
+  EXPECT_EQ(info.st_size, 45) << "32 bytes in Base64, and a line end";
   EXPECT_TRUE(absl::IsAlreadyExists(CreateKeyFile(files.key_file()).status()));
   EXPECT_EQ(ReadKeyFile(files.key_file())->key_id(), created->key_id());
 }
@@ -55,13 +55,24 @@ TEST(KeyFileTest, OpenToOthersIsRefused) {
   const SqliteFiles files;
   ASSERT_TRUE(CreateKeyFile(files.key_file()).ok());
 
-  for (const mode_t mode : {0640, 0604, 0620, 0610}) {
+  for (const mode_t mode : {0604, 0602, 0666, 0601}) {
     chmod(files.key_file().c_str(), mode);
     const absl::Status status = ReadKeyFile(files.key_file()).status();
     EXPECT_TRUE(absl::IsFailedPrecondition(status)) << mode;
     EXPECT_THAT(MessageOf(status), HasSubstr("chmod 600"));
   }
   EXPECT_TRUE(absl::IsNotFound(ReadKeyFile(files.directory() / "none").status()));
+}
+
+TEST(KeyFileTest, WhatItsGroupMayDoIsTakenAway) {
+  const SqliteFiles files;
+  ASSERT_TRUE(CreateKeyFile(files.key_file()).ok());
+  chmod(files.key_file().c_str(), 0660);
+
+  EXPECT_TRUE(ReadKeyFile(files.key_file()).ok());
+
+  EXPECT_EQ(std::filesystem::status(files.key_file()).permissions(),
+            std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
 }
 
 class ResealingTest : public ::testing::Test {
@@ -186,6 +197,26 @@ TEST_F(ResealingTest, ACrashInTheMiddleIsMadeGoodByTheNextStart) {
   EXPECT_THAT(Column("SELECT DISTINCT key_id FROM jobs"), ElementsAre(KeyOf('b').key_id()));
 }
 
+TEST_F(ResealingTest, AKillCostsTheTransactionThatWasUnderWay) {
+  ASSERT_EQ(Open(KeyLine('a')), absl::OkStatus());
+  const jobs::Job first = harness_->Create(NewJob());
+  const jobs::Job second = harness_->Create(NewJob());
+  const auto come_to = [&](char key) {
+    Execute(
+        Concat("UPDATE meta SET value = '' WHERE key = 'key_id';"
+               "INSERT OR REPLACE INTO meta (key, value) VALUES ('sealed_to', '",
+               KeyOf(key).key_id(), ' ', std::min(first.id.str(), second.id.str()), "')"));
+  };
+
+  come_to('a');
+  ASSERT_EQ(Open(KeyLine('a')), absl::OkStatus());
+  EXPECT_EQ(told_.back().jobs, 1u) << "the one behind";
+  come_to('a');
+  ASSERT_EQ(Open(KeyLine('b') + KeyLine('a')), absl::OkStatus());
+  EXPECT_EQ(told_.back().jobs, 2u) << "with another key all";
+  EXPECT_THAT(Column("SELECT DISTINCT key_id FROM jobs"), ElementsAre(KeyOf('b').key_id()));
+}
+
 TEST_F(ResealingTest, WithoutTheKeyNothingStartsAndNothingIsLost) {
   ASSERT_EQ(Open(KeyLine('a')), absl::OkStatus());
   const jobs::Job job = harness_->Create(NewJob());
@@ -215,8 +246,10 @@ TEST_F(ResealingTest, ADamagedRowStaysAndIsCounted) {
   const auto shown = harness_->Await(harness_->store().Get(damaged.id));
   EXPECT_THAT(MessageOf(shown->error), HasSubstr("cannot be opened"));
   ASSERT_EQ(Open(KeyLine('b')), absl::OkStatus()) << "the old key is of no use to it either";
+  ASSERT_EQ(Open(KeyLine('c') + KeyLine('b')), absl::OkStatus()) << "nor is it asked for later";
+  EXPECT_EQ(told_.back().damaged, 1u);
   EXPECT_THAT(MessageOf(harness_->Await(harness_->store().Get(damaged.id))->error),
-              HasSubstr(KeyOf('a').key_id()));
+              HasSubstr("key"));
 }
 
 TEST_F(ResealingTest, WhatWasSealedIsOverwritten) {
