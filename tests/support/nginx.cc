@@ -18,19 +18,25 @@ std::filesystem::path MakeFolder(const std::filesystem::path& path) {
 Nginx::Nginx()
     : root_(MakeFolder(folder_.path() / "www")),
       authority_(folder_.path()),
-      identity_(authority_.Issue("server", {"DNS:localhost", "IP:127.0.0.1"})),
-      http_port_(FreePort()),
-      https_port_(FreePort()),
-      h2c_port_(FreePort()) {
+      identity_(authority_.Issue("server", {"DNS:localhost", "IP:127.0.0.1"})) {
+  // Somebody else may have taken a port meanwhile.
+  constexpr int kTries = 3;
+  for (int tries = 1; !Start(); ++tries) FETCHD_CHECK(tries < kTries);
+}
+
+bool Nginx::Start() {
+  http_port_ = FreePort();
+  https_port_ = FreePort();
+  h2c_port_ = FreePort();
   const std::filesystem::path configuration = folder_.path() / "nginx.conf";
   WriteFile(configuration, Configuration());
   process_ =
       std::make_unique<Process>(std::vector<std::string>{"nginx", "-c", configuration.string(),
                                                          "-p", folder_.path().string()},
                                 folder_.path() / "nginx.out");
-  FETCHD_CHECK(WaitForListener(http_port_, std::chrono::seconds(10)));
-  FETCHD_CHECK(WaitForListener(https_port_, std::chrono::seconds(10)));
-  FETCHD_CHECK(WaitForListener(h2c_port_, std::chrono::seconds(10)));
+  return WaitForListener(http_port_, std::chrono::seconds(10)) &&
+         WaitForListener(https_port_, std::chrono::seconds(10)) &&
+         WaitForListener(h2c_port_, std::chrono::seconds(10));
 }
 
 void Nginx::Stop() {

@@ -37,15 +37,16 @@ class Nginx {
   std::string AccessLog() const { return ReadFile(folder_.path() / "access.log"); }
 
  private:
+  bool Start();  ///< On ports that nobody has now.
   std::string Configuration() const;
 
   TempFolder folder_;
   std::filesystem::path root_;
   CertificateAuthority authority_;
   CertificateFiles identity_;
-  std::uint16_t http_port_;
-  std::uint16_t https_port_;
-  std::uint16_t h2c_port_;
+  std::uint16_t http_port_ = 0;
+  std::uint16_t https_port_ = 0;
+  std::uint16_t h2c_port_ = 0;
   std::unique_ptr<Process> process_;
 };
 
