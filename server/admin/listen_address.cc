@@ -32,6 +32,18 @@ absl::StatusOr<asio::ip::tcp::endpoint> ParseListenAddress(const std::string& li
              "\" is not ADDRESS:PORT; write 127.0.0.1:7071 or [::1]:7071, or off"));
 }
 
+absl::Status CheckReach(const asio::ip::tcp::endpoint& endpoint, bool asks_for_certificates,
+                        bool insecure) {
+  if (endpoint.address().is_loopback() || asks_for_certificates || insecure) {
+    return absl::OkStatus();
+  }
+  return absl::FailedPreconditionError(
+      Concat("admin.listen: ", FormatAddress(endpoint),
+             " is reachable from other machines, and metrics are told to everybody "
+             "(admin.tls.client_ca_file is not set): configure it, listen on 127.0.0.1, or set "
+             "admin.insecure: true when the network itself is trusted"));
+}
+
 std::string FormatAddress(const asio::ip::tcp::endpoint& endpoint) {
   const std::string host = endpoint.address().to_string();
   return endpoint.address().is_v6() ? Concat('[', host, "]:", endpoint.port())

@@ -17,6 +17,11 @@ inline constexpr std::string_view kOff = "off";
 /// resolved. INVALID_ARGUMENT for anything else.
 absl::StatusOr<asio::ip::tcp::endpoint> ParseListenAddress(const std::string& listen);
 
+/// FAILED_PRECONDITION when others than this machine reach `endpoint`, who are asked for nothing,
+/// and that was not said in words.
+absl::Status CheckReach(const asio::ip::tcp::endpoint& endpoint, bool asks_for_certificates,
+                        bool insecure);
+
 /// The reverse: "[::1]:7071".
 std::string FormatAddress(const asio::ip::tcp::endpoint& endpoint);
 

@@ -40,8 +40,8 @@ absl::Status ListenError(const tcp::endpoint& endpoint, error_code error) {
                                        error.message(), "; choose another, or off"));
 }
 
-Task<absl::Status> Serve(std::unique_ptr<Connection> connection, Permit) {
-  co_return co_await connection->Serve();
+Task<absl::Status> Serve(tcp::socket socket, TlsContext tls, ConnectionDeps deps, Permit) {
+  co_return co_await ServeClient(std::move(socket), std::move(tls), deps);
 }
 
 void LogTaskEnd(telemetry::Logger& log, const std::string& name, const absl::Status& status) {
@@ -61,11 +61,13 @@ struct Server::Core {
               }) {}
 
   Task<absl::Status> Accept(tcp::acceptor acceptor);
+  Task<absl::Status> ReloadTls();
 
   const ServerDeps deps;
   const ServerConfig config;
   Semaphore slots;
   runtime::TaskGroup tasks;
+  TlsContext tls;  ///< Of the next connection; null: plain text.
   std::string address;
   bool stopped = false;
 };
@@ -85,10 +87,24 @@ Task<absl::Status> Server::Core::Accept(tcp::acceptor acceptor) {
       continue;
     }
     failing = false;
-    const Connection::Deps services{deps.clock, deps.drain_signal, deps.metrics};
-    auto connection =
-        std::make_unique<Connection>(std::move(socket), services, config.request_timeout);
-    tasks.Spawn("admin connection", Serve(std::move(connection), std::move(slot)));
+    const ConnectionDeps services{deps.clock, deps.drain_signal, deps.metrics,
+                                  config.request_timeout, config.tls.asks_for_certificates()};
+    tasks.Spawn("admin connection", Serve(std::move(socket), tls, services, std::move(slot)));
+  }
+}
+
+Task<absl::Status> Server::Core::ReloadTls() {
+  std::string told;
+  while (true) {
+    co_await deps.clock.SleepFor(config.tls.reload_interval);
+    absl::StatusOr<TlsContext> loaded =
+        co_await deps.runtime.blocking().Run([this] { return LoadTls(config.tls); });
+    const std::string error = loaded.ok() ? std::string() : MessageOf(loaded.status());
+    if (loaded.ok()) tls = *std::move(loaded);
+    if (error != told && !error.empty()) {
+      deps.log.Error("the certificate of admin stays as it was", {{"error", error}});
+    }
+    told = error;
   }
 }
 
@@ -101,6 +117,10 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerDeps deps, ServerCon
   if (error) return ListenError(endpoint, error);
   auto core = std::make_unique<Core>(deps, std::move(config));
   core->address = FormatAddress(bound);
+  if (core->config.tls.enabled()) {
+    ASSIGN_OR_RETURN(core->tls, LoadTls(core->config.tls));
+    core->tasks.Spawn("admin certificate", core->ReloadTls());
+  }
   core->tasks.Spawn("admin listener", core->Accept(std::move(acceptor)));
   return std::unique_ptr<Server>(new Server(std::move(core)));
 }

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "admin/tls.h"
 #include "base/status.h"
 #include "base/time.h"
 #include "runtime/drain.h"
@@ -25,6 +26,7 @@ struct ServerDeps {
 
 struct ServerConfig {
   std::string listen = "127.0.0.1:7071";  ///< listen_address.h; not kOff. Port 0 = any free one.
+  ServerTls tls;
   Duration request_timeout = std::chrono::seconds(10);  ///< Also how long idle clients are kept.
   std::size_t max_connections = 64;  ///< Further clients wait in the kernel's backlog.
 };
@@ -34,7 +36,8 @@ struct ServerConfig {
 class Server {
  public:
   /// Serves from here on. INVALID_ARGUMENT when `listen` is no address; UNAVAILABLE when it cannot
-  /// be bound.
+  /// be bound; FAILED_PRECONDITION as LoadTls. The files of `tls` are read again every
+  /// reload_interval: those of no use leave what was there before, which the log says once.
   static absl::StatusOr<std::unique_ptr<Server>> Start(ServerDeps deps, ServerConfig config);
   ~Server();
 

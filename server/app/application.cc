@@ -198,8 +198,11 @@ absl::Status Application::Parts::StartServer() {
 
 absl::Status Application::Parts::StartAdmin() {
   if (config.admin_listen == admin::kOff) return absl::OkStatus();
-  ASSIGN_OR_RETURN(admin, admin::Server::Start({runtime, clock, drain_signal, log, metrics},
-                                               {.listen = config.admin_listen}));
+  admin::ServerTls admin_tls = config.admin_tls;
+  admin_tls.reload_interval = config.grpc_tls.reload_interval;
+  ASSIGN_OR_RETURN(
+      admin, admin::Server::Start({runtime, clock, drain_signal, log, metrics},
+                                  {.listen = config.admin_listen, .tls = std::move(admin_tls)}));
   return absl::OkStatus();
 }
 

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 
+#include "admin/tls.h"
 #include "app/callers.h"
 #include "app/proxy_config.h"
 #include "app/secrets_config.h"
@@ -42,6 +43,8 @@ struct Config {
   rpc::ServerTls grpc_tls;
   CallersConfig callers;
   std::string admin_listen = "127.0.0.1:7071";  ///< Or "off".
+  bool admin_insecure = false;
+  admin::ServerTls admin_tls;  ///< Without reload_interval: that of grpc_tls.
   std::string store_url;       ///< Empty = sqlite:<data_dir>/fetchd.db.
   std::string files_root;      ///< Empty = <data_dir>/files.
   SecretsConfig secrets;

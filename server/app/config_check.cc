@@ -69,20 +69,30 @@ void CheckListeners(const Config& config, std::vector<std::string>& errors) {
       {config.grpc_tls.enabled(), config.callers.enabled(), config.grpc_insecure});
   if (!grpc.ok()) errors.push_back(MessageOf(grpc));
   if (config.admin_listen == admin::kOff) return;
-  const absl::Status admin = admin::ParseListenAddress(config.admin_listen).status();
-  if (!admin.ok()) errors.push_back(MessageOf(admin));
+  const auto admin = admin::ParseListenAddress(config.admin_listen);
+  const absl::Status reached =
+      admin.ok() ? admin::CheckReach(*admin, config.admin_tls.asks_for_certificates(),
+                                     config.admin_insecure)
+                 : admin.status();
+  if (!reached.ok()) errors.push_back(MessageOf(reached));
+}
+
+void CheckFilesTogether(const std::string& prefix, const std::string& certificate_file,
+                        const std::string& key_file, const std::string& client_ca_file,
+                        std::vector<std::string>& errors) {
+  if (certificate_file.empty() != key_file.empty()) {
+    errors.push_back(Concat(prefix, key_file.empty() ? "key_file" : "certificate_file",
+                            ": is missing; certificate_file and key_file are given together"));
+  }
+  if (!client_ca_file.empty() && certificate_file.empty()) {
+    errors.push_back(Concat(prefix,
+                            "client_ca_file: needs certificate_file: without TLS no caller "
+                            "shows a certificate"));
+  }
 }
 
 void CheckServerTls(const rpc::ServerTls& tls, std::vector<std::string>& errors) {
-  if (tls.certificate_file.empty() != tls.key_file.empty()) {
-    errors.push_back(Concat("grpc.tls.", tls.enabled() ? "key_file" : "certificate_file",
-                            ": is missing; certificate_file and key_file are given together"));
-  }
-  if (!tls.client_ca_file.empty() && !tls.enabled()) {
-    errors.push_back(
-        "grpc.tls.client_ca_file: needs certificate_file: without TLS no caller "
-        "shows a certificate");
-  }
+  CheckFilesTogether("grpc.tls.", tls.certificate_file, tls.key_file, tls.client_ca_file, errors);
   if (tls.client_certificate_required && tls.client_ca_file.empty()) {
     errors.push_back(
         "grpc.tls.client_certificates: needs client_ca_file: without it no certificate is asked "
@@ -249,6 +259,8 @@ std::vector<std::string> CheckConfig(const Config& config) {
   CheckDns(config, errors);
   CheckListeners(config, errors);
   CheckServerTls(config.grpc_tls, errors);
+  CheckFilesTogether("admin.tls.", config.admin_tls.certificate_file, config.admin_tls.key_file,
+                     config.admin_tls.client_ca_file, errors);
   CheckCallers(config, errors);
   CheckFilesRoot(config, errors);
   CheckSecrets(config.secrets, errors);

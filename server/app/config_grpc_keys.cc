@@ -63,8 +63,10 @@ std::vector<ConfigKey> GrpcKeys() {
       DurationKey("grpc.tls.connection_age", FETCHD_AT(grpc_tls.connection_age),
                   "With client_ca_file: how long a connection lives before its calls get 5 min to "
                   "end, so that nobody stays on an expired certificate; 1s to 24h."),
-      DurationKey("grpc.reload_interval", FETCHD_AT(grpc_tls.reload_interval),
-                  "How often the files of grpc.tls and callers are read again; whole seconds."),
+      DurationKey(
+          "grpc.reload_interval", FETCHD_AT(grpc_tls.reload_interval),
+          "How often the files of grpc.tls, admin.tls, callers and secrets.named are read again; "
+          "whole seconds."),
   };
 }
 

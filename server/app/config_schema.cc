@@ -126,6 +126,17 @@ std::vector<ConfigKey> EdgeKeys() {
       TextKey("admin.listen", FETCHD_AT(admin_listen),
               "Address of /livez, /readyz and /metrics over HTTP; port 0 takes a free one, off is "
               "none."),
+      BoolKey("admin.insecure", FETCHD_AT(admin_insecure),
+              "Tell metrics to everybody on an address that other machines reach."),
+      TextKey("admin.tls.certificate_file", FETCHD_AT(admin_tls.certificate_file),
+              "The certificate of the admin listener (PEM, its intermediates after it), for HTTPS. "
+              "Empty: plain text."),
+      TextKey("admin.tls.key_file", FETCHD_AT(admin_tls.key_file),
+              "Its private key (PEM, without passphrase)."),
+      TextKey(
+          "admin.tls.client_ca_file", FETCHD_AT(admin_tls.client_ca_file),
+          "Authorities (PEM) of clients' certificates: /metrics is then for those who show one, "
+          "/livez and /readyz for all. Empty: none is asked for."),
       RulesKey("egress.allow", &egress::PolicyConfig::allow,
                "Exceptions to the default-deny: 10.0.0.0/8, 127.0.0.1/32:8080, "
                "\"*.corp.example\"."),

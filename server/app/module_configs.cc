@@ -110,6 +110,7 @@ std::vector<std::string> CheckMachine(const Config& config) {
     checks.push_back(net::TlsContexts::Create({profile}).status());
   }
   checks.push_back(CheckServerTls(config.grpc_tls));
+  if (config.admin_tls.enabled()) checks.push_back(admin::LoadTls(config.admin_tls).status());
   if (!config.callers.file.empty()) checks.push_back(CheckCallersFile(config.callers));
   if (config.callers.jwt.enabled() && !config.callers.jwt.from_url()) {
     checks.push_back(CheckKeyFile(config.callers.jwt.keys));

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Who may call: tokens, certificates, JSON Web Tokens, and what the log keeps of it."""
+import http.client
 import os
 import socket
+import ssl
 import subprocess
 
 import certificates
@@ -180,6 +182,35 @@ class CertificatesTest(CallersTest):
         self.assertIn("CERTIFICATE_UNKNOWN",
                       self.refused(server, [*trust, "--cert-file", other[0], "--key-file", other[1]], "list"))
         self.assertIn("TOKEN_MISSING", self.refused(server, trust, "list"))
+
+
+class AdminTest(CallersTest):
+    def ask(self, server, path, authority, own=None):
+        context = ssl.create_default_context(cafile=authority.file)
+        if own:
+            context.load_cert_chain(*own)
+        host, port = server.admin_address.rsplit(":", 1)
+        connection = http.client.HTTPSConnection(host, int(port), timeout=20, context=context)
+        self.addCleanup(connection.close)
+        connection.request("GET", path)
+        return connection.getresponse().status
+
+    def test_metrics_are_for_who_shows_a_certificate_and_health_is_for_all(self):
+        authority = certificates.Authority(self.folder / "ca")
+        certificate, key = authority.issue("admin", "IP:127.0.0.1")
+        scraper = authority.issue("scraper", "DNS:prometheus.example.org")
+        server = self.new_asking_server(f"admin.tls.certificate_file={certificate}", f"admin.tls.key_file={key}",
+                                        f"admin.tls.client_ca_file={authority.file}").start()
+
+        self.assertEqual(self.ask(server, "/readyz", authority), 200)
+        self.assertEqual(self.ask(server, "/metrics", authority), 403)
+        self.assertEqual(self.ask(server, "/metrics", authority, scraper), 200)
+
+    def test_who_is_reached_by_others_asks_them_or_is_told_in_words(self):
+        server = self.new_asking_server("admin.listen=0.0.0.0:0")
+        run = subprocess.run([*server.command(), "--check-config"], capture_output=True, text=True, timeout=60)
+        self.assertNotEqual(run.returncode, 0)
+        self.assertIn("admin.insecure: true", run.stdout + run.stderr)
 
 
 class JwtTest(CallersTest):

@@ -29,7 +29,7 @@ INCLUDE_ONLY_IN = [
     (r"sqlite3\.h$", ["server/store", "tests"], "SQLite"),
     (r"libpq|pqxx", ["server/store", "tests"], "PostgreSQL"),
     (r"boost/beast", ["server/admin"], "Beast"),
-    (r"boost/asio/ssl", ["server/net", "server/http", "tests"], "TLS stream"),
+    (r"boost/asio/ssl", ["server/net", "server/http", "server/admin", "tests"], "TLS stream"),
     (r"openssl/", ["server/net", "server/base/digest_state", "server/base/hash", "server/base/ids", "server/base/secret",
                                   "server/base/crc32c", "server/store/sealer", "tests"], "OpenSSL"),
     (r"ares\.h$", ["server/net"], "c-ares"),

@@ -28,5 +28,19 @@ TEST(AdminListenAddressTest, RefusesWhatIsNoAddress) {
   }
 }
 
+TEST(AdminListenAddressTest, WhatOthersReachAsksThemOrIsSaidInWords) {
+  const auto reach = [](const std::string& listen, bool asks, bool insecure) {
+    return CheckReach(*ParseListenAddress(listen), asks, insecure);
+  };
+
+  EXPECT_TRUE(reach("127.0.0.9:7071", false, false).ok());
+  EXPECT_TRUE(reach("[::1]:7071", false, false).ok());
+  EXPECT_TRUE(reach("0.0.0.0:7071", true, false).ok());
+  EXPECT_TRUE(reach("[::]:7071", false, true).ok());
+  for (const std::string listen : {"0.0.0.0:7071", "[::]:7071", "10.0.0.1:7071"}) {
+    EXPECT_TRUE(absl::IsFailedPrecondition(reach(listen, false, false))) << listen;
+  }
+}
+
 }  // namespace
 }  // namespace fetchd::admin
