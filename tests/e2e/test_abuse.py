@@ -74,7 +74,7 @@ class StreamsTest(AbuseCase):
         caller.read_until(lambda c: c.closed)
         self.assertTrue(caller.closed)
         self.assertIn("fetchd_caller_connections_severed_total 1", server.health("/metrics")[1])
-        self.assertLess(grown, 64 * MIB)
+        self.assertLess(grown, 128 * MIB)  # 32 where it was tried; without the limit 400 and more.
 
     def cpu(self, server):
         fields = pathlib.Path(f"/proc/{server.process.pid}/stat").read_text().rpartition(")")[2].split()
