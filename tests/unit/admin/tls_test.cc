@@ -192,7 +192,8 @@ TEST_F(AdminTlsTest, FilesThatAreOfNoUseLeaveWhatWasThereAndAreToldOnce) {
   Start(std::move(tls));
   const std::string first = Get("/livez").certificate;
 
-  std::ofstream(folder_ / "now.key") << "no key";
+  std::ofstream(folder_ / "next") << "no key";
+  std::filesystem::rename(folder_ / "next", folder_ / "now.key");
   log_lines_.wait(0);
 
   EXPECT_EQ(Get("/livez").certificate, first);
