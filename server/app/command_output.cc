@@ -4,7 +4,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -68,29 +67,31 @@ class Child {
   ~Child() {
     if (pid_ < 0) return;
     kill(-pid_, SIGKILL);
-    Wait();
+    Wait(0);
   }
   Child(const Child&) = delete;
   Child& operator=(const Child&) = delete;
-  /// The status of waitpid; nullopt when it goes on at `deadline`.
+  /// The status of waitpid; nullopt when it goes on at `deadline`. One that has closed its output
+  /// ends as a rule at once.
   std::optional<int> WaitUntil(const Clock& clock, SteadyTime deadline) {
-    // The header of glibc 2.36 declares pidfd_open as a function of C++.
-    const auto process = static_cast<int>(syscall(SYS_pidfd_open, pid_, 0));
-    if (process < 0) return Wait();  // There is no such call: it is not limited in time.
-    std::array<pollfd, 1> wanted{{{process, POLLIN, 0}}};
-    const bool ended = PollUntil(wanted, clock, deadline);
-    close(process);
-    return ended ? std::optional(Wait()) : std::nullopt;
+    constexpr int kPauseMs = 10;
+    while (true) {
+      if (const std::optional<int> status = Wait(WNOHANG)) return status;
+      if (clock.Now() >= deadline) return std::nullopt;
+      poll(nullptr, 0, kPauseMs);
+    }
   }
 
  private:
-  int Wait() {
+  /// nullopt: it goes on, which only WNOHANG tells.
+  std::optional<int> Wait(int options) {
+    constexpr int kLost = W_EXITCODE(255, 0);  // Somebody else has waited for it.
     int status = 0;
     pid_t ended = 0;
-    do ended = waitpid(pid_, &status, 0);
+    do ended = waitpid(pid_, &status, options);
     while (ended < 0 && errno == EINTR);
+    if (ended == 0) return std::nullopt;
     pid_ = -1;
-    constexpr int kLost = W_EXITCODE(255, 0);  // Somebody else has waited for it.
     return ended < 0 ? kLost : status;
   }
 
