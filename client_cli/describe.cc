@@ -267,6 +267,12 @@ void AddOrigin(Sheet& sheet, const std::string& name, const v1::Status::Origin& 
   sheet.Add(2, "Retries", Concat(Percent(dials.retry_ratio()), ", ", dials.retries()));
 }
 
+std::string StoredText(const v1::Status::Tenant& tenant) {
+  std::string text = FormatBytes(tenant.stored_bytes());
+  if (tenant.has_max_stored_bytes()) text += " of " + FormatBytes(tenant.max_stored_bytes());
+  return text + " stored";
+}
+
 void AddTenants(Sheet& sheet, const v1::Status& status) {
   sheet.Title(0, "Tenants");
   for (const v1::Status::Tenant& tenant : status.tenants()) {
@@ -274,7 +280,7 @@ void AddTenants(Sheet& sheet, const v1::Status& status) {
     sheet.Add(1, tenant.tenant(),
               Concat(all, " of ", tenant.max_jobs(), " jobs: ", tenant.running(), " running, ",
                      tenant.waiting(), " waiting, ", tenant.paused(), " paused; weight ",
-                     tenant.weight()));
+                     tenant.weight(), "; ", StoredText(tenant)));
   }
   if (status.other_tenants() > 0) sheet.Add(1, "others", Concat(status.other_tenants()));
 }

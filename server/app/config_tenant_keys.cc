@@ -169,6 +169,13 @@ std::vector<ConfigKey> TenantKeys() {
           },
           "All its bodies together are read no faster, those of Fetch among them; 1KiB at least. "
           "The limits of origins and of limits.bandwidth hold besides. Default: none."),
+      TenantKey(
+          "max_stored_bytes", [](auto& rule) -> auto& { return rule.max_stored_bytes; }, &ReadSize,
+          "Bytes of the bodies that its jobs may have brought to files and objects, until these "
+          "jobs "
+          "are deleted: jobs are refused, and bodies end, with RESOURCE_EXHAUSTED. A destination "
+          "counts once, with its last body. Bodies under way at once may exceed it together: each "
+          "is held to what was left when its attempt began. Default: none."),
   };
 }
 

@@ -64,6 +64,12 @@ struct AttemptFacts {
   jobs::SegmentsRecord segments;         ///< Of a body that was read in pieces.
 };
 
+/// What may still be stored of a body for its tenant.
+struct StorageRoom {
+  std::uint64_t bytes = 0;
+  absl::Status exceeded;  ///< The error of a larger one.
+};
+
 /// What every transfer of a shard shares. References outlive it.
 struct TransferDeps {
   Clock& clock;

@@ -7,6 +7,7 @@
 #include "fetch/pushback.h"
 #include "fetch/request.h"
 #include "fetch/shown.h"
+#include "jobs/stored_bodies.h"
 
 namespace fetchd::fetch {
 namespace {
@@ -123,14 +124,30 @@ Task<absl::Status> JobRun::MakeSink() {
 }
 
 Task<absl::Status> JobRun::Attempt() {
+  CO_ASSIGN_OR_RETURN(std::optional<StorageRoom> room, co_await RoomForBody());
   Asked asked;
   if (sink_ != nullptr) {
     CO_ASSIGN_OR_RETURN(asked, co_await OpenSink());
     CO_RETURN_IF_ERROR(co_await HashKept(asked.offset));
   }
   Transfer transfer(deps_.transfer, job_.spec, *url_, *this, verifier_, progress_, facts_,
-                    {.share_scope = ShareScope(), .segments = true});
+                    {.share_scope = ShareScope(), .room = std::move(room), .segments = true});
   co_return co_await transfer.Run(asked, deadline_);
+}
+
+// Asked for before the origin is: without any room it is left alone.
+Task<absl::StatusOr<std::optional<StorageRoom>>> JobRun::RoomForBody() {
+  const auto max_bytes = LimitsOf(deps_.transfer.config.tenants, job_.tenant).max_stored_bytes;
+  const std::size_t places = jobs::PlacesOf(job_);
+  if (!max_bytes || places == 0) co_return std::nullopt;
+  const absl::StatusOr<std::uint64_t> stored = co_await deps_.store.StoredBytes(job_.tenant);
+  if (!stored.ok()) {
+    co_return Fail(Phase::kSink, IsWorthRepeating(stored.status()), stored.status());
+  }
+  StorageRoom room{.bytes = (*max_bytes - std::min(*stored, *max_bytes)) / places,
+                   .exceeded = jobs::TenantStorageFull(job_.tenant, *stored, *max_bytes)};
+  if (room.bytes == 0) co_return Fail(Phase::kSink, false, std::move(room.exceeded));
+  co_return std::optional(std::move(room));
 }
 
 Task<Continuation> JobRun::HowToGoOn() {

@@ -91,6 +91,7 @@ class JobRun final : private Target {
   Task<absl::Status> MakeSink();
   Task<absl::Status> Attempt();
   std::optional<std::string> ShareScope() const;
+  Task<absl::StatusOr<std::optional<StorageRoom>>> RoomForBody();
   Task<absl::StatusOr<Asked>> OpenSink();
   Task<Continuation> HowToGoOn();
   Task<absl::Status> HashKept(std::uint64_t bytes);

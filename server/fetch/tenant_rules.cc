@@ -10,6 +10,7 @@ void Override(TenantLimits& limits, const TenantRule& rule) {
   limits.max_jobs = rule.max_jobs.value_or(limits.max_jobs);
   if (rule.max_transfers) limits.max_transfers = rule.max_transfers;
   if (rule.bytes_per_sec) limits.bytes_per_sec = rule.bytes_per_sec;
+  if (rule.max_stored_bytes) limits.max_stored_bytes = rule.max_stored_bytes;
 }
 
 std::string Filled(std::string text, const std::string& tenant) {
@@ -33,6 +34,13 @@ TenantLimits LimitsOf(const TenantRules& rules, const std::string& tenant) {
     if (const auto rule = rules.find(name); rule != rules.end()) Override(limits, rule->second);
   }
   return limits;
+}
+
+jobs::TenantBounds BoundsOf(const TenantRules& rules, const std::string& tenant) {
+  const TenantLimits limits = LimitsOf(rules, tenant);
+  jobs::TenantBounds bounds{.live_jobs = limits.max_jobs};
+  bounds.stored_bytes = limits.max_stored_bytes.value_or(bounds.stored_bytes);
+  return bounds;
 }
 
 bool MayWriteTo(const TenantRules& rules, const std::string& tenant, std::string_view destination) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "egress/tenant_policies.h"
+#include "jobs/store.h"
 
 namespace fetchd::fetch {
 
@@ -19,6 +20,7 @@ struct TenantRule {
   std::optional<std::uint64_t> max_jobs;
   std::optional<std::size_t> max_transfers;
   std::optional<std::uint64_t> bytes_per_sec;
+  std::optional<std::uint64_t> max_stored_bytes;
   /// With what the destinations of its jobs begin, "{tenant}" being its name: "file:{tenant}/".
   std::optional<std::vector<std::string>> destinations;
   egress::TenantEgress egress;  ///< Where its URLs may lead.
@@ -29,6 +31,9 @@ struct TenantLimits {
   std::uint64_t max_jobs = 1'000'000;        ///< That have not ended.
   std::optional<std::size_t> max_transfers;  ///< Jobs at work at once; absent: none of its own.
   std::optional<std::uint64_t> bytes_per_sec;  ///< Of all its bodies together, Fetch's too.
+  /// Of its bodies at destinations (Store::StoredBytes); absent: none of its own. Each body is held
+  /// to what was left when its attempt began: those under way at once may exceed it together.
+  std::optional<std::uint64_t> max_stored_bytes;
 };
 
 /// By name; "*" is for those that are not named.
@@ -38,6 +43,8 @@ using TenantRules = std::map<std::string, TenantRule>;
 bool NamesTenants(const TenantRules& rules);
 
 TenantLimits LimitsOf(const TenantRules& rules, const std::string& tenant);
+/// Those of LimitsOf that a store holds submissions to.
+jobs::TenantBounds BoundsOf(const TenantRules& rules, const std::string& tenant);
 
 /// Whether its jobs may write there, as the text of a resolved destination. Everywhere, where
 /// nothing is said of it; discard: always.

@@ -84,6 +84,17 @@ std::uint64_t Transfer::limit_bytes() const {
                   deps_.config.max_body_bytes);
 }
 
+// Of so much of the body, or of all of it.
+absl::Status Transfer::CheckFits(std::uint64_t size_bytes) const {
+  if (size_bytes > limit_bytes()) {
+    return WithReason(absl::ResourceExhaustedError(
+                          Concat("the body is larger than the limit of ", limit_bytes())),
+                      {"BODY_TOO_LARGE", {{"limit", Concat(limit_bytes())}}});
+  }
+  const bool fits = !options_.room || size_bytes <= options_.room->bytes;
+  return fits ? absl::OkStatus() : options_.room->exceeded;
+}
+
 Task<absl::StatusOr<http::Response>> Transfer::Send(const Asked& asked) {
   http::Call call;
   call.deadline = deadline_;
@@ -166,13 +177,8 @@ void Transfer::Declare(int status, const http::Headers& headers) {
 
 absl::Status Transfer::CheckAnnounced(std::optional<std::uint64_t> total_bytes) {
   if (!total_bytes || spec_.method == jobs::Method::kHead) return absl::OkStatus();
-  if (*total_bytes > limit_bytes()) {
-    return Fail(
-        Phase::kVerify, false,
-        WithReason(absl::ResourceExhaustedError(Concat("the body has ", *total_bytes,
-                                                       " bytes, the limit is ", limit_bytes())),
-                   {"BODY_TOO_LARGE", {{"limit", Concat(limit_bytes())}}}));
-  }
+  absl::Status fits = CheckFits(*total_bytes);
+  if (!fits.ok()) return Fail(Phase::kVerify, false, std::move(fits));
   absl::Status size = verifier_.CheckSize(*total_bytes);
   return size.ok() ? size : Fail(Phase::kVerify, true, std::move(size));
 }

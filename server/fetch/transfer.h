@@ -28,6 +28,8 @@ class Transfer {
     sink::BufferUse use = sink::BufferUse::kJob;
     /// Whose reads may be shared with this one; absent: nobody's.
     std::optional<std::string> share_scope;
+    /// What may still be stored for the tenant; absent: no limit of its own, or nothing is stored.
+    std::optional<StorageRoom> room;
     /// A large body may be read over several connections: see SegmentController.
     bool segments = false;
   };
@@ -68,6 +70,7 @@ class Transfer {
   absl::Status FailBody(absl::Status status);
   absl::Status FailSink(absl::Status status);
   std::uint64_t limit_bytes() const;
+  absl::Status CheckFits(std::uint64_t size_bytes) const;
 
   TransferDeps deps_;
   std::optional<SharingClient> sharing_;  ///< Over deps_.client.

@@ -82,12 +82,8 @@ Task<absl::Status> Transfer::Pump(http::Body& body, std::uint64_t& offset,
 Task<absl::Status> Transfer::Deliver(std::uint64_t& offset) {
   sink::Buffer buffer = std::exchange(unwritten_, sink::Buffer());
   const std::uint64_t size = buffer.size();
-  if (offset + size > limit_bytes()) {
-    co_return Fail(Phase::kVerify, false,
-                   WithReason(absl::ResourceExhaustedError(
-                                  Concat("the body is larger than the limit of ", limit_bytes())),
-                              {"BODY_TOO_LARGE", {{"limit", Concat(limit_bytes())}}}));
-  }
+  absl::Status fits = CheckFits(offset + size);
+  if (!fits.ok()) co_return Fail(Phase::kVerify, false, std::move(fits));
   if (spec_.expected_size && offset + size > *spec_.expected_size) {
     co_return Fail(Phase::kVerify, true, verifier_.CheckSize(offset + size));
   }

@@ -56,6 +56,12 @@ struct UrlsChosen {
   std::string last;  ///< The id of the last job that was looked at; empty: all have been.
 };
 
+/// What a tenant may have; a further job is refused.
+struct TenantBounds {
+  std::uint64_t live_jobs = std::numeric_limits<std::uint64_t>::max();
+  std::uint64_t stored_bytes = std::numeric_limits<std::uint64_t>::max();
+};
+
 struct CreateOutcome {
   Job job;
   bool created = false;  ///< false: an earlier job with this request_id and the same content.
@@ -97,8 +103,9 @@ struct LiveJobs {
 
 struct StoreStats {
   std::map<State, std::uint64_t> jobs;
-  std::map<std::string, LiveJobs> tenants;  ///< Those that have any.
-  std::uint64_t commits = 0, changes = 0;   ///< changes / commits = how many share one fsync.
+  std::map<std::string, LiveJobs> tenants;            ///< Those that have any.
+  std::map<std::string, std::uint64_t> stored_bytes;  ///< By tenant: see StoredBytes().
+  std::uint64_t commits = 0, changes = 0;  ///< changes / commits = how many share one fsync.
 };
 
 /// SQLite on one node, PostgreSQL for a fleet; both pass tests/support/store_conformance.h.
@@ -111,12 +118,15 @@ struct StoreStats {
 /// it; it is shown with what is left of it, and can be deleted.
 class Store : public BatchStore, public SinkNoteStore {
  public:
-  Task<absl::StatusOr<CreateOutcome>> Create(Job job) {
-    return CreateWithin(std::move(job), std::numeric_limits<std::uint64_t>::max());
-  }
-  /// RESOURCE_EXHAUSTED, reason TENANT_QUEUE_FULL, when `max_live` jobs of its tenant have not
-  /// ended; an earlier job with its request_id is returned all the same.
-  virtual Task<absl::StatusOr<CreateOutcome>> CreateWithin(Job job, std::uint64_t max_live) = 0;
+  Task<absl::StatusOr<CreateOutcome>> Create(Job job) { return CreateWithin(std::move(job), {}); }
+  /// RESOURCE_EXHAUSTED when its tenant has as many jobs that have not ended as it may
+  /// (TENANT_QUEUE_FULL), or as many bytes (TENANT_STORAGE_FULL, unless the job discards its body);
+  /// an earlier job with its request_id is returned all the same.
+  virtual Task<absl::StatusOr<CreateOutcome>> CreateWithin(Job job, TenantBounds bounds) = 0;
+  /// Bytes of the bodies that a tenant's jobs brought to files and objects. A destination counts
+  /// once, with the last body that a job brought there, for the tenant of that job, until that job
+  /// is deleted: what others do to a destination is not seen from here.
+  virtual Task<absl::StatusOr<std::uint64_t>> StoredBytes(std::string tenant) = 0;
   virtual Task<absl::StatusOr<Job>> Get(JobId id) = 0;
   /// The first kFirstAttemptRecords and the latest ones, kMaxAttemptRecords in all.
   virtual Task<absl::StatusOr<std::vector<AttemptRecord>>> Attempts(JobId id) = 0;

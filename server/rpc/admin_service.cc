@@ -71,15 +71,16 @@ Task<absl::Status> AdminServiceImpl::DoGetStatus(v1::Status* response) {
   }
   response->set_store_commits(store->commits);
   response->set_store_changes(store->changes);
-  WriteTenants(store->tenants, *response);
+  WriteTenants(*store, *response);
   WriteEngine(*response);
   WriteClient(*response);
   WriteShards(*response);
   co_return absl::OkStatus();
 }
 
-void AdminServiceImpl::WriteTenants(const std::map<std::string, jobs::LiveJobs>& tenants,
-                                    v1::Status& out) const {
+void AdminServiceImpl::WriteTenants(const jobs::StoreStats& store, v1::Status& out) const {
+  std::map<std::string, jobs::LiveJobs> tenants = store.tenants;
+  for (const auto& [tenant, bytes] : store.stored_bytes) tenants.try_emplace(tenant);
   std::vector<std::pair<std::uint64_t, const std::string*>> most;
   for (const auto& [tenant, live] : tenants) most.emplace_back(live.all(), &tenant);
   const std::size_t shown = std::min(most.size(), kMaxTenants);
@@ -97,6 +98,10 @@ void AdminServiceImpl::WriteTenants(const std::map<std::string, jobs::LiveJobs>&
     entry.set_max_jobs(limits.max_jobs);
     entry.set_weight(limits.weight);
     if (limits.max_transfers) entry.set_max_transfers(*limits.max_transfers);
+    if (const auto bytes = store.stored_bytes.find(tenant); bytes != store.stored_bytes.end()) {
+      entry.set_stored_bytes(bytes->second);
+    }
+    if (limits.max_stored_bytes) entry.set_max_stored_bytes(*limits.max_stored_bytes);
   }
   out.set_other_tenants(most.size() - shown);
 }

@@ -34,7 +34,7 @@ class AdminServiceImpl final : public v1::AdminService::WithCallbackMethod_GetSt
 
  private:
   Task<absl::Status> DoGetStatus(v1::Status* response);
-  void WriteTenants(const std::map<std::string, jobs::LiveJobs>& tenants, v1::Status& out) const;
+  void WriteTenants(const jobs::StoreStats& store, v1::Status& out) const;
   void WriteEngine(v1::Status& out) const;
   void WriteClient(v1::Status& out) const;
   void WriteShards(v1::Status& out) const;

@@ -150,9 +150,9 @@ JobId JobCreator::NewId(WallTime now) {
 }
 
 Task<absl::StatusOr<jobs::CreateOutcome>> JobCreator::Create(jobs::Job job) {
-  const std::uint64_t max_jobs = fetch::LimitsOf(config_.tenants, job.tenant).max_jobs;
+  const jobs::TenantBounds bounds = fetch::BoundsOf(config_.tenants, job.tenant);
   absl::StatusOr<jobs::CreateOutcome> outcome =
-      co_await deps_.store.CreateWithin(std::move(job), max_jobs);
+      co_await deps_.store.CreateWithin(std::move(job), bounds);
   if (outcome.ok() && outcome->created) deps_.engine.Wake();
   co_return outcome;
 }

@@ -3,17 +3,6 @@
 #include <utility>
 
 namespace fetchd::store {
-namespace {
-
-void Apply(std::unordered_map<std::string, jobs::LiveJobs>& tenants, const std::string& tenant,
-           const MaybeState& from, const MaybeState& to) {
-  const auto entry = tenants.try_emplace(tenant).first;
-  Add(entry->second, from, -1);
-  if (!Add(entry->second, to, 1)) tenants.erase(entry);
-}
-
-}  // namespace
-
 bool Add(jobs::LiveJobs& live, const MaybeState& state, std::int64_t by) {
   const auto added = static_cast<std::uint64_t>(by);  // Wraps around: -1 takes one away.
   if (state == jobs::State::kRunning) {
@@ -27,7 +16,7 @@ bool Add(jobs::LiveJobs& live, const MaybeState& state, std::int64_t by) {
 }
 
 void Census::Count(Move move) {
-  Apply(tenants_, move.tenant, move.from, move.to);
+  ApplyTo(tenants_, stored_bytes_, move);
   moves_.push_back(std::move(move));
 }
 
@@ -36,10 +25,15 @@ std::uint64_t Census::Live(const std::string& tenant) const {
   return entry == tenants_.end() ? 0 : entry->second.all();
 }
 
+std::uint64_t Census::StoredBytes(const std::string& tenant) const {
+  const auto entry = stored_bytes_.find(tenant);
+  return entry == stored_bytes_.end() ? 0 : entry->second;
+}
+
 void Census::Undo(std::size_t kept) {
   while (moves_.size() > kept) {
     const Move& last = moves_.back();
-    Apply(tenants_, last.tenant, last.to, last.from);
+    ApplyTo(tenants_, stored_bytes_, {last.tenant, last.to, last.from, -last.stored_bytes});
     moves_.pop_back();
   }
 }

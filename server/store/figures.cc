@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "store/body_ledger.h"
 #include "store/job_table.h"
 
 namespace fetchd::store {
@@ -46,9 +47,7 @@ void Figures::Publish(const Effects& effects) {
 void Figures::Count(const Census::Move& move) {
   if (move.from) --stats_.jobs[*move.from];
   if (move.to) ++stats_.jobs[*move.to];
-  const auto live = stats_.tenants.try_emplace(move.tenant).first;
-  Add(live->second, move.from, -1);
-  if (!Add(live->second, move.to, 1)) stats_.tenants.erase(live);
+  ApplyTo(stats_.tenants, stats_.stored_bytes, move);
 }
 
 absl::StatusOr<jobs::StoreStats> LoadStats(Database& database) {
@@ -58,6 +57,7 @@ absl::StatusOr<jobs::StoreStats> LoadStats(Database& database) {
     stats.jobs[state] = 0;
   }
   RETURN_IF_ERROR(LoadTenants(database, stats.tenants));
+  ASSIGN_OR_RETURN(stats.stored_bytes, LoadStoredBytes(database));
   Query query(database, "SELECT state, count(*) FROM jobs GROUP BY state");
   while (true) {
     ASSIGN_OR_RETURN(const bool found, query.Step());

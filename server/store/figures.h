@@ -27,6 +27,11 @@ class Figures {
     const std::lock_guard lock(stats_mutex_);
     return stats_;
   }
+  std::uint64_t StoredBytes(const std::string& tenant) const {
+    const std::lock_guard lock(stats_mutex_);
+    const auto entry = stats_.stored_bytes.find(tenant);
+    return entry == stats_.stored_bytes.end() ? 0 : entry->second;
+  }
   std::int64_t last_sequence() const { return last_sequence_.load(std::memory_order_acquire); }
 
   std::uint64_t AddListener(std::function<void()> listener) {

@@ -3,7 +3,9 @@
 #include <utility>
 
 #include "base/strings.h"
+#include "jobs/stored_bodies.h"
 #include "store/batch_changes.h"
+#include "store/body_ledger.h"
 
 namespace fetchd::store {
 namespace {
@@ -32,6 +34,15 @@ absl::Status TenantQueueFull(const std::string& tenant, std::uint64_t max_live) 
   return WithRetryAfter(WithQuota(std::move(full), {"tenant:" + tenant, why}), kQueueFullPause);
 }
 
+absl::Status CheckBounds(const Census& census, const Job& job, const jobs::TenantBounds& bounds) {
+  if (census.Live(job.tenant) >= bounds.live_jobs) {
+    return TenantQueueFull(job.tenant, bounds.live_jobs);
+  }
+  const std::uint64_t stored = census.StoredBytes(job.tenant);
+  if (stored < bounds.stored_bytes || jobs::PlacesOf(job) == 0) return absl::OkStatus();
+  return jobs::TenantStorageFull(job.tenant, stored, bounds.stored_bytes);
+}
+
 absl::Status RecordEvent(Transaction& transaction, const Job& job, WallTime now) {
   ASSIGN_OR_RETURN(const std::int64_t sequence,
                    transaction.jobs.AddEvent(job.id.str(), job.state, now));
@@ -56,6 +67,7 @@ absl::Status ApplyAndSave(Transaction& transaction, const jobs::Change& change, 
   transaction.effects.Changed();
   if (!moved) return absl::OkStatus();
   transaction.effects.Count(job.tenant, before, job.state);
+  if (jobs::IsTerminal(job.state) && job.result) RETURN_IF_ERROR(CountBodies(transaction, job));
   return RecordEvent(transaction, job, now);
 }
 
@@ -92,7 +104,7 @@ absl::StatusOr<std::vector<Job>> ApplyToAll(Transaction& transaction, const jobs
 
 absl::StatusOr<jobs::CreateOutcome> CreateJob(Transaction& transaction, const Job& job,
                                               const std::string& fingerprint,
-                                              std::uint64_t max_live) {
+                                              const jobs::TenantBounds& bounds) {
   JobTable& table = transaction.jobs;
   if (!job.request_id.empty()) {
     ASSIGN_OR_RETURN(const auto earlier, table.FindRequest(job.tenant, job.request_id));
@@ -108,9 +120,7 @@ absl::StatusOr<jobs::CreateOutcome> CreateJob(Transaction& transaction, const Jo
     return WithReason(absl::AlreadyExistsError(Concat("there is a job ", job.id.str(), " already")),
                       {"JOB_ID_TAKEN", {{"job", job.id.name()}}});
   }
-  if (transaction.effects.census().Live(job.tenant) >= max_live) {
-    return TenantQueueFull(job.tenant, max_live);
-  }
+  RETURN_IF_ERROR(CheckBounds(transaction.effects.census(), job, bounds));
   RETURN_IF_ERROR(AdmitToBatch(transaction, job));
   RETURN_IF_ERROR(table.Insert(job, fingerprint));
   RETURN_IF_ERROR(CountNew(transaction, job));
@@ -197,6 +207,7 @@ absl::StatusOr<JobId> DeleteJob(Transaction& transaction, const JobId& id, WallT
                                                 " and cannot be deleted: cancel it first"));
   }
   RETURN_IF_ERROR(Uncount(transaction, id.str(), now));
+  RETURN_IF_ERROR(UncountBodies(transaction, id.str()));
   ASSIGN_OR_RETURN(const std::int64_t sequence, transaction.jobs.Delete(job, now));
   transaction.effects.Event(sequence);
   transaction.effects.Count(job.tenant, job.state, std::nullopt);

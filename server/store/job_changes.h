@@ -18,7 +18,7 @@ namespace fetchd::store {
 /// content.
 absl::StatusOr<jobs::CreateOutcome> CreateJob(Transaction& transaction, const jobs::Job& job,
                                               const std::string& fingerprint,
-                                              std::uint64_t max_live);
+                                              const jobs::TenantBounds& bounds);
 /// With `fence`, a worker's change: ABORTED when the job is gone or was claimed anew.
 absl::StatusOr<jobs::Job> ChangeJob(Transaction& transaction, const JobId& id,
                                     std::optional<std::int64_t> fence, const jobs::Change& change,

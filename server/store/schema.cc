@@ -236,10 +236,39 @@ constexpr char kVersion12[] = R"sql(
 UPDATE meta SET value = '' WHERE key = 'key_id';
 )sql";
 
+// Which destination holds the body of which job: what a tenant may have stored is judged by it. A
+// destination counts for the last job that brought a body there.
+constexpr char kVersion13[] = R"sql(
+CREATE TABLE bodies (
+  destination TEXT PRIMARY KEY NOT NULL,
+  job_id TEXT NOT NULL,
+  tenant TEXT NOT NULL,
+  bytes INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX bodies_by_job ON bodies (job_id);
+
+INSERT OR REPLACE INTO bodies (destination, job_id, tenant, bytes)
+SELECT place, id, tenant, bytes FROM (
+  SELECT json_extract(result, '$.destination') AS place, id, tenant, finished_at,
+         json_extract(result, '$.size_bytes') AS bytes
+  FROM jobs
+  WHERE state = 'SUCCEEDED' AND json_valid(result) AND json_type(result, '$.deliveries') IS NULL
+    AND json_extract(result, '$.not_modified') IS NULL
+  UNION ALL
+  SELECT json_extract(delivery.value, '$.destination'), jobs.id, jobs.tenant, jobs.finished_at,
+         json_extract(jobs.result, '$.size_bytes')
+  FROM jobs, json_each(iif(json_valid(jobs.result), jobs.result, '{}'), '$.deliveries') AS delivery
+  WHERE jobs.state IN ('SUCCEEDED', 'FAILED', 'CANCELLED')
+    AND json_extract(delivery.value, '$.error') IS NULL
+)
+WHERE place IS NOT NULL AND place NOT IN ('', 'discard:') AND bytes IS NOT NULL
+ORDER BY finished_at;
+)sql";
+
 // kMigrations[n] leads from version n to n + 1. Released ones are never edited.
 constexpr auto kMigrations = std::to_array<const char*>(
     {kVersion1, kVersion2, kVersion3, kVersion4, kVersion5, kVersion6, kVersion7, kVersion8,
-     kVersion9, kVersion10, kVersion11, kVersion12});
+     kVersion9, kVersion10, kVersion11, kVersion12, kVersion13});
 
 absl::StatusOr<std::int64_t> ReadNumber(Database& database, const char* sql) {
   Query query(database, sql);

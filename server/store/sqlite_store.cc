@@ -43,15 +43,20 @@ class OpenSqliteStore final : public jobs::Store {
         keys_(std::move(parts.keys)),
         figures_(std::move(parts.stats), parts.last_sequence),
         readers_(std::move(path)),
-        writer_(std::move(parts.database), keys_, Census(figures_.stats().tenants),
+        writer_(std::move(parts.database), keys_, Census(figures_.stats()),
                 [this](const Effects& effects) { figures_.Publish(effects); }) {}
 
-  Task<absl::StatusOr<jobs::CreateOutcome>> CreateWithin(Job job, std::uint64_t max_live) override {
+  Task<absl::StatusOr<jobs::CreateOutcome>> CreateWithin(Job job,
+                                                         jobs::TenantBounds bounds) override {
     job.updated_at = clock_.WallNow();
     const std::string fingerprint = keys_.Fingerprint(CanonicalContent(job));
-    co_return co_await writer_.Run([&job, &fingerprint, max_live](Transaction& transaction) {
-      return CreateJob(transaction, job, fingerprint, max_live);
+    co_return co_await writer_.Run([&job, &fingerprint, bounds](Transaction& transaction) {
+      return CreateJob(transaction, job, fingerprint, bounds);
     });
+  }
+
+  Task<absl::StatusOr<std::uint64_t>> StoredBytes(std::string tenant) override {
+    co_return figures_.StoredBytes(tenant);
   }
 
   Task<absl::StatusOr<Job>> Get(JobId id) override {

@@ -31,6 +31,10 @@ class Effects {
   void Count(const std::string& tenant, MaybeState from, MaybeState to) {
     census_->Count({tenant, from, to});
   }
+  /// So many bytes more are stored for it; fewer, below 0.
+  void CountStored(const std::string& tenant, std::int64_t bytes) {
+    census_->Count({.tenant = tenant, .stored_bytes = bytes});
+  }
   void Event(std::int64_t sequence) { last_sequence_ = sequence; }
   void Changed() { ++changes_; }
   void Batch() { batch_changed_ = true; }  ///< A figure of a batch, or its state.

@@ -40,6 +40,22 @@ class TenantsTest(harness.TestCase):
         self.server.ctl("cancel", "--tenant", "small")
         self.server.submit(url, options=("--tenant", "small"))
 
+    def test_a_tenant_stores_no_more_than_it_may_until_it_deletes_jobs(self):
+        url = self.start_nginx().add("body", harness.pattern(1000))
+        self.server = self.start_server("tenants.small.max_stored_bytes=1500")
+        options = ("--wait", "--tenant", "small", "--to", "file:{job}")
+        first, = self.server.submit(url, options=options)
+
+        run = self.server.ctl("submit", *options, url, check=False)
+
+        self.assertIn("tenant small has stored 1000 of the 1500 bytes", run.stdout + run.stderr)
+        self.assertEqual(len(self.server.files()), 1)
+        small = self.tenants()["small"]
+        self.assertEqual((small["stored_bytes"], small["max_stored_bytes"]), ("1000", "1500"))
+        self.assertIn("1000 B of 1.5 KiB stored", self.server.ctl("status", "-o", "wide").stdout)
+        self.server.ctl("delete", first)
+        self.server.submit(url, options=options)
+
     def test_all_bodies_of_a_tenant_together_are_read_no_faster_and_those_of_others_are(self):
         url = self.start_nginx().add("body", harness.pattern(1 << 20))
         self.server = self.start_server("tenants.slow.bytes_per_sec=1MiB")

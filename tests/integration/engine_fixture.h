@@ -63,8 +63,12 @@ class EngineFixture : public ::testing::Test {
   /// To `destination`, from `url`.
   static jobs::Job MakeJob(const std::string& url, const std::string& destination = "file:out");
   EngineHouse& house() {
-    if (house_ == nullptr) house_ = std::make_unique<EngineHouse>(folder_.path(), Config());
+    if (house_ == nullptr) Use(Config());
     return *house_;
+  }
+  /// Begins a life with another configuration.
+  void Use(fetch::EngineConfig config) {
+    house_ = std::make_unique<EngineHouse>(folder_.path(), std::move(config));
   }
   /// Ends this life; the next call of house() begins another over the same data.
   void Restart() { house_.reset(); }

@@ -203,6 +203,29 @@ TEST_F(EngineTest, ABodyThatIsNotWhatWasExpectedNeverAppears) {
   EXPECT_THAT(Files(), IsEmpty());
 }
 
+TEST_F(EngineTest, ATenantStoresNoMoreThanItMay) {
+  fetch::EngineConfig config = Config();
+  config.tenants["small"].max_stored_bytes = kBody.size() + 1000;
+  Use(config);
+  origin_.Handle("/body", Serve(kBody));
+  origin_.Handle("/unannounced", ServeChunked(kBody));
+  const auto submit = [this](const std::string& path, const std::string& destination) {
+    jobs::Job job = MakeJob(origin_.Url(path), destination);
+    job.tenant = "small";
+    return house().WaitUntilEnded(house().Submit(std::move(job)));
+  };
+  ASSERT_EQ(submit("/body", "file:first").state, State::kSucceeded);
+
+  const jobs::Job announced = submit("/body", "file:second");
+  EXPECT_EQ(announced.state, State::kFailed);
+  EXPECT_EQ(Reason(announced.error), "TENANT_STORAGE_FULL");
+  EXPECT_EQ(Reason(submit("/unannounced", "file:third").error), "TENANT_STORAGE_FULL");
+  EXPECT_EQ(submit("/body", "discard:").state, State::kSucceeded);
+
+  Restart();
+  EXPECT_THAT(Files(), ElementsAre("first"));
+}
+
 TEST_F(EngineTest, ACancelledTransferStopsAndLeavesNothing) {
   origin_.Handle("/slow", StallAfterHead(kBody.size()));
   const JobId id = house().Submit(MakeJob(origin_.Url("/slow")));

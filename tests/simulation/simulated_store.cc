@@ -69,7 +69,7 @@ SimulatedStore::Note<jobs::Job> SimulatedStore::NoteMove(JobId id, Mover mover) 
 }
 
 Task<absl::StatusOr<jobs::CreateOutcome>> SimulatedStore::CreateWithin(jobs::Job job,
-                                                                       std::uint64_t max_live) {
+                                                                       jobs::TenantBounds bounds) {
   const JobId id = job.id;
   Note<jobs::CreateOutcome> note = [this, id](const auto& outcome, bool died) {
     if (died) {
@@ -78,8 +78,13 @@ Task<absl::StatusOr<jobs::CreateOutcome>> SimulatedStore::CreateWithin(jobs::Job
       deps_.ledger.Accepted(outcome->job);
     }
   };
-  auto call = store_->CreateWithin(std::move(job), max_live);
+  auto call = store_->CreateWithin(std::move(job), bounds);
   co_return co_await Call(std::move(call), std::move(note));
+}
+
+Task<absl::StatusOr<std::uint64_t>> SimulatedStore::StoredBytes(std::string tenant) {
+  auto call = store_->StoredBytes(std::move(tenant));
+  co_return co_await Call(std::move(call));
 }
 
 Task<absl::StatusOr<jobs::Job>> SimulatedStore::Get(JobId id) {

@@ -68,7 +68,8 @@ class SimulatedStore final : public jobs::Store {
       : deps_(deps), memory_(&store), store_(&store), weather_(weather) {}
 
   Task<absl::StatusOr<jobs::CreateOutcome>> CreateWithin(jobs::Job job,
-                                                         std::uint64_t max_live) override;
+                                                         jobs::TenantBounds bounds) override;
+  Task<absl::StatusOr<std::uint64_t>> StoredBytes(std::string tenant) override;
   Task<absl::StatusOr<jobs::Job>> Get(JobId id) override;
   Task<absl::StatusOr<std::vector<jobs::AttemptRecord>>> Attempts(JobId id) override;
   Task<absl::StatusOr<jobs::JobPage>> List(jobs::JobFilter filter, int page_size,

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "jobs/store.h"
+#include "jobs/stored_bodies.h"
 #include "support/memory_batches.h"
 #include "support/memory_sink_notes.h"
 
@@ -53,8 +54,9 @@ class MemoryStore final : public jobs::Store {
     meanwhile_ = std::move(meanwhile);
   }
 
-  /// Tenants have no bounds here, and no turns.
-  Task<absl::StatusOr<jobs::CreateOutcome>> CreateWithin(jobs::Job job, std::uint64_t) override {
+  /// Tenants have no bounds here, and no turns; a destination counts as often as it was written.
+  Task<absl::StatusOr<jobs::CreateOutcome>> CreateWithin(jobs::Job job,
+                                                         jobs::TenantBounds) override {
     {
       const std::lock_guard lock(mutex_);
       if (const jobs::Job* earlier = FindRequest(job)) {
@@ -68,6 +70,16 @@ class MemoryStore final : public jobs::Store {
     }
     Notify();
     co_return jobs::CreateOutcome{std::move(job), true};
+  }
+
+  Task<absl::StatusOr<std::uint64_t>> StoredBytes(std::string tenant) override {
+    const std::lock_guard lock(mutex_);
+    std::uint64_t bytes = 0;
+    for (const auto& [id, job] : jobs_) {
+      if (job.tenant != tenant || !job.result) continue;
+      bytes += job.result->size_bytes * jobs::StoredAt(*job.result).size();
+    }
+    co_return bytes;
   }
 
   Task<absl::StatusOr<jobs::Job>> Get(JobId id) override {

@@ -355,31 +355,110 @@ TEST_P(StoreConformance, ATenantHasNoMoreJobsThanItMay) {
   Job first = harness_.NewJob();
   first.tenant = "small";
   first.request_id = "first";
-  ASSERT_TRUE(Await(store().CreateWithin(first, 2)).ok());
+  ASSERT_TRUE(Await(store().CreateWithin(first, {.live_jobs = 2})).ok());
   harness_.CreateFor("small");
   ASSERT_EQ(harness_.ClaimUpTo(1).size(), 1u) << "one that runs counts too";
   Job third = harness_.NewJob();
   third.tenant = "small";
 
-  const auto refused = Await(store().CreateWithin(third, 2)).status();
+  const auto refused = Await(store().CreateWithin(third, {.live_jobs = 2})).status();
   EXPECT_TRUE(absl::IsResourceExhausted(refused)) << refused;
   EXPECT_EQ(GetReason(refused)->reason, "TENANT_QUEUE_FULL");
   EXPECT_EQ(GetQuota(refused)->subject, "tenant:small");
   EXPECT_TRUE(GetRetryAfter(refused).has_value());
-  EXPECT_FALSE(Await(store().CreateWithin(first, 2))->created) << "the same request again";
+  EXPECT_FALSE(Await(store().CreateWithin(first, {.live_jobs = 2}))->created)
+      << "the same request again";
   third.tenant = "other";
-  EXPECT_TRUE(Await(store().CreateWithin(third, 2)).ok());
+  EXPECT_TRUE(Await(store().CreateWithin(third, {.live_jobs = 2})).ok());
 }
 
 TEST_P(StoreConformance, AJobThatHasEndedMakesRoomForItsTenantsNext) {
-  ASSERT_TRUE(Await(store().CreateWithin(harness_.NewJob(), 1)).ok());
+  ASSERT_TRUE(Await(store().CreateWithin(harness_.NewJob(), {.live_jobs = 1})).ok());
   ASSERT_TRUE(harness_.Finish(harness_.ClaimOne()).ok());
   const Job second = harness_.NewJob();
-  ASSERT_TRUE(Await(store().CreateWithin(second, 1)).ok());
-  EXPECT_FALSE(Await(store().CreateWithin(harness_.NewJob(), 1)).ok());
+  ASSERT_TRUE(Await(store().CreateWithin(second, {.live_jobs = 1})).ok());
+  EXPECT_FALSE(Await(store().CreateWithin(harness_.NewJob(), {.live_jobs = 1})).ok());
   ASSERT_TRUE(Await(store().Update(second.id, CancelRequested{})).ok());
 
-  EXPECT_TRUE(Await(store().CreateWithin(harness_.NewJob(), 1)).ok());
+  EXPECT_TRUE(Await(store().CreateWithin(harness_.NewJob(), {.live_jobs = 1})).ok());
+}
+
+TEST_P(StoreConformance, ABodyCountsForItsTenantUntilItsJobIsDeleted) {
+  const Claim claim = harness_.ClaimFor("a");
+  harness_.ClaimFor("b");
+  ASSERT_TRUE(harness_.Finish(claim, {.size_bytes = 100, .destination = "file:///f"}).ok());
+  EXPECT_EQ(*Await(store().StoredBytes("a")), 100u);
+  EXPECT_EQ(*Await(store().StoredBytes("b")), 0u);
+  EXPECT_EQ(Await(store().Stats())->stored_bytes,
+            (std::map<std::string, std::uint64_t>{{"a", 100}}));
+
+  harness_.Close();
+  ASSERT_TRUE(harness_.Open().ok());
+  EXPECT_EQ(*Await(store().StoredBytes("a")), 100u);
+  ASSERT_TRUE(Await(store().Delete(claim.job.id)).ok());
+
+  EXPECT_EQ(*Await(store().StoredBytes("a")), 0u);
+  EXPECT_TRUE(Await(store().Stats())->stored_bytes.empty());
+}
+
+TEST_P(StoreConformance, ADestinationCountsOnceForTheLastWhoWroteIt) {
+  const Result at_f{.size_bytes = 100, .destination = "file:///f"};
+  const Claim first = harness_.ClaimFor("a");
+  ASSERT_TRUE(harness_.Finish(first, at_f).ok());
+  ASSERT_TRUE(harness_.Finish(harness_.ClaimFor("a"), at_f).ok());
+  EXPECT_EQ(*Await(store().StoredBytes("a")), 100u);
+
+  ASSERT_TRUE(
+      harness_.Finish(harness_.ClaimFor("b"), {.size_bytes = 7, .destination = "file:///f"}).ok());
+  EXPECT_EQ(*Await(store().StoredBytes("a")), 0u);
+  EXPECT_EQ(*Await(store().StoredBytes("b")), 7u);
+  ASSERT_TRUE(Await(store().Delete(first.job.id)).ok());
+  EXPECT_EQ(*Await(store().StoredBytes("b")), 7u) << "it is another job's by now";
+}
+
+TEST_P(StoreConformance, OfSeveralDestinationsThoseCountThatHaveTheBody) {
+  const Claim claim = harness_.ClaimFor("a");
+  GaveUp change;
+  change.error = absl::UnavailableError("full");
+  change.record.number = claim.job.attempt;
+  change.result =
+      Result{.size_bytes = 10,
+             .deliveries = {{.destination = "file:///a"},
+                            {.destination = "file:///b", .error = absl::UnavailableError("full")},
+                            {.destination = "s3://bucket/a"}}};
+  ASSERT_TRUE(Await(store().Update(claim.job.id, claim.fence, std::move(change))).ok());
+
+  EXPECT_EQ(*Await(store().StoredBytes("a")), 20u);
+}
+
+TEST_P(StoreConformance, WhatIsDiscardedOrLeftAsItWasIsNotStored) {
+  ASSERT_TRUE(
+      harness_.Finish(harness_.ClaimFor("a"), {.size_bytes = 5, .destination = "discard:"}).ok());
+  ASSERT_TRUE(
+      harness_.Finish(harness_.ClaimFor("a"), {.destination = "file:///f", .not_modified = true})
+          .ok());
+
+  EXPECT_EQ(*Await(store().StoredBytes("a")), 0u);
+}
+
+TEST_P(StoreConformance, ATenantStoresNoMoreThanItMay) {
+  const TenantBounds bounds{.stored_bytes = 100};
+  const Claim claim = harness_.ClaimFor("a");
+  ASSERT_TRUE(harness_.Finish(claim, {.size_bytes = 100, .destination = "file:///f"}).ok());
+  Job next = harness_.NewJob();
+  next.tenant = "a";
+
+  const auto refused = Await(store().CreateWithin(next, bounds)).status();
+  EXPECT_TRUE(absl::IsResourceExhausted(refused)) << refused;
+  EXPECT_EQ(GetReason(refused)->reason, "TENANT_STORAGE_FULL");
+  EXPECT_EQ(GetQuota(refused)->subject, "tenant:a");
+  Job discarded = next;
+  discarded.destination = "discard:";
+  discarded.id = harness_.NewJob().id;
+  EXPECT_TRUE(Await(store().CreateWithin(discarded, bounds)).ok());
+  ASSERT_TRUE(Await(store().Delete(claim.job.id)).ok());
+
+  EXPECT_TRUE(Await(store().CreateWithin(next, bounds)).ok());
 }
 
 TEST_P(StoreConformance, CountsTheJobsOfEachTenantAcrossRestarts) {

@@ -98,8 +98,13 @@ class StoreHarness {
     EXPECT_EQ(claims.size(), 1u);
     return claims.empty() ? Claim() : std::move(claims[0]);
   }
-  absl::Status Finish(const Claim& claim) {
+  Claim ClaimFor(const std::string& tenant) {
+    CreateFor(tenant);
+    return ClaimOne();
+  }
+  absl::Status Finish(const Claim& claim, Result result = {}) {
     Succeeded change;
+    change.result = std::move(result);
     change.record.number = claim.job.attempt;
     change.record.outcome = AttemptOutcome::kSucceeded;
     return Await(store().Update(claim.job.id, claim.fence, std::move(change))).status();

@@ -269,6 +269,7 @@ TEST_F(ConfigLoaderTest, PrintedConfigReadsToTheSameEffect) {
                     "tenants.*.weight=0.5",
                     "tenants.a.b-c.max_jobs=7",
                     "tenants.a.b-c.max_transfers=0",
+                    "tenants.a.b-c.max_stored_bytes=10GiB",
                     "tenants.*.destinations=[\"file:{tenant}/\"]",
                     "segments.max_connections=2",
                     "segments.min_bytes=32MiB",
@@ -297,6 +298,7 @@ TEST_F(ConfigLoaderTest, PrintedConfigReadsToTheSameEffect) {
   EXPECT_EQ(second.config.engine.tenants.at("*").weight, 0.5);
   EXPECT_EQ(second.config.engine.tenants.at("a.b-c").max_jobs, 7u);
   EXPECT_EQ(second.config.engine.tenants.at("a.b-c").max_transfers, 0u);
+  EXPECT_EQ(second.config.engine.tenants.at("a.b-c").max_stored_bytes, std::uint64_t{10} << 30);
   EXPECT_THAT(*second.config.engine.tenants.at("*").destinations, ElementsAre("file:{tenant}/"));
   EXPECT_EQ(second.config.engine.segments.max_connections, 2);
   EXPECT_EQ(second.config.engine.segments.min_bytes, std::uint64_t{32} << 20);

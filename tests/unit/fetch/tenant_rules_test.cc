@@ -15,6 +15,14 @@ TEST(TenantRulesTest, WhatIsSaidOfATenantGoesBeforeWhatIsSaidOfAll) {
   EXPECT_EQ(LimitsOf({}, "other").max_transfers, std::nullopt);
 }
 
+TEST(TenantRulesTest, AStoreHoldsSubmissionsToWhatIsSaidOfTheTenant) {
+  const TenantRules rules = {{"*", {.max_jobs = 10}}, {"a", {.max_stored_bytes = 5}}};
+
+  EXPECT_EQ(BoundsOf(rules, "a").live_jobs, 10u);
+  EXPECT_EQ(BoundsOf(rules, "a").stored_bytes, 5u);
+  EXPECT_EQ(BoundsOf(rules, "b").stored_bytes, jobs::TenantBounds().stored_bytes);
+}
+
 TEST(TenantRulesTest, OnlyNamesAreTenants) {
   EXPECT_FALSE(NamesTenants({}));
   EXPECT_FALSE(NamesTenants({{"*", {.weight = 2}}}));

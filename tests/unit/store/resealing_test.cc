@@ -275,7 +275,7 @@ TEST_F(ResealingTest, SignaturesOfAnEarlierVersionAreSealed) {
   Execute(Concat("UPDATE jobs SET sealed = NULL, key_id = NULL, checkpoint = '",
                  EncodeCheckpoint(checkpoint), "', result = '",
                  EncodeResult({.final_url = signed_url}), "', spec = replace(spec, '", clear,
-                 "', '", signed_url, "'); PRAGMA user_version = 10"));
+                 "', '", signed_url, "'); DROP TABLE bodies; PRAGMA user_version = 10"));
   ASSERT_THAT(files_->AllBytes(), HasSubstr("CANARY-SIGNATURE")) << "else this test sees nothing";
 
   ASSERT_EQ(harness_->Open(), absl::OkStatus());
@@ -295,7 +295,7 @@ TEST_F(ResealingTest, AndThoseOfEntriesThatMadeNoJobAreHidden) {
       "INSERT INTO batch_entries (batch, entry, url, destination, request_id, error)"
       " VALUES ('b', 1, 'https://h/?sig=CANARY', '', '', ''), ('b', 2, 'https://h/?a=b', '', '', "
       "'');"
-      "PRAGMA user_version = 10");
+      "DROP TABLE bodies; PRAGMA user_version = 10");
 
   ASSERT_EQ(harness_->Open(), absl::OkStatus());
 

@@ -67,7 +67,7 @@ TEST_F(SqliteStoreTest, AFileOfTheSixthSchemaKnowsItsMirrorsThen) {
   harness_->Close();
   // Its second attempt was to ask the mirror.
   ExecuteOnFile(
-      "DROP INDEX batches_by_tenant; ALTER TABLE batches DROP COLUMN tenant;"
+      "DROP TABLE bodies; DROP INDEX batches_by_tenant; ALTER TABLE batches DROP COLUMN tenant;"
       " DROP TABLE sink_notes; ALTER TABLE jobs DROP COLUMN object;"
       " DROP INDEX jobs_mirrored; ALTER TABLE jobs DROP COLUMN url_memory;"
       " ALTER TABLE jobs DROP COLUMN mirrored; ALTER TABLE jobs DROP COLUMN more_destinations;"
@@ -99,7 +99,7 @@ TEST_F(SqliteStoreTest, RequestIdsOfTheNinthSchemaAreTheirTenants) {
   ASSERT_TRUE(harness_->Await(harness_->store().CreateBatch(batch)).ok());
   harness_->Close();
   ExecuteOnFile(
-      "DROP INDEX batches_by_tenant; ALTER TABLE batches DROP COLUMN tenant;"
+      "DROP TABLE bodies; DROP INDEX batches_by_tenant; ALTER TABLE batches DROP COLUMN tenant;"
       " UPDATE jobs SET request_id = 'r'; UPDATE batches SET request_id = 'b';"
       " PRAGMA user_version = 9");
 
@@ -114,12 +114,37 @@ TEST_F(SqliteStoreTest, RequestIdsOfTheNinthSchemaAreTheirTenants) {
   EXPECT_EQ(harness_->Await(harness_->store().ListBatches("mine", 10, ""))->batches.size(), 1u);
 }
 
+TEST_F(SqliteStoreTest, BodiesThatTheTwelfthSchemaDidNotCountAreCounted) {
+  ASSERT_EQ(harness_->Open(), absl::OkStatus());
+  const auto bring = [this](jobs::Result result) {
+    harness_->clock.Advance(std::chrono::seconds(1));
+    return harness_->Finish(harness_->ClaimFor("a"), std::move(result));
+  };
+  ASSERT_TRUE(bring({.size_bytes = 5, .destination = "file:///f"}).ok());
+  ASSERT_TRUE(bring({.size_bytes = 7, .destination = "file:///f"}).ok());
+  ASSERT_TRUE(bring({.size_bytes = 9, .destination = "discard:"}).ok());
+  ASSERT_TRUE(bring({.destination = "file:///g", .not_modified = true}).ok());
+  ASSERT_TRUE(
+      bring({.size_bytes = 100,
+             .destination = "file:///a",
+             .deliveries = {{.destination = "file:///a"},
+                            {.destination = "file:///b", .error = absl::UnavailableError("full")}}})
+          .ok());
+  harness_->Create(harness_->NewJob());
+  harness_->Close();
+  ExecuteOnFile("DROP TABLE bodies; PRAGMA user_version = 12");
+
+  ASSERT_EQ(harness_->Open(), absl::OkStatus());
+
+  EXPECT_EQ(*harness_->Await(harness_->store().StoredBytes("a")), 107u);
+}
+
 TEST_F(SqliteStoreTest, AFileOfTheFirstSchemaIsBroughtUpToDate) {
   ASSERT_EQ(harness_->Open(), absl::OkStatus());
   const jobs::Job job = harness_->Create(harness_->NewJob());
   harness_->Close();
   ExecuteOnFile(
-      "DROP TABLE sink_notes; ALTER TABLE jobs DROP COLUMN object;"
+      "DROP TABLE bodies; DROP TABLE sink_notes; ALTER TABLE jobs DROP COLUMN object;"
       " DROP INDEX jobs_by_entry; DROP INDEX jobs_of_batch; DROP INDEX jobs_of_batch_in_state;"
       " DROP INDEX jobs_by_error; DROP TABLE batch_counters; DROP TABLE batch_errors;"
       " DROP TABLE batch_entries; DROP TABLE batches; ALTER TABLE events DROP COLUMN batch;"
