@@ -63,6 +63,15 @@ absl::Status Database::Execute(const char* sql) {
   return code == SQLITE_OK ? absl::OkStatus() : SqliteError(db_.get(), code, "job database");
 }
 
+absl::Status Database::FlushLog() {
+  sqlite3_file* log = nullptr;
+  int code = sqlite3_file_control(db_.get(), "main", SQLITE_FCNTL_JOURNAL_POINTER,
+                                  static_cast<void*>(&log));
+  const bool is_open = log != nullptr && log->pMethods != nullptr;
+  if (code == SQLITE_OK && is_open) code = log->pMethods->xSync(log, SQLITE_SYNC_NORMAL);
+  return code == SQLITE_OK ? absl::OkStatus() : SqliteError(db_.get(), code, "job database");
+}
+
 absl::StatusOr<Database::Statement> Database::Prepare(const std::string& sql,
                                                       unsigned flags) const {
   sqlite3_stmt* raw = nullptr;

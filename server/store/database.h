@@ -48,6 +48,10 @@ class Database {
 
   /// Runs statements that take no parameters and return no rows. Not kept.
   absl::Status Execute(const char* sql);
+  /// Makes all that can be read durable. A process that died between the write of a commit and its
+  /// flush leaves it in the log: whoever opens the database sees it, and a power failure takes it
+  /// away again. Once something was read.
+  absl::Status FlushLog();
   /// True while a transaction is open. SQLite ends one by itself on some errors.
   bool InTransaction() const { return sqlite3_get_autocommit(db_.get()) == 0; }
   sqlite3* handle() const { return db_.get(); }

@@ -276,6 +276,7 @@ absl::StatusOr<std::unique_ptr<jobs::Store>> SqliteStore::Open(SqliteConfig conf
   RETURN_IF_ERROR(EnsureFile(config.path));
   ASSIGN_OR_RETURN(Database database, Database::Open(config.path, Database::Mode::kReadWrite));
   RETURN_IF_ERROR(Migrate(database));
+  RETURN_IF_ERROR(database.FlushLog());
   ASSIGN_OR_RETURN(KeyRing keys, OpenKeys(database, config));
   ASSIGN_OR_RETURN(jobs::StoreStats stats, LoadStats(database));
   ASSIGN_OR_RETURN(const std::int64_t last_sequence, LoadLastSequence(database));
