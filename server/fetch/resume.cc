@@ -94,18 +94,20 @@ Judged JudgePartial(const http::Response& response, const Asked& asked) {
   return Malformed("the origin answered 206 with another part than was asked for");
 }
 
+Judged NotSatisfiable(std::uint64_t first) {
+  Judged judged;
+  judged.error =
+      WithReason(absl::OutOfRangeError(Concat("the body has no byte ", first, " to begin at")),
+                 {"RANGE_NOT_SATISFIABLE", {}});
+  return judged;
+}
+
 Judged JudgeNotSatisfiable(const http::Response& response, const Asked& asked) {
   const std::optional<ByteRange> missing = asked.Missing();
   if (!missing) return HttpError(response);
   const http::Headers& headers = response.head.headers;
   const std::optional<ContentRange> content = ParseContentRange(headers.Get("Content-Range"));
-  if (asked.offset == 0) {
-    Judged judged;
-    judged.error = WithReason(
-        absl::OutOfRangeError(Concat("the body has no byte ", missing->first, " to begin at")),
-        {"RANGE_NOT_SATISFIABLE", {}});
-    return judged;
-  }
+  if (asked.offset == 0) return NotSatisfiable(missing->first);
   const bool all_here = content && content->complete_length == missing->first;
   const bool same = Continues(response.url, asked.source, asked.validator) &&
                     (!headers.Has("ETag") || SameBody(headers, asked.validator));
@@ -121,6 +123,8 @@ Judged JudgeWhole(const http::Response& response, const Asked& asked) {
   }
   // If-Range may have found another version: of that, too, only a range is wanted.
   if (asked.offset > 0) return {.answer = Answer::kAskAgain};
+  const std::uint64_t first = FirstByteOf(asked.range);
+  if (first > 0 && length.value_or(first + 1) <= first) return NotSatisfiable(first);
   if (length && *length == WantedOf(*length, asked.range)) {
     return {.answer = Answer::kBody, .total_bytes = length};
   }
