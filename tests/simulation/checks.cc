@@ -16,14 +16,14 @@ bool IsFile(const jobs::Job& job) {
 }
 
 /// What a job wants of a body; nullopt: the body has no such part.
-std::optional<std::string> WantedOf(const std::string& bytes, const jobs::FetchSpec& spec) {
+std::optional<std::string_view> WantedOf(std::string_view bytes, const jobs::FetchSpec& spec) {
   if (!spec.range) return bytes;
-  if (spec.range->first > bytes.size()) return std::nullopt;
+  if (spec.range->first > 0 && spec.range->first >= bytes.size()) return std::nullopt;
   const std::uint64_t size = spec.range->size().value_or(bytes.size());
   return bytes.substr(spec.range->first, size);
 }
 
-Digest Sha256Of(const std::string& bytes) {
+Digest Sha256Of(std::string_view bytes) {
   Digester digester({DigestAlgorithm::kSha256});
   digester.Update(std::as_bytes(std::span(bytes)));
   return digester.Finish().front();
@@ -47,16 +47,16 @@ void Checks::PutForeign(const std::string& destination, const std::string& bytes
   foreign_[destination] = bytes;
 }
 
-std::vector<std::string> Checks::Admissible(const std::string& destination) {
-  std::vector<std::string> all;
+std::vector<std::string_view> Checks::Admissible(const std::string& destination) {
+  std::vector<std::string_view> all;
   const auto specs = scene_.ledger.destinations().find(destination);
   if (specs == scene_.ledger.destinations().end()) return all;
   for (const jobs::FetchSpec& spec : specs->second) {
-    for (const Version& version : scene_.origins.VersionsFor(spec)) {
-      auto wanted = WantedOf(version.bytes, spec);
+    for (const Version* version : scene_.origins.VersionsFor(spec)) {
+      const auto wanted = WantedOf(version->bytes, spec);
       if (!wanted) continue;
       const bool expected = spec.digests.empty() || Sha256Of(*wanted) == spec.digests.front();
-      if (expected) all.push_back(*std::move(wanted));
+      if (expected) all.push_back(*wanted);
     }
   }
   return all;
@@ -71,7 +71,7 @@ void Checks::Visible(const std::string& path) {
       found != foreign_.end() && found->second == bytes) {
     return;
   }
-  const std::vector<std::string> admissible = Admissible(destination);
+  const std::vector<std::string_view> admissible = Admissible(destination);
   if (std::ranges::find(admissible, bytes) == admissible.end()) {
     scene_.trace.Violated(destination, " shows ", bytes.size(), " bytes that are no version");
   }
@@ -91,10 +91,10 @@ void Checks::KeptOf(const jobs::Job& job) {
   // Shorter: gone, and so the next attempt finds it. What must not be is another body's.
   if (part.size() < kept) return;
   const std::string_view mine(part.data(), kept);
-  const std::vector<Version> versions = scene_.origins.VersionsFor(job.spec);
-  const bool right = std::ranges::any_of(versions, [&](const Version& version) {
-    const auto wanted = WantedOf(version.bytes, job.spec);
-    return Validates(job.checkpoint, version) && wanted && wanted->starts_with(mine);
+  const std::vector<const Version*> versions = scene_.origins.VersionsFor(job.spec);
+  const bool right = std::ranges::any_of(versions, [&](const Version* version) {
+    const auto wanted = WantedOf(version->bytes, job.spec);
+    return Validates(job.checkpoint, *version) && wanted && wanted->starts_with(mine);
   });
   if (!right) {
     scene_.trace.Violated(job.id.str(), " kept ", kept, " bytes that are not of ",
@@ -136,11 +136,11 @@ void Checks::Success(const jobs::Job& job, const jobs::AttemptRecord& record) {
     scene_.trace.Violated(job.id.str(), " has ", job.result->size_bytes, " bytes, of ", before,
                           " kept and ", record.received_bytes, " received");
   }
-  const std::vector<Version> versions = scene_.origins.VersionsFor(job.spec);
-  const bool one = std::ranges::any_of(versions, [&](const Version& version) {
-    const auto wanted = WantedOf(version.bytes, job.spec);
+  const std::vector<const Version*> versions = scene_.origins.VersionsFor(job.spec);
+  const bool one = std::ranges::any_of(versions, [&](const Version* version) {
+    const auto wanted = WantedOf(version->bytes, job.spec);
     const std::string& etag = job.result->etag;
-    return wanted && (etag.empty() || version.etag == etag) &&
+    return wanted && (etag.empty() || version->etag == etag) &&
            Sha256Of(*wanted) == job.result->digests.front();
   });
   if (!one) scene_.trace.Violated(job.id.str(), " has bytes of no version ", job.result->etag);
@@ -202,9 +202,9 @@ void Checks::NoTemporaryFiles() {
 }
 
 void Checks::Streamed(const jobs::FetchSpec& spec, const std::string& body, bool whole) {
-  const std::vector<Version> versions = scene_.origins.VersionsFor(spec);
-  const bool one = std::ranges::any_of(versions, [&](const Version& version) {
-    return whole ? version.bytes == body : version.bytes.starts_with(body);
+  const std::vector<const Version*> versions = scene_.origins.VersionsFor(spec);
+  const bool one = std::ranges::any_of(versions, [&](const Version* version) {
+    return whole ? version->bytes == body : version->bytes.starts_with(body);
   });
   if (!one) scene_.trace.Violated("a stream brought ", body.size(), " bytes of no version");
 }

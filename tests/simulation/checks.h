@@ -3,6 +3,7 @@
 
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "simulation/machine.h"
@@ -30,7 +31,7 @@ class Checks {
   void Streamed(const jobs::FetchSpec& spec, const std::string& body, bool whole);
 
  private:
-  std::vector<std::string> Admissible(const std::string& destination);
+  std::vector<std::string_view> Admissible(const std::string& destination);
   void KeptOf(const jobs::Job& job);
   void Numbers(const jobs::Job& job, const std::vector<jobs::AttemptRecord>& attempts);
   void Success(const jobs::Job& job, const jobs::AttemptRecord& record);

@@ -124,11 +124,10 @@ const Version& Origins::Current(const std::string& name) {
   return resource.versions[resource.current];
 }
 
-std::vector<Version> Origins::VersionsFor(const jobs::FetchSpec& spec) {
-  std::vector<Version> all;
+std::vector<const Version*> Origins::VersionsFor(const jobs::FetchSpec& spec) {
+  std::vector<const Version*> all;
   const auto add = [&](const std::string& name) {
-    const std::vector<Version>& versions = Open(name).versions;
-    all.insert(all.end(), versions.begin(), versions.end());
+    for (const Version& version : Open(name).versions) all.push_back(&version);
   };
   for (const std::string& url : spec.urls) {
     const std::string name = ResourceOf(*Url::Parse(url));
@@ -180,10 +179,10 @@ FakeAnswer Origins::Redirect(const http::Request& request) {
   return answer;
 }
 
-FakeAnswer Origins::Whole(const Version& version) {
+FakeAnswer Origins::Whole(const Version& version, bool bare) {
   FakeAnswer answer;
-  if (!version.etag.empty()) answer.headers.emplace_back("ETag", version.etag);
-  if (!version.last_modified.empty()) {
+  if (!bare && !version.etag.empty()) answer.headers.emplace_back("ETag", version.etag);
+  if (!bare && !version.last_modified.empty()) {
     answer.headers.emplace_back("Last-Modified", version.last_modified);
   }
   answer.headers.emplace_back("Date", Date());
@@ -192,7 +191,7 @@ FakeAnswer Origins::Whole(const Version& version) {
 }
 
 FakeAnswer Origins::Part(const Version& version, ByteRange range) {
-  FakeAnswer answer = Whole(dice_.Chance(weather_.bare) ? Version{version.bytes, "", ""} : version);
+  FakeAnswer answer = Whole(version, dice_.Chance(weather_.bare));
   const std::uint64_t size = version.bytes.size();
   std::uint64_t first = range.first;
   std::uint64_t last = std::min(range.last.value_or(size - 1), size - 1);
@@ -229,7 +228,7 @@ FakeAnswer Origins::Answer(const http::Request& request) {
   }
   Open(name);
   if (dice_.Chance(weather_.change)) Change(name);
-  const Version version = Current(name);
+  const Version& version = Current(name);
   const Wanted wanted = WantedBy(request, version);
   const bool ranged = wanted.range && wanted.if_range_holds && request.method == "GET" &&
                       !dice_.Chance(weather_.range_ignored);

@@ -1,6 +1,7 @@
 // The network: origins whose bodies change, and everything that goes wrong on the way.
 #pragma once
 
+#include <deque>
 #include <map>
 #include <optional>
 #include <string>
@@ -43,13 +44,14 @@ class Origins {
   /// The body is another one, or again an earlier one: two servers behind one name.
   void Change(const std::string& name);
 
-  /// Each content that a job with this specification may have fetched; the current one too.
-  std::vector<Version> VersionsFor(const jobs::FetchSpec& spec);
+  /// Each content that a job with this specification may have fetched; the current one too. They
+  /// stay where they are.
+  std::vector<const Version*> VersionsFor(const jobs::FetchSpec& spec);
   const Version& Current(const std::string& name);
 
  private:
   struct Resource {
-    std::vector<Version> versions;
+    std::deque<Version> versions;
     std::size_t current = 0;
     int validators = 0;  ///< Which kind of validator its versions have.
   };
@@ -62,7 +64,7 @@ class Origins {
   void AddVersion(Resource& resource);
   std::optional<testing::FakeAnswer> Refusal(const http::Request& request);
   testing::FakeAnswer Redirect(const http::Request& request);
-  testing::FakeAnswer Whole(const Version& version);
+  testing::FakeAnswer Whole(const Version& version, bool bare = false);
   testing::FakeAnswer Part(const Version& version, ByteRange range);
   static Wanted WantedBy(const http::Request& request, const Version& version);
   void FillBody(const std::string& resource, const std::string& bytes, testing::FakeAnswer& answer);

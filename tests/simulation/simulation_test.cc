@@ -8,6 +8,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <malloc.h>
 #include <unistd.h>
 
 #include <charconv>
@@ -101,6 +102,10 @@ void ReadOptions(int count, char** arguments) {
 }  // namespace fetchd::simulation
 
 int main(int count, char** arguments) {
+  // Bodies come and go by the thousand: their memory is kept, for the kernel to clear each anew
+  // takes longer than to fill it.
+  ::mallopt(M_MMAP_THRESHOLD, 1 << 30);
+  ::mallopt(M_TRIM_THRESHOLD, 1 << 30);
   ::testing::InitGoogleTest(&count, arguments);
   fetchd::simulation::ReadOptions(count, arguments);
   std::signal(SIGABRT, fetchd::simulation::SayHowToRepeat);
