@@ -138,7 +138,7 @@ Task<absl::Status> JobRun::Attempt() {
 // Asked for before the origin is: without any room it is left alone.
 Task<absl::StatusOr<std::optional<StorageRoom>>> JobRun::RoomForBody() {
   const auto max_bytes = LimitsOf(deps_.transfer.config.tenants, job_.tenant).max_stored_bytes;
-  const std::size_t places = jobs::PlacesOf(job_);
+  const std::size_t places = jobs::PlacesLeft(job_);
   if (!max_bytes || places == 0) co_return std::nullopt;
   const absl::StatusOr<std::uint64_t> stored = co_await deps_.store.StoredBytes(job_.tenant);
   if (!stored.ok()) {

@@ -124,7 +124,7 @@ Judged JudgeWhole(const http::Response& response, const Asked& asked) {
   // If-Range may have found another version: of that, too, only a range is wanted.
   if (asked.offset > 0) return {.answer = Answer::kAskAgain};
   const std::uint64_t first = FirstByteOf(asked.range);
-  if (first > 0 && length.value_or(first + 1) <= first) return NotSatisfiable(first);
+  if (first > 0 && length && *length <= first) return NotSatisfiable(first);
   if (length && *length == WantedOf(*length, asked.range)) {
     return {.answer = Answer::kBody, .total_bytes = length};
   }

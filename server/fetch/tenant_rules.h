@@ -32,7 +32,8 @@ struct TenantLimits {
   std::optional<std::size_t> max_transfers;  ///< Jobs at work at once; absent: none of its own.
   std::optional<std::uint64_t> bytes_per_sec;  ///< Of all its bodies together, Fetch's too.
   /// Of its bodies at destinations (Store::StoredBytes); absent: none of its own. Each body is held
-  /// to what was left when its attempt began: those under way at once may exceed it together.
+  /// to what was left when its attempt began: those under way at once may exceed it together, and
+  /// what jobs that wait keep of a body is not counted.
   std::optional<std::uint64_t> max_stored_bytes;
 };
 

@@ -85,14 +85,15 @@ std::uint64_t Transfer::limit_bytes() const {
 }
 
 // Of so much of the body, or of all of it.
-absl::Status Transfer::CheckFits(std::uint64_t size_bytes) const {
+absl::Status Transfer::CheckFits(std::uint64_t size_bytes) {
   if (size_bytes > limit_bytes()) {
-    return WithReason(absl::ResourceExhaustedError(
-                          Concat("the body is larger than the limit of ", limit_bytes())),
-                      {"BODY_TOO_LARGE", {{"limit", Concat(limit_bytes())}}});
+    return Fail(Phase::kVerify, false,
+                WithReason(absl::ResourceExhaustedError(
+                               Concat("the body is larger than the limit of ", limit_bytes())),
+                           {"BODY_TOO_LARGE", {{"limit", Concat(limit_bytes())}}}));
   }
-  const bool fits = !options_.room || size_bytes <= options_.room->bytes;
-  return fits ? absl::OkStatus() : options_.room->exceeded;
+  if (!options_.room || size_bytes <= options_.room->bytes) return absl::OkStatus();
+  return Fail(Phase::kSink, false, options_.room->exceeded);  // No fault of the origin's.
 }
 
 Task<absl::StatusOr<http::Response>> Transfer::Send(const Asked& asked) {
@@ -177,8 +178,7 @@ void Transfer::Declare(int status, const http::Headers& headers) {
 
 absl::Status Transfer::CheckAnnounced(std::optional<std::uint64_t> total_bytes) {
   if (!total_bytes || spec_.method == jobs::Method::kHead) return absl::OkStatus();
-  absl::Status fits = CheckFits(*total_bytes);
-  if (!fits.ok()) return Fail(Phase::kVerify, false, std::move(fits));
+  RETURN_IF_ERROR(CheckFits(*total_bytes));
   absl::Status size = verifier_.CheckSize(*total_bytes);
   return size.ok() ? size : Fail(Phase::kVerify, true, std::move(size));
 }

@@ -70,7 +70,7 @@ class Transfer {
   absl::Status FailBody(absl::Status status);
   absl::Status FailSink(absl::Status status);
   std::uint64_t limit_bytes() const;
-  absl::Status CheckFits(std::uint64_t size_bytes) const;
+  absl::Status CheckFits(std::uint64_t size_bytes);
 
   TransferDeps deps_;
   std::optional<SharingClient> sharing_;  ///< Over deps_.client.

@@ -82,8 +82,7 @@ Task<absl::Status> Transfer::Pump(http::Body& body, std::uint64_t& offset,
 Task<absl::Status> Transfer::Deliver(std::uint64_t& offset) {
   sink::Buffer buffer = std::exchange(unwritten_, sink::Buffer());
   const std::uint64_t size = buffer.size();
-  absl::Status fits = CheckFits(offset + size);
-  if (!fits.ok()) co_return Fail(Phase::kVerify, false, std::move(fits));
+  CO_RETURN_IF_ERROR(CheckFits(offset + size));
   if (spec_.expected_size && offset + size > *spec_.expected_size) {
     co_return Fail(Phase::kVerify, true, verifier_.CheckSize(offset + size));
   }

@@ -216,4 +216,9 @@ bool MovesState(const Change& change) {
 
 const AttemptRecord* RecordOf(const Change& change) { return std::visit(RecordFinder(), change); }
 
+bool BringsResult(const Change& change) {
+  const auto* gave_up = std::get_if<GaveUp>(&change);
+  return std::holds_alternative<Succeeded>(change) || (gave_up != nullptr && gave_up->result);
+}
+
 }  // namespace fetchd::jobs

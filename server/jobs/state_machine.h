@@ -89,5 +89,7 @@ absl::Status ExpiredError(const Job& job, WallTime now);
 bool MovesState(const Change& change);
 /// The attempt record that the change carries; null when none.
 const AttemptRecord* RecordOf(const Change& change);
+/// Does it say what became of the body? Then the job's result is of this change.
+bool BringsResult(const Change& change);
 
 }  // namespace fetchd::jobs

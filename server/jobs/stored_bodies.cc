@@ -12,11 +12,13 @@ constexpr std::string_view kDiscard = "discard:";
 
 }  // namespace
 
-std::size_t PlacesOf(const Job& job) {
+std::size_t PlacesLeft(const Job& job) {
   const auto more = std::ranges::count_if(
       job.more_destinations,
       [](const MoreDestination& destination) { return destination.resolved != kDiscard; });
-  return (job.destination == kDiscard ? 0 : 1) + static_cast<std::size_t>(more);
+  const std::size_t places = (job.destination == kDiscard ? 0 : 1) + static_cast<std::size_t>(more);
+  const std::size_t filled = job.result ? StoredAt(*job.result).size() : 0;
+  return places - std::min(places, filled);
 }
 
 std::vector<std::string> StoredAt(const Result& result) {

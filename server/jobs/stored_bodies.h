@@ -9,8 +9,9 @@
 
 namespace fetchd::jobs {
 
-/// At how many destinations it may leave bytes: none, when it discards its body.
-std::size_t PlacesOf(const Job& job);
+/// At how many destinations it may yet leave a body: none, when it discards it. Those that an
+/// earlier attempt filled have theirs.
+std::size_t PlacesLeft(const Job& job);
 
 /// The destinations, absolute, that hold the body of this result.
 std::vector<std::string> StoredAt(const Result& result);

@@ -39,7 +39,7 @@ absl::Status CheckBounds(const Census& census, const Job& job, const jobs::Tenan
     return TenantQueueFull(job.tenant, bounds.live_jobs);
   }
   const std::uint64_t stored = census.StoredBytes(job.tenant);
-  if (stored < bounds.stored_bytes || jobs::PlacesOf(job) == 0) return absl::OkStatus();
+  if (stored < bounds.stored_bytes || jobs::PlacesLeft(job) == 0) return absl::OkStatus();
   return jobs::TenantStorageFull(job.tenant, stored, bounds.stored_bytes);
 }
 
@@ -67,7 +67,7 @@ absl::Status ApplyAndSave(Transaction& transaction, const jobs::Change& change, 
   transaction.effects.Changed();
   if (!moved) return absl::OkStatus();
   transaction.effects.Count(job.tenant, before, job.state);
-  if (jobs::IsTerminal(job.state) && job.result) RETURN_IF_ERROR(CountBodies(transaction, job));
+  if (jobs::BringsResult(change)) RETURN_IF_ERROR(CountBodies(transaction, job));
   return RecordEvent(transaction, job, now);
 }
 

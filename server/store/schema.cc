@@ -247,22 +247,26 @@ CREATE TABLE bodies (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX bodies_by_job ON bodies (job_id);
 
-INSERT OR REPLACE INTO bodies (destination, job_id, tenant, bytes)
+INSERT INTO bodies (destination, job_id, tenant, bytes)
 SELECT place, id, tenant, bytes FROM (
-  SELECT json_extract(result, '$.destination') AS place, id, tenant, finished_at,
+  SELECT json_extract(result, '$.destination') AS place, id, tenant,
          json_extract(result, '$.size_bytes') AS bytes
   FROM jobs
   WHERE state = 'SUCCEEDED' AND json_valid(result) AND json_type(result, '$.deliveries') IS NULL
     AND json_extract(result, '$.not_modified') IS NULL
   UNION ALL
-  SELECT json_extract(delivery.value, '$.destination'), jobs.id, jobs.tenant, jobs.finished_at,
+  SELECT json_extract(delivery.value, '$.destination'), jobs.id, jobs.tenant,
          json_extract(jobs.result, '$.size_bytes')
   FROM jobs, json_each(iif(json_valid(jobs.result), jobs.result, '{}'), '$.deliveries') AS delivery
   WHERE jobs.state IN ('SUCCEEDED', 'FAILED', 'CANCELLED')
-    AND json_extract(delivery.value, '$.error') IS NULL
+    AND iif(delivery.type = 'object', json_extract(delivery.value, '$.error') IS NULL, 0)
 )
-WHERE place IS NOT NULL AND place NOT IN ('', 'discard:') AND bytes IS NOT NULL
-ORDER BY finished_at;
+WHERE typeof(place) = 'text' AND place NOT IN ('', 'discard:')
+  AND typeof(bytes) = 'integer' AND bytes >= 0
+ON CONFLICT (destination) DO UPDATE SET
+  job_id = excluded.job_id, tenant = excluded.tenant, bytes = excluded.bytes
+WHERE (SELECT finished_at FROM jobs WHERE id = bodies.job_id) <
+      (SELECT finished_at FROM jobs WHERE id = excluded.job_id);
 )sql";
 
 // kMigrations[n] leads from version n to n + 1. Released ones are never edited.

@@ -431,6 +431,26 @@ TEST_P(StoreConformance, OfSeveralDestinationsThoseCountThatHaveTheBody) {
   EXPECT_EQ(*Await(store().StoredBytes("a")), 20u);
 }
 
+TEST_P(StoreConformance, AJobThatEndsAgainWithoutABodyTakesNothingBack) {
+  const Claim claim = harness_.ClaimFor("a");
+  GaveUp change;
+  change.error = absl::UnavailableError("full");
+  change.record.number = claim.job.attempt;
+  change.result =
+      Result{.size_bytes = 10,
+             .deliveries = {{.destination = "file:///f"},
+                            {.destination = "file:///g", .error = absl::UnavailableError("full")}}};
+  ASSERT_TRUE(Await(store().Update(claim.job.id, claim.fence, std::move(change))).ok());
+  ASSERT_TRUE(
+      harness_.Finish(harness_.ClaimFor("b"), {.size_bytes = 7, .destination = "file:///f"}).ok());
+
+  ASSERT_TRUE(Await(store().Update(claim.job.id, RetryRequested{})).ok());
+  ASSERT_TRUE(Await(store().Update(claim.job.id, CancelRequested{})).ok());
+
+  EXPECT_EQ(*Await(store().StoredBytes("a")), 0u);
+  EXPECT_EQ(*Await(store().StoredBytes("b")), 7u);
+}
+
 TEST_P(StoreConformance, WhatIsDiscardedOrLeftAsItWasIsNotStored) {
   ASSERT_TRUE(
       harness_.Finish(harness_.ClaimFor("a"), {.size_bytes = 5, .destination = "discard:"}).ok());

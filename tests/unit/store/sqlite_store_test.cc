@@ -130,6 +130,14 @@ TEST_F(SqliteStoreTest, BodiesThatTheTwelfthSchemaDidNotCountAreCounted) {
              .deliveries = {{.destination = "file:///a"},
                             {.destination = "file:///b", .error = absl::UnavailableError("full")}}})
           .ok());
+  for (const char* damaged : {R"({"destination":"file:///x","size_bytes":1.5})",
+                              R"({"size_bytes":1,"deliveries":["x"]})", "{"}) {
+    const jobs::Job job = harness_->ClaimFor("a").job;
+    harness_->Close();
+    ExecuteOnFile(Concat("UPDATE jobs SET state = 'SUCCEEDED', result = '", damaged,
+                         "' WHERE id = '", job.id.str(), "'"));
+    ASSERT_EQ(harness_->Open(), absl::OkStatus());
+  }
   harness_->Create(harness_->NewJob());
   harness_->Close();
   ExecuteOnFile("DROP TABLE bodies; PRAGMA user_version = 12");
