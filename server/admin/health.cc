@@ -6,6 +6,11 @@ std::string_view PathOf(std::string_view target) { return target.substr(0, targe
 
 bool IsRead(std::string_view method) { return method == "GET" || method == "HEAD"; }
 
+bool IsHealthPath(std::string_view target) {
+  const std::string_view path = PathOf(target);
+  return path == "/livez" || path == "/readyz" || path == "/metrics";
+}
+
 Answer AnswerHealth(std::string_view method, std::string_view target, bool draining) {
   if (!IsRead(method)) return {405, "method not allowed"};
   const std::string_view path = PathOf(target);

@@ -17,6 +17,9 @@ std::string_view PathOf(std::string_view target);
 /// GET or HEAD.
 bool IsRead(std::string_view method);
 
+/// What this server answers itself, whatever else is served: /livez, /readyz, /metrics.
+bool IsHealthPath(std::string_view target);
+
 /// `target` as the client wrote it. HEAD gets the answer to GET, whose body
 /// the caller leaves out.
 Answer AnswerHealth(std::string_view method, std::string_view target, bool draining);

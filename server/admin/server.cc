@@ -5,6 +5,7 @@
 #include <chrono>
 #include <utility>
 
+#include "admin/api_guard.h"
 #include "admin/connection.h"
 #include "admin/listen_address.h"
 #include "base/semaphore.h"
@@ -19,6 +20,18 @@ using boost::system::error_code;
 
 /// After a failed accept: without descriptors the next one would fail as well, at once.
 constexpr Duration kAcceptPause = std::chrono::milliseconds(100);
+/// Of the bodies of all requests together; further ones wait within their time.
+constexpr std::uint64_t kMaxBodiesBytes = std::uint64_t{8} << 20;
+
+ApiGuard GuardOf(const tcp::endpoint& bound, const ServerConfig& config) {
+  const bool is_loopback = bound.address().is_loopback();
+  const std::string host = bound.address().to_string();
+  return {.access = config.api_asks_callers ? ApiAccess::kAsks
+                    : is_loopback           ? ApiAccess::kOpen
+                                            : ApiAccess::kClosed,
+          .listen_host = bound.address().is_v6() ? Concat('[', host, ']') : host,
+          .needs_certificate = config.tls.asks_for_certificates()};
+}
 
 error_code Listen(tcp::acceptor& acceptor, const tcp::endpoint& endpoint) {
   error_code error;
@@ -55,6 +68,7 @@ struct Server::Core {
       : deps(server_deps),
         config(std::move(server_config)),
         slots(config.max_connections),
+        body_bytes(kMaxBodiesBytes),
         tasks(deps.runtime.shard(0).executor(),
               [&log = deps.log](const std::string& name, const absl::Status& status) {
                 LogTaskEnd(log, name, status);
@@ -66,8 +80,10 @@ struct Server::Core {
   const ServerDeps deps;
   const ServerConfig config;
   Semaphore slots;
+  Semaphore body_bytes;
   runtime::TaskGroup tasks;
   TlsContext tls;  ///< Of the next connection; null: plain text.
+  ApiGuard guard;
   std::string address;
   bool stopped = false;
 };
@@ -87,8 +103,11 @@ Task<absl::Status> Server::Core::Accept(tcp::acceptor acceptor) {
       continue;
     }
     failing = false;
-    const ConnectionDeps services{deps.clock, deps.drain_signal, deps.metrics,
-                                  config.request_timeout, config.tls.asks_for_certificates()};
+    // Small pieces of a stream do not wait for an acknowledgement.
+    socket.set_option(tcp::no_delay(true), error);
+    const ConnectionDeps services{
+        deps.clock, deps.drain_signal, deps.metrics,           deps.api,
+        guard,      body_bytes,        config.request_timeout, config.tls.asks_for_certificates()};
     tasks.Spawn("admin connection", Serve(std::move(socket), tls, services, std::move(slot)));
   }
 }
@@ -117,6 +136,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerDeps deps, ServerCon
   if (error) return ListenError(endpoint, error);
   auto core = std::make_unique<Core>(deps, std::move(config));
   core->address = FormatAddress(bound);
+  core->guard = GuardOf(bound, core->config);
   if (core->config.tls.enabled()) {
     ASSIGN_OR_RETURN(core->tls, LoadTls(core->config.tls));
     core->tasks.Spawn("admin certificate", core->ReloadTls());

@@ -1,4 +1,4 @@
-// The admin listener: health and metrics over HTTP/1.1.
+// The admin listener: health, metrics and the API over HTTP/1.1.
 #pragma once
 
 #include <cstddef>
@@ -6,6 +6,7 @@
 #include <string>
 
 #include "admin/tls.h"
+#include "base/http_handler.h"
 #include "base/status.h"
 #include "base/time.h"
 #include "runtime/drain.h"
@@ -22,12 +23,15 @@ struct ServerDeps {
   const runtime::DrainSignal& drain_signal;
   telemetry::Logger& log;
   telemetry::Metrics& metrics;
+  HttpHandler* api = nullptr;  ///< Asked about all but health and metrics; null: there is nothing.
 };
 
 struct ServerConfig {
   std::string listen = "127.0.0.1:7071";  ///< listen_address.h; not kOff. Port 0 = any free one.
   ServerTls tls;
   Duration request_timeout = std::chrono::seconds(10);  ///< Also how long idle clients are kept.
+  /// Whether the API asks who calls. Where it does not, it is served on loopback alone.
+  bool api_asks_callers = false;
   std::size_t max_connections = 64;  ///< Further clients wait in the kernel's backlog.
 };
 

@@ -1,13 +1,9 @@
 // Over raw sockets. Real time: a wait ends when the server does something.
 #include "admin/server.h"
 
-#include <arpa/inet.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <array>
 #include <atomic>
@@ -18,6 +14,7 @@
 #include <utility>
 
 #include "base/strings.h"
+#include "raw_client.h"
 
 namespace fetchd::admin {
 namespace {
@@ -28,46 +25,6 @@ using ::testing::IsEmpty;
 using ::testing::Not;
 using ::testing::StartsWith;
 using namespace std::chrono_literals;
-
-/// A connection to the server. A read that brings nothing for 20 s ends like the connection.
-class Client {
- public:
-  explicit Client(const std::string& address)
-      : fd_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    const timeval limit{.tv_sec = 20, .tv_usec = 0};
-    setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-    peer_.sin_family = AF_INET;
-    peer_.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    peer_.sin_port = htons(*ParseDecimal<std::uint16_t>(address.substr(address.rfind(':') + 1)));
-  }
-  ~Client() { close(fd_); }
-  Client(const Client&) = delete;
-  Client& operator=(const Client&) = delete;
-
-  Client& Connect() {
-    EXPECT_EQ(connect(fd_, reinterpret_cast<const sockaddr*>(&peer_), sizeof peer_), 0);
-    return *this;
-  }
-  void Send(std::string_view bytes) {
-    EXPECT_EQ(send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL),
-              static_cast<ssize_t>(bytes.size()));
-  }
-  /// Up to and with `end`, or all that came before the connection ended.
-  std::string ReadUntil(std::string_view end) {
-    std::string got;
-    for (char next; !got.ends_with(end) && recv(fd_, &next, 1, 0) == 1;) got += next;
-    return got;
-  }
-  std::string ReadToEnd() {
-    std::string got;
-    for (char next; recv(fd_, &next, 1, 0) == 1;) got += next;
-    return got;
-  }
-
- private:
-  int fd_;
-  sockaddr_in peer_{};
-};
 
 class AdminServerTest : public ::testing::Test {
  protected:
