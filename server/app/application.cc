@@ -24,6 +24,7 @@
 #include "base/strings.h"
 #include "egress/tenant_policies.h"
 #include "fetch/egress_log.h"
+#include "rpc/json_gateway.h"
 #include "rpc/server.h"
 #include "rpc/server_metrics.h"
 #include "runtime/loop_lag.h"
@@ -95,7 +96,8 @@ struct Application::Parts {
   std::unique_ptr<fetch::Engine> engine;
   std::unique_ptr<Callers> callers;  ///< Null: nobody is asked who calls.
   std::unique_ptr<rpc::Server> server;
-  std::unique_ptr<admin::Server> admin;  ///< Null when it is off.
+  std::unique_ptr<rpc::JsonGateway> gateway;  ///< Null without admin, which asks it to the end.
+  std::unique_ptr<admin::Server> admin;       ///< Null when it is off.
   bool engine_started = false;
   bool stopped = false;
 };
@@ -200,9 +202,15 @@ absl::Status Application::Parts::StartAdmin() {
   if (config.admin_listen == admin::kOff) return absl::OkStatus();
   admin::ServerTls admin_tls = config.admin_tls;
   admin_tls.reload_interval = config.grpc_tls.reload_interval;
-  ASSIGN_OR_RETURN(
-      admin, admin::Server::Start({runtime, clock, drain_signal, log, metrics},
-                                  {.listen = config.admin_listen, .tls = std::move(admin_tls)}));
+  const bool asks_callers = callers != nullptr;
+  gateway = std::make_unique<rpc::JsonGateway>(
+      rpc::JsonGateway::Deps{runtime, clock, server->Local(), asks_callers, version},
+      rpc::JsonGatewayConfig());
+  ASSIGN_OR_RETURN(admin,
+                   admin::Server::Start({runtime, clock, drain_signal, log, metrics, gateway.get()},
+                                        {.listen = config.admin_listen,
+                                         .tls = std::move(admin_tls),
+                                         .api_asks_callers = asks_callers}));
   return absl::OkStatus();
 }
 
@@ -240,6 +248,7 @@ void Application::Parts::Stop(SteadyTime deadline) {
       static_cast<void>(buffers.release());  // They point into the pool: it stays to the end.
     }
   }
+  if (gateway) gateway->Close();
   server.reset();
   callers.reset();
   named_secrets.reset();
@@ -254,6 +263,7 @@ void Application::Parts::Stop(SteadyTime deadline) {
   destinations.reset();
   store.reset();
   admin.reset();
+  gateway.reset();
   runtime.Stop();
 }
 

@@ -123,9 +123,10 @@ std::vector<ConfigKey> StorageKeys() {
 
 std::vector<ConfigKey> EdgeKeys() {
   return {
-      TextKey("admin.listen", FETCHD_AT(admin_listen),
-              "Address of /livez, /readyz and /metrics over HTTP; port 0 takes a free one, off is "
-              "none."),
+      TextKey(
+          "admin.listen", FETCHD_AT(admin_listen),
+          "Address of /livez, /readyz, /metrics and the JSON API over HTTP; port 0 takes a free "
+          "one, off is none."),
       BoolKey("admin.insecure", FETCHD_AT(admin_insecure),
               "Tell metrics to everybody on an address that other machines reach."),
       TextKey("admin.tls.certificate_file", FETCHD_AT(admin_tls.certificate_file),

@@ -9,8 +9,10 @@
 #include <utility>
 #include <vector>
 
+#include "base/hash.h"
 #include "base/strings.h"
 #include "base/utf8.h"
+#include "rpc/local_access.h"
 
 namespace fetchd::rpc {
 namespace {
@@ -35,6 +37,12 @@ absl::StatusOr<std::optional<Secret>> ReadToken(const grpc::ServerContextBase& c
     return Unauthenticated("the authorization field is no bearer token", "TOKEN_INVALID");
   }
   return Secret(std::string(value.substr(scheme.size())));
+}
+
+/// "" where there are none or several.
+std::string_view OnlyValue(const grpc::ServerContextBase& context, const char* key) {
+  const auto [first, last] = context.client_metadata().equal_range(key);
+  return first != last && std::next(first) == last ? View(first->second) : std::string_view();
 }
 
 void AddNames(const grpc::AuthContext& context, const char* property, std::string_view kind,
@@ -79,6 +87,14 @@ absl::StatusOr<Principal> Gate::Admit(Method method, const grpc::ServerContextBa
   const char* role = RoleName(method.rule().role);
   return WithReason(absl::PermissionDeniedError(Concat("this call needs the role ", role)),
                     {"ROLE_MISSING", {{"role", role}, {"principal", caller.name}}});
+}
+
+std::string Gate::PeerOf(const grpc::ServerContextBase& context) const {
+  const std::string_view key = OnlyValue(context, kLocalKeyField);
+  if (deps_.local_key.empty() || !EqualInConstantTime(key, deps_.local_key)) {
+    return context.peer();
+  }
+  return std::string(OnlyValue(context, kLocalPeerField));
 }
 
 void Gate::Audit(Method method, const Deed& deed, const absl::Status& outcome) const {

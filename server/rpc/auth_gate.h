@@ -38,8 +38,9 @@ class Gate {
     CallRates& rates;
     telemetry::Logger& log;
     const Clock& clock;
+    std::string local_key = {};  ///< LocalAccess::key; empty: no call is from this process.
   };
-  explicit Gate(const Deps& deps) : deps_(deps) {}
+  explicit Gate(Deps deps) : deps_(std::move(deps)) {}
 
   /// UNAUTHENTICATED; RESOURCE_EXHAUSTED (CallRates); PERMISSION_DENIED, reason ROLE_MISSING.
   absl::StatusOr<Principal> Admit(Method method, const grpc::ServerContextBase& context) const;
@@ -50,7 +51,7 @@ class Gate {
                           Resource resource = nullptr) const {
     Admitted<CallType> admitted{std::make_shared<CallType>(), Admit(method, context)};
     if (method.rule().audited) {
-      admitted.call->OnEnd([this, method, caller = NameOf(admitted.caller), peer = context.peer(),
+      admitted.call->OnEnd([this, method, caller = NameOf(admitted.caller), peer = PeerOf(context),
                             resource = std::move(resource)](const absl::Status& outcome) {
         Audit(method, {caller, peer, resource ? resource() : std::string()}, outcome);
       });
@@ -69,6 +70,9 @@ class Gate {
   /// One line; of strangers (UNAUTHENTICATED, KEYS_MISSING) kLinesOfStrangers a second, the next of
   /// which counts those left out. Waits while another thread writes its line.
   void Audit(Method method, const Deed& deed, const absl::Status& outcome) const;
+
+  /// "ipv4:127.0.0.1:33914"; of a call from a listener of this process, of whom that has it from.
+  std::string PeerOf(const grpc::ServerContextBase& context) const;
 
   static Principal NameOf(const absl::StatusOr<Principal>& caller) {
     return caller.ok() ? *caller : Principal();

@@ -55,6 +55,9 @@ class Call : public Reactor, public std::enable_shared_from_this<Call<Reactor>> 
 
 using UnaryCall = Call<grpc::ServerUnaryReactor>;
 
+/// In the first metadata of a stream that goes on; a call that is refused has none.
+inline constexpr char kStreamMark[] = "fetchd-stream";
+
 /// Where a task writes a stream of messages.
 template <typename Message>
 class MessageWriter {
@@ -73,9 +76,13 @@ class WriteCall final : public Call<grpc::ServerWriteReactor<Message>>,
  public:
   /// Tells the client that the stream is there, before its first message. By the task, at most
   /// once.
-  void SendHeaders() { this->StartSendInitialMetadata(); }
+  void SendHeaders() {
+    context_->AddInitialMetadata(kStreamMark, "open");
+    this->StartSendInitialMetadata();
+  }
 
-  /// For CutOff(). Before the task starts; `context` is gRPC's, and lives until the call is done.
+  /// For SendHeaders() and CutOff(). Before the task starts; `context` is gRPC's, and lives until
+  /// the call is done.
   void Of(grpc::CallbackServerContext* context) { context_ = context; }
   /// Ends the call at once, although the caller takes nothing: what was written and not taken is
   /// dropped, and its memory is free. End() would wait behind it. By the task.

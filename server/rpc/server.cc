@@ -9,9 +9,11 @@
 #include <boost/asio/ip/address.hpp>
 #include <mutex>
 #include <optional>
+#include <random>
 #include <utility>
 #include <vector>
 
+#include "base/big_endian.h"
 #include "base/strings.h"
 #include "rpc/admin_service.h"
 #include "rpc/auth_gate.h"
@@ -99,6 +101,14 @@ void Configure(const ServerConfig& config, grpc::ServerBuilder& builder) {
   }
 }
 
+/// 128 random bits.
+std::string MakeLocalKey() {
+  std::random_device random;
+  std::string bytes;
+  for (int i = 0; i < 4; ++i) PutBigEndian(random(), bytes);
+  return HexEncode(bytes);
+}
+
 void InstallPlugins() {
   static std::once_flag once;
   std::call_once(once, [] {
@@ -131,7 +141,8 @@ struct Server::Core {
         rates(config.calls_per_sec, deps.clock),
         watches(config.max_watches),
         connections(std::make_shared<CallerConnections>(config.caller_connections, deps.clock)),
-        gate({deps.authenticator, rates, deps.log, deps.clock}),
+        local_key(MakeLocalKey()),
+        gate({deps.authenticator, rates, deps.log, deps.clock, local_key}),
         fetch(deps, config, gate, groups, watches),
         admin(deps, config, gate, groups),
         batch(deps, config, gate, groups, watches),
@@ -143,6 +154,7 @@ struct Server::Core {
   CallRates rates;
   WatchSlots watches;
   const std::shared_ptr<CallerConnections> connections;
+  const std::string local_key;
   const Gate gate;
   FetchServiceImpl fetch;
   AdminServiceImpl admin;
@@ -208,6 +220,14 @@ Server::Server(std::unique_ptr<Core> core) : core_(std::move(core)) {}
 Server::~Server() { Stop(core_->deps.clock.Now()); }
 
 const std::shared_ptr<CallerConnections>& Server::connections() const { return core_->connections; }
+
+LocalAccess Server::Local() {
+  grpc::ChannelArguments arguments;
+  // What is answered is ours: a page of jobs may be as long as it likes.
+  arguments.SetMaxReceiveMessageSize(-1);
+  arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
+  return {core_->server->InProcessChannel(arguments), core_->local_key};
+}
 
 const std::string& Server::address() const { return core_->address; }
 

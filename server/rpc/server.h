@@ -6,6 +6,7 @@
 #include "base/status.h"
 #include "rpc/caller_connections.h"
 #include "rpc/context.h"
+#include "rpc/local_access.h"
 
 namespace fetchd::rpc {
 
@@ -20,6 +21,9 @@ class Server {
   ~Server();
 
   const std::string& address() const;  ///< "127.0.0.1:7070": the port that was bound.
+
+  /// For the listeners of this process. Of no use once Stop() was called.
+  LocalAccess Local();
 
   /// As many as there are, and were refused.
   const std::shared_ptr<CallerConnections>& connections() const;

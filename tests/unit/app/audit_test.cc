@@ -50,6 +50,20 @@ class HeldDatabase {
   store::Database database_;
 };
 
+TEST_F(AuditOfCallsTest, APeerThatACallerClaimsIsNotBelieved) {
+  for (const std::string key : {"", "guessed", "00000000000000000000000000000000"}) {
+    const auto context = As("mine");
+    context->AddMetadata("fetchd-peer", "ipv4:9.9.9.9:9");
+    if (!key.empty()) context->AddMetadata("fetchd-peer-key", key);
+    v1::Job job;
+    EXPECT_TRUE(fetch_->CreateJob(context.get(), Request(), &job).ok());
+  }
+
+  const std::vector<std::string> lines = AuditLines("CreateJob");
+  EXPECT_THAT(lines, SizeIs(3));
+  EXPECT_THAT(lines, Each(HasSubstr("peer=ipv4:127.0.0.1:")));
+}
+
 TEST_F(AuditOfCallsTest, AStreamThatIsResetIsAuditedWithAllThatItMade) {
   const auto context = As("mine");
   const auto stream = fetch_->CreateJobs(context.get());

@@ -1,0 +1,247 @@
+#include "rpc/json_gateway.h"
+
+#include <google/protobuf/message.h>
+#include <grpcpp/generic/generic_stub.h>
+#include <grpcpp/grpcpp.h>
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "base/strings.h"
+#include "base/utf8.h"
+#include "rpc/auth.h"
+#include "rpc/event_text.h"
+#include "rpc/json_error.h"
+#include "rpc/json_request.h"
+#include "rpc/local_call.h"
+#include "rpc/openapi.h"
+#include "rpc/status.h"
+
+namespace fetchd::rpc {
+namespace {
+
+constexpr char kJsonType[] = "application/json";
+constexpr std::string_view kDocumentPath = "/openapi.json";
+constexpr std::chrono::seconds kStreamRetry{5};
+
+/// What gRPC takes as metadata; it ends the process over anything else.
+bool IsPrintable(std::string_view text) {
+  return std::ranges::all_of(text, [](char c) { return c >= 0x20 && c <= 0x7e; });
+}
+
+/// "application/json", whatever its parameters.
+bool IsJson(const HttpRequest& request) {
+  const std::string_view type = request.Value("content-type").value_or("");
+  return EqualsIgnoreCase(TrimWhitespace(type.substr(0, type.find(';'))), kJsonType);
+}
+
+std::string QueryOf(const HttpRequest& request) {
+  const std::size_t mark = request.target.find('?');
+  return mark == std::string::npos ? std::string() : request.target.substr(mark + 1);
+}
+
+absl::StatusOr<std::string> ReadRequest(const JsonRoute& route, const JsonParameters& parameters,
+                                        const std::string& body) {
+  ASSIGN_OR_RETURN(const auto message, ReadJsonRequest(route, parameters, body));
+  return message->SerializeAsString();
+}
+
+/// What becomes of the answers of a method.
+LocalCall::Render RenderOf(const JsonRoute& route) {
+  const google::protobuf::MethodDescriptor& method = MethodOf(route);
+  const google::protobuf::Message* prototype =
+      google::protobuf::MessageFactory::generated_factory()->GetPrototype(method.output_type());
+  const bool is_event = method.server_streaming();
+  return [prototype, is_event](const std::string& bytes) -> absl::StatusOr<std::string> {
+    const std::unique_ptr<google::protobuf::Message> message(prototype->New());
+    if (!message->ParseFromString(bytes)) return absl::InternalError("an answer cannot be read");
+    return is_event ? EventOf(*message) : WriteJson(*message);
+  };
+}
+
+absl::Status NoFreeStream(std::uint64_t most) {
+  return WithRetryAfter(
+      WithReason(absl::ResourceExhaustedError(Concat("all ", most, " streams over HTTP are taken")),
+                 {"HTTP_STREAM_LIMIT", {}}),
+      kStreamRetry);
+}
+
+HttpReply ReplyTo(const absl::Status& status) { return ErrorReply(ToProtoStatus(status)); }
+
+/// The events of a watch.
+class EventStream final : public HttpBodyStream {
+ public:
+  EventStream(LocalCallGuard call, Permit slot, Clock& clock, Duration keep_alive)
+      : call_(std::move(call)), slot_(std::move(slot)), clock_(clock), keep_alive_(keep_alive) {}
+
+  Task<absl::StatusOr<std::string>> Next() override {
+    if (std::exchange(is_first_, false)) co_return std::string(kFirstEventText);
+    if (ended_) co_return std::string();
+    const Deadline quiet_until = Deadline::After(clock_, keep_alive_);
+    switch (co_await call_->Await(clock_, quiet_until)) {
+      case LocalCall::News::kMessage:
+        co_return call_->TakeMessage();
+      case LocalCall::News::kEnded: {
+        ended_ = true;
+        const google::rpc::Status status = ToProtoStatus(call_->status());
+        co_return EndEvent(status);
+      }
+      case LocalCall::News::kNone:
+      case LocalCall::News::kOpened:
+        break;
+    }
+    co_return std::string(kKeepAliveText);
+  }
+
+ private:
+  LocalCallGuard call_;
+  const Permit slot_;
+  Clock& clock_;
+  const Duration keep_alive_;
+  bool is_first_ = true;
+  bool ended_ = false;
+};
+
+}  // namespace
+
+struct JsonGateway::Begun {
+  LocalCallGuard call;
+  Permit slot;  ///< Of a stream.
+};
+
+JsonGateway::JsonGateway(Deps deps, JsonGatewayConfig config)
+    : deps_(std::move(deps)),
+      config_(config),
+      document_(OpenApiDocument(deps_.version)),
+      calls_(std::make_unique<LocalCalls>()),
+      streams_(config.max_streams),
+      channel_(deps_.server.channel) {}
+
+JsonGateway::~JsonGateway() = default;
+
+void JsonGateway::Close() {
+  const std::lock_guard lock(mutex_);
+  channel_ = nullptr;
+}
+
+std::shared_ptr<grpc::Channel> JsonGateway::Channel() const {
+  const std::lock_guard lock(mutex_);
+  return channel_;
+}
+
+HttpReply JsonGateway::Refuse(int status, const std::string& message) const {
+  const grpc::StatusCode code = status == 403   ? grpc::StatusCode::PERMISSION_DENIED
+                                : status == 429 ? grpc::StatusCode::RESOURCE_EXHAUSTED
+                                                : grpc::StatusCode::INVALID_ARGUMENT;
+  return ErrorReply(status, code, message);
+}
+
+Task<HttpReply> JsonGateway::Handle(HttpRequest request) {
+  if (request.path() == kDocumentPath && request.method == "GET") {
+    HttpReply reply;
+    reply.content_type = kJsonType;
+    reply.body = document_;
+    co_return reply;
+  }
+  JsonMatch match = MatchJsonRoute(request.method, request.path());
+  if (match.route == nullptr && match.verbs.empty()) {
+    co_return ErrorReply(404, grpc::StatusCode::NOT_FOUND,
+                         "there is no such path: /openapi.json lists those that there are");
+  }
+  if (match.route == nullptr) {
+    HttpReply reply =
+        ErrorReply(405, grpc::StatusCode::UNIMPLEMENTED, Concat("this path takes ", match.verbs));
+    reply.fields.push_back({"Allow", match.verbs});
+    co_return reply;
+  }
+  if (match.route->has_body() && !IsJson(request)) {
+    co_return ErrorReply(415, grpc::StatusCode::INVALID_ARGUMENT,
+                         "a POST is Content-Type: application/json, also when it has no body");
+  }
+  co_return co_await Call(*match.route, std::move(match.name), std::move(request));
+}
+
+Task<HttpReply> JsonGateway::Call(const JsonRoute& route, std::string name, HttpRequest request) {
+  absl::StatusOr<Begun> begun = co_await Begin(route, std::move(name), std::move(request));
+  if (!begun.ok()) co_return ReplyTo(begun.status());
+  if (MethodOf(route).server_streaming()) co_return co_await AnswerStream(*std::move(begun));
+  co_return co_await AnswerOnce(*std::move(begun));
+}
+
+Task<absl::StatusOr<JsonGateway::Begun>> JsonGateway::Begin(const JsonRoute& route,
+                                                            std::string name, HttpRequest request) {
+  const google::protobuf::MethodDescriptor& method = MethodOf(route);
+  LocalCallSpec spec{.method = Concat('/', method.service()->full_name(), '/', method.name())};
+  const std::vector<std::string_view> authorization = request.Values("authorization");
+  if (deps_.asks_callers && authorization.empty()) {
+    co_return Unauthenticated("this call needs a token: Authorization: Bearer <token>",
+                              "TOKEN_MISSING");
+  }
+  for (const std::string_view value : authorization) {
+    if (!IsPrintable(value)) {
+      co_return Unauthenticated("the authorization field is no bearer token", "TOKEN_INVALID");
+    }
+    spec.metadata.emplace_back("authorization", value);
+  }
+  spec.metadata.emplace_back(kLocalPeerField, request.peer);
+  spec.metadata.emplace_back(kLocalKeyField, deps_.server.key);
+  Permit slot;
+  if (method.server_streaming()) {
+    slot = streams_.TryAcquire(1);
+    if (!slot) co_return NoFreeStream(streams_.capacity());
+  } else {
+    spec.deadline = deps_.clock.WallNow() + config_.call_timeout;
+  }
+  const JsonParameters parameters{
+      .name = std::move(name),
+      .query = QueryOf(request),
+      .resume_token = method.server_streaming()
+                          ? std::string(request.Value("last-event-id").value_or(""))
+                          : std::string()};
+  absl::StatusOr<std::string> bytes = co_await deps_.runtime.blocking().Run(
+      [&route, &parameters, &request] { return ReadRequest(route, parameters, request.body); });
+  if (!bytes.ok()) co_return bytes.status();
+  spec.request = *std::move(bytes);
+  const std::shared_ptr<grpc::Channel> channel = Channel();
+  if (channel == nullptr) co_return DrainingError();
+  const auto executor = co_await asio::this_coro::executor;
+  const auto call = std::make_shared<LocalCall>(*calls_, executor, RenderOf(route));
+  grpc::GenericStub stub(channel);
+  call->Start(stub, spec);
+  co_return Begun{LocalCallGuard(call), std::move(slot)};
+}
+
+Task<HttpReply> JsonGateway::AnswerOnce(Begun begun) {
+  absl::StatusOr<std::string> answer = absl::InternalError("the call had no answer");
+  LocalCall::News news = LocalCall::News::kNone;
+  // The call's own deadline ends it.
+  while (news != LocalCall::News::kEnded) {
+    news = co_await begun.call->Await(deps_.clock, Deadline::Never());
+    if (news == LocalCall::News::kMessage) answer = begun.call->TakeMessage();
+  }
+  const grpc::Status status = begun.call->status();
+  if (!status.ok()) co_return ErrorReply(ToProtoStatus(status));
+  if (!answer.ok()) co_return ReplyTo(answer.status());
+  HttpReply reply;
+  reply.content_type = kJsonType;
+  reply.body = *std::move(answer);
+  co_return reply;
+}
+
+Task<HttpReply> JsonGateway::AnswerStream(Begun begun) {
+  // It is refused, or its server says that it has begun.
+  const LocalCall::News news = co_await begun.call->Await(deps_.clock, Deadline::Never());
+  if (news == LocalCall::News::kEnded) {
+    const grpc::Status status = begun.call->status();
+    if (!status.ok()) co_return ErrorReply(ToProtoStatus(status));
+  }
+  HttpReply reply;
+  reply.content_type = "text/event-stream";
+  reply.stream = std::make_unique<EventStream>(std::move(begun.call), std::move(begun.slot),
+                                               deps_.clock, config_.keep_alive);
+  co_return reply;
+}
+
+}  // namespace fetchd::rpc

@@ -1,0 +1,71 @@
+// The same API over HTTP/JSON: a request becomes a call of our own gRPC server, and is asked who it
+// is, counted, limited, logged and refused there as every other call.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "base/http_handler.h"
+#include "base/semaphore.h"
+#include "base/time.h"
+#include "rpc/json_routes.h"
+#include "rpc/local_access.h"
+#include "runtime/runtime.h"
+
+namespace grpc {
+class Channel;
+}
+
+namespace fetchd::rpc {
+
+class LocalCalls;
+
+struct JsonGatewayConfig {
+  /// Streams at the same time, each with a connection: less than the listener has of these.
+  std::size_t max_streams = 32;
+  /// Of a call that is no stream.
+  Duration call_timeout = std::chrono::seconds(30);
+  /// A stream that has nothing to say says so this often.
+  Duration keep_alive = std::chrono::seconds(15);
+};
+
+/// Thread-safe. Owner: app. Outlives the listener that asks it, and the server that it calls may
+/// stop before.
+class JsonGateway final : public HttpHandler {
+ public:
+  struct Deps {
+    runtime::Runtime& runtime;  ///< Its blocking pool reads bodies.
+    Clock& clock;
+    LocalAccess server;
+    /// Who calls without a token is refused before his body is read.
+    bool asks_callers = false;
+    std::string version;  ///< For the OpenAPI document.
+  };
+  JsonGateway(Deps deps, JsonGatewayConfig config);
+  ~JsonGateway() override;
+
+  /// Errors are those of the method, as {"error": …}. A watch is text/event-stream.
+  Task<HttpReply> Handle(HttpRequest request) override;
+  HttpReply Refuse(int status, const std::string& message) const override;
+  /// Calls from now on are UNAVAILABLE. The server has ended all that there were.
+  void Close();
+
+ private:
+  struct Begun;
+  Task<HttpReply> Call(const JsonRoute& route, std::string name, HttpRequest request);
+  Task<absl::StatusOr<Begun>> Begin(const JsonRoute& route, std::string name, HttpRequest request);
+  Task<HttpReply> AnswerOnce(Begun begun);
+  Task<HttpReply> AnswerStream(Begun begun);
+  std::shared_ptr<grpc::Channel> Channel() const;
+
+  const Deps deps_;
+  const JsonGatewayConfig config_;
+  const std::string document_;  ///< /openapi.json
+  const std::unique_ptr<LocalCalls> calls_;
+  Semaphore streams_;
+  mutable std::mutex mutex_;
+  std::shared_ptr<grpc::Channel> channel_;  ///< Guarded by mutex_; null once closed.
+};
+
+}  // namespace fetchd::rpc
