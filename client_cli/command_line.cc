@@ -96,6 +96,7 @@ CommandLine::CommandLine(Getenv environment) : getenv(std::move(environment)) {
   AddRead(*this);
   AddCheck(*this);
   AddStatus(*this);
+  AddTop(*this);
   AddOrigins(*this);
   AddDrain(*this);
   AddToken(*this);

@@ -47,6 +47,7 @@ void AddJobActions(CommandLine& line);  ///< cancel, pause, resume, retry, delet
 void AddRead(CommandLine& line);
 void AddCheck(CommandLine& line);
 void AddStatus(CommandLine& line);
+void AddTop(CommandLine& line);
 void AddDrain(CommandLine& line);
 void AddToken(CommandLine& line);
 void AddCompletion(CommandLine& line);

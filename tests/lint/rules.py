@@ -38,6 +38,7 @@ INCLUDE_ONLY_IN = [
     (r"CLI/", ["client_cli", "server/app", "bench"], "CLI11"),
     (r"yaml-cpp", ["server/app", "client_cli"], "yaml-cpp"),
     (r"expat", ["client_cli", "server/objstore"], "Expat"),
+    (r"ncurses\.h$", ["client_cli/top_screen"], "ncurses"),
 ]
 NO_SLEEP = re.compile(r"\b(sleep_for|sleep_until|usleep|nanosleep)\b|(?<![\w.:])sleep\(")
 

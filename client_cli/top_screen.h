@@ -1,0 +1,45 @@
+// The terminal of `fetchctl top`: ncurses, and nothing else sees it.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "cli/top_model.h"
+
+struct screen;  // Of ncurses.
+
+namespace fetchd::cli {
+
+/// Takes the terminal when it is made, and gives it back as it was when it goes, however that is.
+/// One at a time, on one thread.
+class TopScreen {
+ public:
+  /// ok() is false when nothing is known of the terminal (TERM).
+  explicit TopScreen(bool color);
+  ~TopScreen();
+  TopScreen(const TopScreen&) = delete;
+  TopScreen& operator=(const TopScreen&) = delete;
+
+  bool ok() const { return screen_ != nullptr; }
+
+  std::size_t width() const;
+  std::size_t height() const;
+  void Show(const std::vector<TopLine>& lines);
+
+  /// A key, or a character that was typed; empty when `timeout` passes without one, or the size of
+  /// the terminal changed.
+  using Input = std::variant<std::monostate, TopKey, char>;
+  Input Wait(std::chrono::milliseconds timeout);
+
+ private:
+  ::screen* screen_;
+  bool color_;
+};
+
+/// Gives the process a locale with UTF-8 where there is one: the user's, else C.UTF-8.
+void UseUtf8();
+
+}  // namespace fetchd::cli
