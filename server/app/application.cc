@@ -83,6 +83,7 @@ struct Application::Parts {
   DrainController drain;
   runtime::Runtime runtime;
   std::uint64_t file_limit = 0;
+  store::CommitMeter commits;
   std::unique_ptr<jobs::Store> store;
   std::unique_ptr<sink::BufferPool> buffers;
   std::unique_ptr<sink::Destinations> destinations;
@@ -105,7 +106,8 @@ struct Application::Parts {
 absl::Status Application::Parts::OpenStorage() {
   ASSIGN_OR_RETURN(file_limit, FileLimitFor(config));
   RETURN_IF_ERROR(MakeDataDirectory(config.data_dir));
-  ASSIGN_OR_RETURN(const store::SqliteConfig sqlite, SqliteConfigOf(config, clock, log));
+  ASSIGN_OR_RETURN(store::SqliteConfig sqlite, SqliteConfigOf(config, clock, log));
+  sqlite.commits = &commits;
   auto opened_store = store::SqliteStore::Open(sqlite, clock, runtime.blocking());
   if (!opened_store.ok()) return WithPrefix(opened_store.status(), "store.url");
   store = *std::move(opened_store);
@@ -139,8 +141,8 @@ absl::Status Application::Parts::StartEngine() {
       fetch::EngineDeps{runtime, clock, *store, *client, *destinations, *buffers, *policies, log,
                         &decisions, std::move(store_policies)},
       std::move(engine_config));
-  AddMetricSources(metrics,
-                   {clock, version, *client, *engine, *store, *buffers, *loop_lag, decisions});
+  AddMetricSources(metrics, {clock, version, *client, *engine, *store, *buffers, *loop_lag,
+                             decisions, commits, object_stores->meters(), drain_signal});
   RETURN_IF_ERROR(engine->Start());
   engine_started = true;
   return absl::OkStatus();

@@ -7,6 +7,7 @@
 #include "fetch/engine_metrics.h"
 #include "http/client_metrics.h"
 #include "rpc/server_metrics.h"
+#include "runtime/drain_metrics.h"
 #include "runtime/loop_lag_metrics.h"
 #include "sink/buffer_metrics.h"
 #include "store/store_metrics.h"
@@ -36,6 +37,11 @@ compares it, and writes it with `FETCHD_WRITE_DOCS=1`.
 **Origins** have a name while they are among the 100 busiest; the others are counted together as `origin="other"`. A name changes hands once a
 minute at most, from a quiet origin to one with twice its requests. Requests count for an origin from when it got its name on, and for `other`
 before, so that no series ever goes down; the series of an origin that lost its name ends.
+
+**Cardinality** has a bound: labels hold names from closed sets (states, outcomes, phases, reasons, operations), of shards, of the stores
+that the configuration names, and those of origins above. `reason` of `fetchd_jobs_ended_total` is a reason of this service's own errors,
+or the code of one without; HTTP statuses are all `HTTP_STATUS`. No scrape costs more for more jobs: their numbers are kept as they
+change, and the age of the queue is one entry of an index.
 
 | metric | type | labels | what it says |
 | --- | --- | --- | --- |
@@ -69,7 +75,9 @@ void AddMetricSources(telemetry::Metrics& metrics, const MetricDeps& deps) {
   metrics.Add(http::ClientMetrics(deps.client));
   metrics.Add(fetch::EngineMetrics(deps.engine));
   metrics.Add(fetch::EgressMetrics(deps.decisions));
-  metrics.Add(store::StoreMetrics(deps.store));
+  metrics.Add(store::StoreMetrics(deps.store, deps.commits, deps.clock));
+  metrics.Add(objstore::ObjectStoreMetrics(deps.object_stores));
+  metrics.Add(runtime::DrainMetrics(deps.drain_signal));
   metrics.Add(sink::BufferMetrics(deps.buffers));
   metrics.Add(runtime::LoopLagMetrics(deps.loop_lag));
 }
@@ -79,7 +87,8 @@ std::vector<MetricFamily> AllMetricFamilies() {
   for (const auto families :
        {telemetry::Metrics::OwnFamilies(), telemetry::ProcessMetricFamilies(),
         http::ClientMetricFamilies(), fetch::EngineMetricFamilies(), fetch::EgressMetricFamilies(),
-        store::StoreMetricFamilies(), sink::BufferMetricFamilies(),
+        store::StoreMetricFamilies(), objstore::ObjectStoreMetricFamilies(),
+        sink::BufferMetricFamilies(), runtime::DrainMetricFamilies(),
         runtime::LoopLagMetricFamilies(), rpc::ServerMetricFamilies()}) {
     all.insert(all.end(), families.begin(), families.end());
   }

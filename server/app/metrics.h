@@ -8,8 +8,11 @@
 #include "fetch/engine.h"
 #include "http/shared_client.h"
 #include "jobs/store.h"
+#include "objstore/store_meter_metrics.h"
+#include "runtime/drain.h"
 #include "runtime/loop_lag.h"
 #include "sink/buffer.h"
+#include "store/commit_meter.h"
 #include "telemetry/metrics.h"
 
 namespace fetchd::app {
@@ -24,6 +27,9 @@ struct MetricDeps {
   const sink::BufferPool& buffers;
   const runtime::LoopLagMonitor& loop_lag;
   const fetch::EgressLog& decisions;
+  const store::CommitMeter& commits;
+  objstore::StoreMeters object_stores;
+  const runtime::DrainSignal& drain_signal;
 };
 void AddMetricSources(telemetry::Metrics& metrics, const MetricDeps& deps);
 

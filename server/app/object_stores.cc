@@ -143,7 +143,7 @@ absl::StatusOr<ObjectStores::Shared> ObjectStores::MakeS3(const std::string& nam
                                                           const StoreSettings& store) {
   ASSIGN_OR_RETURN(objstore::S3Config config, S3ConfigOf(name, store));
   ASSIGN_OR_RETURN(auto credentials, MakeCredentials(name, store));
-  Shared shared{store, std::move(credentials), std::make_unique<objstore::Cooldown>(), nullptr};
+  Shared shared{store, std::move(credentials), std::make_unique<objstore::Cooldown>()};
   shared.make = [this, config = std::move(config), &credentials = *shared.credentials,
                  &cooldown = *shared.cooldown](objstore::StoreClients clients) {
     return std::make_unique<objstore::S3Store>(config, clients, credentials, cooldown, deps_.clock,
@@ -156,7 +156,7 @@ absl::StatusOr<ObjectStores::Shared> ObjectStores::MakeAzure(const std::string& 
                                                              const StoreSettings& store) {
   ASSIGN_OR_RETURN(objstore::AzureConfig config, AzureConfigOf(name, store));
   ASSIGN_OR_RETURN(objstore::AzureAccess access, ReadAzureAccess(name, store));
-  Shared shared{store, nullptr, std::make_unique<objstore::Cooldown>(), nullptr};
+  Shared shared{store, nullptr, std::make_unique<objstore::Cooldown>()};
   shared.make = [this, config = std::move(config), access = std::move(access),
                  &cooldown = *shared.cooldown](objstore::StoreClients clients) {
     return std::make_unique<objstore::AzureStore>(config, access, clients, cooldown, deps_.clock,
@@ -194,11 +194,17 @@ std::vector<sink::ObjectPlace> ObjectStores::MakePlaces() {
     place.parts_in_flight = static_cast<int>(shared.settings.parts_in_flight);
     place.attributes = AttributesOf(shared.settings);
     for (std::size_t shard = 0; shard < deps_.runtime.size(); ++shard) {
-      place.by_shard.push_back(
-          shared.make({deps_.client.ForStores(shard), deps_.client.ForStoreBodies(shard)}));
+      place.by_shard.push_back(shared.make(
+          {deps_.client.ForStores(shard), deps_.client.ForStoreBodies(shard), shared.meter.get()}));
     }
   }
   return places;
+}
+
+objstore::StoreMeters ObjectStores::meters() const {
+  objstore::StoreMeters meters;
+  for (const auto& [name, shared] : shared_) meters.emplace(name, shared.meter.get());
+  return meters;
 }
 
 }  // namespace fetchd::app

@@ -15,6 +15,7 @@
 #include "objstore/credentials.h"
 #include "objstore/local_credentials.h"
 #include "objstore/s3_config.h"
+#include "objstore/store_meter_metrics.h"
 #include "runtime/runtime.h"
 #include "sink/object_places.h"
 
@@ -44,6 +45,8 @@ class ObjectStores {
 
   /// One store a shard in each. Once.
   std::vector<sink::ObjectPlace> MakePlaces();
+  /// What all of them are asked, by name. Lives as long as this.
+  objstore::StoreMeters meters() const;
 
  private:
   /// The store of one shard, which has these clients.
@@ -53,7 +56,8 @@ class ObjectStores {
     StoreSettings settings;
     std::unique_ptr<objstore::CredentialsSource> credentials;  ///< Null: those of Azure are fixed.
     std::unique_ptr<objstore::Cooldown> cooldown;
-    Maker make;
+    std::unique_ptr<objstore::StoreMeter> meter = std::make_unique<objstore::StoreMeter>();
+    Maker make = nullptr;
   };
   explicit ObjectStores(Deps deps) : deps_(std::move(deps)) {}
   absl::StatusOr<Shared> MakeS3(const std::string& name, const StoreSettings& store);

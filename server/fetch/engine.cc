@@ -76,4 +76,6 @@ OriginPacer::OriginState Engine::SetOriginLimits(const Origin& origin, OriginLim
 
 EngineStats Engine::Stats() const { return core_->engine.Stats(); }
 
+const EngineMeter& Engine::meter() const { return core_->engine.meter(); }
+
 }  // namespace fetchd::fetch

@@ -13,6 +13,7 @@
 #include "base/semaphore.h"
 #include "egress/subject.h"
 #include "egress/tenant_policies.h"
+#include "fetch/engine_meter.h"
 #include "fetch/job_wait.h"
 #include "fetch/named_secrets.h"
 #include "fetch/origin_pacer.h"
@@ -148,6 +149,7 @@ class Engine {
       const JobId& id) const;  ///< Thread-safe; nullopt when it does not run here.
   std::vector<std::pair<JobId, Progress>> AllProgress() const;
   EngineStats Stats() const;
+  const EngineMeter& meter() const;  ///< Lives as long as the engine.
 
   /// Why a job does not run now; nullopt for one that runs or has ended. Thread-safe.
   std::optional<JobWait> WaitOf(const jobs::Job& job);

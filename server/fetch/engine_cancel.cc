@@ -38,10 +38,16 @@ class EngineCore::FileRemoval {
   JobId id_;
 };
 
+// A cancel that is repeated is one again.
+void EngineCore::NoteJobEnd(const jobs::Job& job) {
+  LogJobEnd(deps_.log, job);
+  counters_.meter.JobEnded(job);
+}
+
 Task<absl::StatusOr<jobs::Job>> EngineCore::Cancel(JobId id) {
   jobs::Change change = jobs::CancelRequested{};
   CO_ASSIGN_OR_RETURN(jobs::Job job, co_await deps_.store.Update(id, std::move(change)));
-  LogJobEnd(deps_.log, job);
+  NoteJobEnd(job);
   StopRuns(id, job.fence);
   co_await DropKept(job);
   co_return job;
@@ -148,7 +154,7 @@ Task<void> EngineCore::OnBatchStep(std::vector<jobs::Job> changed) {
   for (jobs::Job& job : changed) {
     queued = queued || job.state == jobs::State::kQueued;
     if (job.state != jobs::State::kCancelled) continue;
-    LogJobEnd(deps_.log, job);
+    NoteJobEnd(job);
     StopRuns(job.id, job.fence);
     // What was never claimed has no file.
     if (job.fence > 0) co_await DropKept(std::move(job));
@@ -158,7 +164,7 @@ Task<void> EngineCore::OnBatchStep(std::vector<jobs::Job> changed) {
 
 Task<void> EngineCore::OnExpired(jobs::Job job) {
   counters_.failed.fetch_add(1, std::memory_order_relaxed);
-  LogJobEnd(deps_.log, job);
+  NoteJobEnd(job);
   // What was never claimed has no file.
   if (job.fence > 0) co_await DropKept(std::move(job));
 }

@@ -400,7 +400,7 @@ EngineStats EngineCore::Stats() {
   stats.succeeded = counters_.succeeded.load(std::memory_order_relaxed);
   stats.failed = counters_.failed.load(std::memory_order_relaxed);
   stats.interrupted = counters_.interrupted.load(std::memory_order_relaxed);
-  stats.received_bytes = counters_.received_bytes.load(std::memory_order_relaxed);
+  stats.received_bytes = counters_.meter.received();
   return stats;
 }
 

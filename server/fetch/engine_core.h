@@ -61,6 +61,7 @@ class EngineCore {
   EngineStats Stats();
   std::optional<JobWait> WaitOf(const jobs::Job& job);
   OriginPacer& pacer() { return pacer_; }
+  const EngineMeter& meter() const { return counters_.meter; }
 
  private:
   class StreamEntry;
@@ -85,6 +86,7 @@ class EngineCore {
   Task<void> OnExpired(jobs::Job job);
   Task<void> OnBatchStep(std::vector<jobs::Job> changed);
   void NoteClaiming(bool now);
+  void NoteJobEnd(const jobs::Job& job);
   Task<absl::StatusOr<StreamEnd>> StreamOn(std::size_t shard, jobs::FetchSpec spec,
                                            std::uint64_t offset, Deadline deadline,
                                            StreamReceiver& receiver, std::string tenant);

@@ -25,8 +25,48 @@ constexpr MetricFamily kEnded{
     "Attempts by how they ended here; interrupted ones (by shutdown or a pause) and those put "
     "off go on later.",
     {"outcome"}};
-constexpr MetricFamily kReceived{"fetchd_received_bytes_total", kCounter,
-                                 "Body bytes received, as they come."};
+constexpr MetricFamily kReceived{
+    "fetchd_received_bytes_total",
+    kCounter,
+    "Body bytes received, as they come, by where they go: several are several destinations of one "
+    "job, stream the caller of Fetch.",
+    {"destination"}};
+constexpr MetricFamily kDelivered{"fetchd_delivered_bytes_total",
+                                  kCounter,
+                                  "Body bytes that arrived: of bodies whose destination is "
+                                  "complete, in each of several, and what "
+                                  "callers of Fetch took.",
+                                  {"destination"}};
+constexpr MetricFamily kPhases{
+    "fetchd_attempt_phase_seconds",
+    kHistogram,
+    "Times of ended attempts by phase: queued since the job was ready (Fetch: since its turn was "
+    "asked for), a hop's wait for a connection, DNS, connect, proxy and TLS of connections that "
+    "were "
+    "opened for it, first byte since the request, and the body.",
+    {"phase"}};
+constexpr MetricFamily kAttemptsEnded{
+    "fetchd_attempts_ended_total",
+    kCounter,
+    "Attempts that are over by outcome; a failed one may be followed by another, one that was put "
+    "off or interrupted will be.",
+    {"outcome"}};
+constexpr MetricFamily kJobsEnded{
+    "fetchd_jobs_ended_total",
+    kCounter,
+    "Jobs that are over, by outcome and by the reason of their error, or its code; a retried job "
+    "ends again, and a cancel that is repeated counts again.",
+    {"outcome", "reason"}};
+constexpr MetricFamily kCircuits{
+    "fetchd_origin_circuits",
+    kGauge,
+    "Circuit breakers that are not closed: open, or half open while a probe is under way.",
+    {"state"}};
+constexpr MetricFamily kRetriesActive{"fetchd_retries_active", kGauge,
+                                      "Of fetchd_transfers_active, those that are retries."};
+constexpr MetricFamily kBudgetsSpent{
+    "fetchd_retry_budgets_spent", kGauge,
+    "Origins that may get no further retry now (retry.budget_percent)."};
 constexpr MetricFamily kHeld{
     "fetchd_origins_held", kGauge, "Origins with which nothing begins now, by why.", {"hold"}};
 constexpr MetricFamily kPushbacks{"fetchd_origin_pushbacks_total", kCounter,
@@ -47,9 +87,40 @@ constexpr MetricFamily kExtra{
     "Connections besides the first of each body that is read in pieces, over several."};
 constexpr MetricFamily kPieces{"fetchd_segment_pieces_total", kCounter,
                                "Requests for a piece of such a body that brought that piece."};
-constexpr std::array kAll = {kActive,   kPeak, kLimit,     kWaiting,   kAttempts, kEnded,
-                             kReceived, kHeld, kPushbacks, kCoolDowns, kOpenings, kShared,
-                             kJoined,   kLeft, kExtra,     kPieces};
+constexpr std::array kAll = {kActive,   kPeak,          kLimit,       kWaiting,       kAttempts,
+                             kEnded,    kReceived,      kHeld,        kPushbacks,     kCoolDowns,
+                             kOpenings, kShared,        kJoined,      kLeft,          kExtra,
+                             kPieces,   kDelivered,     kPhases,      kAttemptsEnded, kJobsEnded,
+                             kCircuits, kRetriesActive, kBudgetsSpent};
+
+void CollectJobs(const EngineMeter& meter, MetricPage& page) {
+  using jobs::State;
+  for (const State state : {State::kSucceeded, State::kFailed, State::kCancelled}) {
+    const std::string outcome = AsciiLower(jobs::StateName(state));
+    for (std::size_t reason = 0; reason < ReasonCount(); ++reason) {
+      const std::uint64_t count = meter.jobs(state, reason);
+      const bool always = state == State::kSucceeded && reason == 0;
+      if (count > 0 || always) page.Add(kJobsEnded, count, {outcome, ReasonName(reason)});
+    }
+  }
+}
+
+void CollectMeter(const EngineMeter& meter, MetricPage& page) {
+  for (const BodyPlace place : kBodyPlaces) {
+    page.Add(kReceived, meter.received(place), {BodyPlaceName(place)});
+    page.Add(kDelivered, meter.delivered(place), {BodyPlaceName(place)});
+  }
+  for (const AttemptPhase phase : kAttemptPhases) {
+    page.Add(kPhases, meter.Took(phase), {AttemptPhaseName(phase)});
+  }
+  for (const auto outcome : {jobs::AttemptOutcome::kSucceeded, jobs::AttemptOutcome::kFailed,
+                             jobs::AttemptOutcome::kPutOff, jobs::AttemptOutcome::kInterrupted,
+                             jobs::AttemptOutcome::kCancelled}) {
+    page.Add(kAttemptsEnded, meter.attempts(outcome),
+             {AsciiLower(jobs::AttemptOutcomeName(outcome))});
+  }
+  CollectJobs(meter, page);
+}
 
 void Collect(const EngineStats& stats, MetricPage& page) {
   page.Add(kActive, stats.transfers_in_use);
@@ -61,7 +132,6 @@ void Collect(const EngineStats& stats, MetricPage& page) {
   page.Add(kEnded, stats.failed, {"failed"});
   page.Add(kEnded, stats.interrupted, {"interrupted"});
   page.Add(kEnded, stats.put_off, {"put_off"});
-  page.Add(kReceived, stats.received_bytes);
   for (const Hold hold :
        {Hold::kPaused, Hold::kCoolDown, Hold::kCircuitOpen, Hold::kTransfers, Hold::kRate}) {
     page.Add(kHeld, stats.pacing.held[static_cast<std::size_t>(hold)],
@@ -70,6 +140,10 @@ void Collect(const EngineStats& stats, MetricPage& page) {
   page.Add(kPushbacks, stats.pacing.pushbacks);
   page.Add(kCoolDowns, stats.pacing.cool_downs);
   page.Add(kOpenings, stats.pacing.circuit_openings);
+  page.Add(kCircuits, stats.pacing.circuits_open, {"open"});
+  page.Add(kCircuits, stats.pacing.circuits_half_open, {"half_open"});
+  page.Add(kRetriesActive, stats.pacing.retries);
+  page.Add(kBudgetsSpent, stats.pacing.retry_budgets_spent);
   page.Add(kShared, stats.shared_reads);
   page.Add(kJoined, stats.joined_reads);
   page.Add(kLeft, stats.left_reads);
@@ -82,8 +156,10 @@ void Collect(const EngineStats& stats, MetricPage& page) {
 std::span<const MetricFamily> EngineMetricFamilies() { return kAll; }
 
 telemetry::MetricSource EngineMetrics(const Engine& engine) {
-  return telemetry::MakeSource(kAll,
-                               [&engine](MetricPage& page) { Collect(engine.Stats(), page); });
+  return telemetry::MakeSource(kAll, [&engine](MetricPage& page) {
+    Collect(engine.Stats(), page);
+    CollectMeter(engine.meter(), page);
+  });
 }
 
 }  // namespace fetchd::fetch

@@ -73,6 +73,7 @@ Task<absl::Status> JobRun::Publish() {
     co_return OfDeadline(Fail(Phase::kSink, again, receipt.status()));
   }
   NoteDeliveries(*std::move(receipt));
+  CountDelivered();
   absl::Status delivered = StatusOf(result_.deliveries);
   if (delivered.ok()) co_return co_await Succeed();
   partly_done_ = true;
@@ -266,13 +267,40 @@ Task<absl::Status> JobRun::Record(jobs::Change change, Deadline until) {
     if (IsLostClaim(job.status())) co_return absl::AbortedError(MessageOf(job.status()));
     deps_.store_health.Note("record what became of a job", job.status());
     if (job.ok()) {
-      LogChange(deps_.log, *job, change);
+      NoteChange(*job, change);
       co_return absl::OkStatus();
     }
     const bool again = IsWorthRepeating(job.status()) && !until.Passed(clock.Now() + backoff) &&
                        !deps_.draining.load(std::memory_order_acquire);
     if (!again) co_return job.status();
     co_await clock.SleepFor(backoff);
+  }
+}
+
+void JobRun::NoteChange(const jobs::Job& job, const jobs::Change& change) {
+  LogChange(deps_.log, job, change);
+  EngineMeter& meter = deps_.counters.meter;
+  if (const jobs::AttemptRecord* record = jobs::RecordOf(change)) {
+    meter.AttemptEnded(*record, queued_, facts_.body_took);
+  }
+  if (jobs::MovesState(change) && jobs::IsTerminal(job.state)) meter.JobEnded(job);
+}
+
+// What was there already, or is so since an earlier run, was not brought by this one.
+void JobRun::CountDelivered() {
+  EngineMeter& meter = deps_.counters.meter;
+  const auto& places = deliveries_->destinations();
+  if (result_.deliveries.empty()) {
+    if (!result_.unchanged) meter.Delivered(PlaceOf(places.front()), result_.size_bytes);
+    return;
+  }
+  static const std::vector<jobs::Delivery> kNone;
+  const auto& earlier = job_.result ? job_.result->deliveries : kNone;
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    const jobs::Delivery& delivery = result_.deliveries[i];
+    const bool before = i < earlier.size() && earlier[i].error.ok();
+    if (before || !delivery.error.ok() || delivery.unchanged) continue;
+    meter.Delivered(PlaceOf(places[i]), result_.size_bytes);
   }
 }
 

@@ -38,6 +38,7 @@ JobRun::JobRun(JobRunDeps deps, jobs::Claim claim, Permit permit, OriginPacer::T
       turn_(std::move(turn)),
       permit_wait_(permit_wait),
       started_at_(deps_.transfer.clock.WallNow()),
+      queued_(std::max(Duration::zero(), Duration(started_at_ - job_.ready_at))),
       began_(deps_.transfer.clock.Now()),
       deadline_(DeadlineOf(job_, deps_.transfer.clock)),
       retry_(RetryOf(job_.spec, deps_.transfer.config.retry)),
@@ -100,6 +101,8 @@ absl::Status JobRun::Prepare() {
     absl::StatusOr<std::vector<sink::Destination>> destinations = DestinationsOf(job_);
     if (!destinations.ok()) return final(destinations.status());
     deliveries_.emplace(job_, *std::move(destinations));
+    const auto& places = deliveries_->destinations();
+    place_ = places.size() == 1 ? PlaceOf(places.front()) : BodyPlace::kSeveral;
   }
   return absl::OkStatus();
 }
@@ -268,14 +271,14 @@ Task<absl::Status> JobRun::Begin(const http::Response& response, std::uint64_t o
 
 Task<absl::Status> JobRun::Write(std::uint64_t, sink::Buffer bytes) {
   unsaved_bytes_ += bytes.size();
-  deps_.counters.received_bytes.fetch_add(bytes.size(), std::memory_order_relaxed);
+  CountReceived(bytes.size());
   CO_RETURN_IF_ERROR(co_await sink_->Write(bytes.bytes()));
   bytes = sink::Buffer();  // Not needed by a checkpoint, but perhaps by others.
   co_return co_await CheckpointIfDue();
 }
 
 Task<absl::Status> JobRun::WriteAhead(std::uint64_t offset, std::span<const std::byte> bytes) {
-  deps_.counters.received_bytes.fetch_add(bytes.size(), std::memory_order_relaxed);
+  CountReceived(bytes.size());
   co_return co_await sink_->WriteAhead(offset, bytes);
 }
 
@@ -323,7 +326,7 @@ Task<absl::Status> JobRun::CheckpointNow() {
 }
 
 Task<absl::StatusOr<JobRun::Done>> JobRun::WriteRest(sink::Buffer rest) {
-  deps_.counters.received_bytes.fetch_add(rest.size(), std::memory_order_relaxed);
+  CountReceived(rest.size());
   verifier_.Update(rest.bytes());
   CO_RETURN_IF_ERROR(co_await sink_->Write(rest.bytes()));
   co_return Done();

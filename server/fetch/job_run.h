@@ -8,6 +8,7 @@
 
 #include "fetch/attempt_report.h"
 #include "fetch/deliveries.h"
+#include "fetch/engine_meter.h"
 #include "fetch/mirrors.h"
 #include "fetch/origin_pacer.h"
 #include "fetch/store_health.h"
@@ -22,7 +23,7 @@ namespace fetchd::fetch {
 struct EngineCounters {
   std::atomic<std::uint64_t> attempts{0}, retries{0}, succeeded{0}, failed{0}, interrupted{0},
       put_off{0};
-  std::atomic<std::uint64_t> received_bytes{0};  ///< As they come.
+  EngineMeter meter;
 };
 
 /// References outlive every run.
@@ -125,6 +126,9 @@ class JobRun final : private Target {
   Task<absl::Status> RecordEnd(jobs::Change change);
   Task<void> AbortSink();
   Task<absl::StatusOr<Done>> AbortAll();
+  void CountReceived(std::uint64_t bytes) { deps_.counters.meter.Received(place_, bytes); }
+  void CountDelivered();
+  void NoteChange(const jobs::Job& job, const jobs::Change& change);
   jobs::AttemptRecord MakeRecord(jobs::AttemptOutcome outcome, absl::Status status) const;
   absl::Status Fail(Phase phase, bool retryable, absl::Status status);
   absl::Status OfDeadline(absl::Status status);
@@ -138,6 +142,7 @@ class JobRun final : private Target {
   OriginPacer::Turn turn_;
   const Duration permit_wait_;
   const WallTime started_at_;
+  const Duration queued_;  ///< Since it was ready.
   const SteadyTime began_;
   Deadline deadline_;  ///< Of the job.
   RetryConfig retry_;
@@ -145,6 +150,7 @@ class JobRun final : private Target {
   std::size_t url_index_ = 0;  ///< Of spec.urls: the one that this attempt asks.
   std::optional<Url> url_;     ///< That one.
   std::optional<Deliveries> deliveries_;
+  BodyPlace place_ = BodyPlace::kDiscard;
   std::optional<SinkNotes> notes_;    ///< When a destination is an object.
   std::unique_ptr<sink::Sink> sink_;  ///< Null for HEAD.
   bool opened_ = false;

@@ -361,6 +361,9 @@ OriginPacer::Totals OriginPacer::Read() {
   for (auto& [origin, entry] : entries_) {
     Refill(entry, now);
     totals.held[static_cast<std::size_t>(HoldOf(entry, now).first)] += 1;
+    if (entry.open) ++(entry.probing ? totals.circuits_half_open : totals.circuits_open);
+    totals.retries += entry.retries;
+    if (entry.retries > 0 && entry.retries >= RetriesAllowed(entry)) ++totals.retry_budgets_spent;
   }
   return totals;
 }

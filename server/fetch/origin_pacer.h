@@ -121,6 +121,9 @@ class OriginPacer {
   struct Totals {
     std::array<std::uint64_t, 7> held{};                                ///< Origins now, by Hold.
     std::uint64_t pushbacks = 0, cool_downs = 0, circuit_openings = 0;  ///< Since the start.
+    std::uint64_t circuits_open = 0, circuits_half_open = 0;            ///< Origins now.
+    std::uint64_t retries = 0;                                          ///< At work now.
+    std::uint64_t retry_budgets_spent = 0;  ///< Origins now, of those with retries.
   };
 
   OriginPacer(const Clock& clock, PacerConfig config);
@@ -196,7 +199,7 @@ class OriginPacer {
 
   std::mutex mutex_;  ///< Guards all below.
   std::map<Origin, Entry> entries_;
-  Totals totals_;          ///< But for `held`.
+  Totals totals_;          ///< What counts since the start.
   std::size_t forget_at_;  ///< With so many entries those that say nothing are looked for.
 };
 

@@ -218,6 +218,7 @@ std::optional<Duration> StreamRun::Decide(int number, const absl::Status& status
     if (delay && url_) deps_.transfer.count_retry(url_->origin());
   }
   record.retry_delay = delay;
+  deps_.counters.meter.AttemptEnded(record, frame_.permit_wait, facts_.body_took);
   LogAttempt(deps_.log, "fetch", record);
   end_.attempts.push_back(std::move(record));
   return delay;
@@ -259,10 +260,12 @@ Task<absl::Status> StreamRun::Begin(const http::Response& response, std::uint64_
 
 Task<absl::Status> StreamRun::Write(std::uint64_t offset, sink::Buffer bytes) {
   const std::uint64_t size = bytes.size();
-  deps_.counters.received_bytes.fetch_add(size, std::memory_order_relaxed);
+  deps_.counters.meter.Received(BodyPlace::kStream, size);
   // Before: what was handed over is delivered, also when the wait for it is interrupted.
   position_ = offset + size;
-  co_return co_await receiver_.OnBytes(offset, std::move(bytes));
+  CO_RETURN_IF_ERROR(co_await receiver_.OnBytes(offset, std::move(bytes)));
+  deps_.counters.meter.Delivered(BodyPlace::kStream, size);
+  co_return absl::OkStatus();
 }
 
 }  // namespace fetchd::fetch

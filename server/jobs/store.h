@@ -140,6 +140,9 @@ class Store : public BatchStore, public SinkNoteStore {
   /// When the next job becomes ready whose origin and tenant have room, or another one before that;
   /// now or earlier when one is ready; nullopt when there is none.
   virtual Task<absl::StatusOr<std::optional<WallTime>>> NextReadyAt(Rooms rooms) = 0;
+  /// Since when the job is ready that is so for longest of those that wait to run, whether or not
+  /// there is room for it; nullopt when none is ready. Costs the same however many wait.
+  virtual Task<absl::StatusOr<std::optional<WallTime>>> OldestReadyAt() = 0;
   /// Looks at up to `limit` jobs with several urls that wait to ask `origin`, by id, behind `after`
   /// (empty = from the first), and applies UrlChosen where `choice` says so. Costs by job looked
   /// at, however many wait.

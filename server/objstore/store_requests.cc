@@ -24,6 +24,11 @@ bool IsForReader(int http_status) {
   return IsSuccess(http_status) || http_status == 304 || http_status == 412 || http_status == 416;
 }
 
+StoreOutcome OutcomeOf(const StoreFailure& failure) {
+  if (failure.cool_down) return StoreOutcome::kThrottled;
+  return failure.retryable ? StoreOutcome::kFailed : StoreOutcome::kRefused;
+}
+
 }  // namespace
 
 bool IsSuccess(int http_status) { return http_status >= 200 && http_status < 300; }
@@ -85,6 +90,13 @@ std::chrono::milliseconds StoreRequests::MillisecondsUntil(SteadyTime at) const 
   return std::chrono::ceil<std::chrono::milliseconds>(at - clock_.Now());
 }
 
+void StoreRequests::Count(const StoreOperation& operation, StoreOutcome outcome,
+                          SteadyTime from) const {
+  if (clients_.meter != nullptr) {
+    clients_.meter->Note(operation.name, outcome, clock_.Now() - from);
+  }
+}
+
 Task<StoreReply> StoreRequests::Try(const StoreOperation& operation, RequestAuthor& author) {
   auto request = co_await author.Write();
   if (!request.ok()) {
@@ -92,16 +104,29 @@ Task<StoreReply> StoreRequests::Try(const StoreOperation& operation, RequestAuth
   }
   const http::Call call = CallFor(operation);
   http::Client& client = operation.streamed ? clients_.bodies : clients_.requests;
+  const SteadyTime from = clock_.Now();
   auto response = co_await client.Send(*std::move(request), call);
-  if (!response.ok()) co_return Unanswered(operation, response.status());
+  if (!response.ok()) {
+    Count(operation, StoreOutcome::kNoAnswer, from);
+    co_return Unanswered(operation, response.status());
+  }
   StoreReply reply;
   if (operation.streamed && IsSuccess(response->head.status)) {
+    Count(operation, StoreOutcome::kOk, from);
     reply.response = *std::move(response);
     co_return reply;
   }
   auto answer = co_await ReadAnswer(*std::move(response), operation.most_answer_bytes);
-  if (!answer.ok()) co_return Unanswered(operation, answer.status());
-  if (author.IsFailure(*answer)) co_return Failed(author.Judge(*answer, clock_.WallNow()));
+  if (!answer.ok()) {
+    Count(operation, StoreOutcome::kNoAnswer, from);
+    co_return Unanswered(operation, answer.status());
+  }
+  if (author.IsFailure(*answer)) {
+    StoreFailure failure = author.Judge(*answer, clock_.WallNow());
+    Count(operation, OutcomeOf(failure), from);
+    co_return Failed(std::move(failure));
+  }
+  Count(operation, StoreOutcome::kOk, from);
   reply.answer = *std::move(answer);
   co_return reply;
 }
@@ -154,14 +179,25 @@ Task<absl::StatusOr<http::Response>> StoreRequests::Fetch(const StoreOperation& 
     }
     request->decode = operation.decode;
     request->subject = operation.subject;
+    const SteadyTime from = clock_.Now();
     auto sent = co_await clients_.bodies.Send(*std::move(request), call);
-    if (!sent.ok()) co_return Unreached(sent.status(), Describe(ContextOf(operation)));
+    if (!sent.ok()) {
+      Count(operation, StoreOutcome::kNoAnswer, from);
+      co_return Unreached(sent.status(), Describe(ContextOf(operation)));
+    }
     http::Response response = *std::move(sent);
-    if (IsForReader(response.head.status)) co_return response;
+    if (IsForReader(response.head.status)) {
+      Count(operation, StoreOutcome::kOk, from);
+      co_return response;
+    }
     http::Response refused{.head = response.head, .content_length = 0, .url = response.url};
     const auto answer = co_await ReadAnswer(std::move(response), operation.most_answer_bytes);
-    if (!answer.ok()) co_return Unreached(answer.status(), Describe(ContextOf(operation)));
+    if (!answer.ok()) {
+      Count(operation, StoreOutcome::kNoAnswer, from);
+      co_return Unreached(answer.status(), Describe(ContextOf(operation)));
+    }
     StoreFailure failure = author.Judge(*answer, clock_.WallNow());
+    Count(operation, OutcomeOf(failure), from);
     if (author.Learn(failure)) continue;
     co_return Refusal(std::move(refused), std::move(failure));
   }

@@ -10,6 +10,7 @@
 #include "objstore/answer.h"
 #include "objstore/cooldown.h"
 #include "objstore/store_error.h"
+#include "objstore/store_meter.h"
 
 namespace fetchd::objstore {
 
@@ -71,10 +72,12 @@ bool IsSuccess(int http_status);
 /// waits for.
 struct StoreClients {
   StoreClients(http::Client& both) : requests(both), bodies(both) {}
-  StoreClients(http::Client& for_requests, http::Client& for_bodies)
-      : requests(for_requests), bodies(for_bodies) {}
+  StoreClients(http::Client& for_requests, http::Client& for_bodies,
+               StoreMeter* of_requests = nullptr)
+      : requests(for_requests), bodies(for_bodies), meter(of_requests) {}
   http::Client& requests;
-  http::Client& bodies;  ///< For operations that are streamed.
+  http::Client& bodies;         ///< For operations that are streamed.
+  StoreMeter* meter = nullptr;  ///< Of the store, for all shards; null: nobody counts.
 };
 
 /// Lives on one shard; what it refers to outlives it and its calls.
@@ -104,6 +107,7 @@ class StoreRequests {
   Task<StoreReply> Try(const StoreOperation& operation, RequestAuthor& author);
   /// UNAVAILABLE: that would be longer than max_retry_after, for it is prolonged again and again.
   Task<absl::Status> WaitUntilCool();
+  void Count(const StoreOperation& operation, StoreOutcome outcome, SteadyTime from) const;
   http::Call CallFor(const StoreOperation& operation) const;
   StoreReply Failed(StoreFailure failure);
   StoreReply Unanswered(const StoreOperation& operation, const absl::Status& status) const;

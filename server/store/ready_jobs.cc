@@ -277,6 +277,11 @@ absl::StatusOr<std::vector<std::string>> ReadyJobs(Database& database, WallTime 
   return ids;
 }
 
+absl::StatusOr<std::optional<WallTime>> OldestReadyAt(Database& database, WallTime now) {
+  ASSIGN_OR_RETURN(const std::optional<WallTime> due, FirstDueAt(database));
+  return due && *due <= now ? due : std::nullopt;
+}
+
 absl::StatusOr<std::optional<WallTime>> NextReadyAt(Database& database, WallTime now,
                                                     const jobs::Rooms& rooms) {
   ASSIGN_OR_RETURN(const std::optional<WallTime> due, FirstDueAt(database));

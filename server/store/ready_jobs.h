@@ -77,4 +77,7 @@ absl::StatusOr<std::vector<std::string>> ReadyJobs(Database& database, WallTime 
 absl::StatusOr<std::optional<WallTime>> NextReadyAt(Database& database, WallTime now,
                                                     const jobs::Rooms& rooms);
 
+/// As jobs::Store::OldestReadyAt: one entry of an index.
+absl::StatusOr<std::optional<WallTime>> OldestReadyAt(Database& database, WallTime now);
+
 }  // namespace fetchd::store

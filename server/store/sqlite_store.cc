@@ -35,7 +35,7 @@ class OpenSqliteStore final : public jobs::Store {
     std::int64_t last_sequence;
   };
 
-  OpenSqliteStore(Parts parts, std::filesystem::path path, Clock& clock,
+  OpenSqliteStore(Parts parts, std::filesystem::path path, CommitMeter* commits, Clock& clock,
                   runtime::BlockingPool& pool)
       : lock_(std::move(parts.lock)),
         clock_(clock),
@@ -44,7 +44,12 @@ class OpenSqliteStore final : public jobs::Store {
         figures_(std::move(parts.stats), parts.last_sequence),
         readers_(std::move(path)),
         writer_(std::move(parts.database), keys_, Census(figures_.stats()),
-                [this](const Effects& effects) { figures_.Publish(effects); }) {}
+                [this, commits](const Effects& effects) {
+                  figures_.Publish(effects);
+                  if (commits == nullptr) return;
+                  commits->took.Observe(effects.took());
+                  commits->changes.Observe(effects.changes());
+                }) {}
 
   Task<absl::StatusOr<jobs::CreateOutcome>> CreateWithin(Job job,
                                                          jobs::TenantBounds bounds) override {
@@ -92,6 +97,12 @@ class OpenSqliteStore final : public jobs::Store {
     const WallTime now = clock_.WallNow();
     co_return co_await Read(
         [now, &rooms](Database& database) { return store::NextReadyAt(database, now, rooms); });
+  }
+
+  Task<absl::StatusOr<std::optional<WallTime>>> OldestReadyAt() override {
+    const WallTime now = clock_.WallNow();
+    co_return co_await Read(
+        [now](Database& database) { return store::OldestReadyAt(database, now); });
   }
 
   Task<absl::StatusOr<jobs::UrlsChosen>> ChooseUrls(std::string origin, std::string after,
@@ -282,7 +293,8 @@ absl::StatusOr<std::unique_ptr<jobs::Store>> SqliteStore::Open(SqliteConfig conf
   ASSIGN_OR_RETURN(const std::int64_t last_sequence, LoadLastSequence(database));
   OpenSqliteStore::Parts parts{std::move(lock), std::move(database), std::move(keys),
                                std::move(stats), last_sequence};
-  return std::make_unique<OpenSqliteStore>(std::move(parts), std::move(config.path), clock, pool);
+  return std::make_unique<OpenSqliteStore>(std::move(parts), std::move(config.path), config.commits,
+                                           clock, pool);
 }
 
 }  // namespace fetchd::store

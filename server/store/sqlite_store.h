@@ -10,6 +10,7 @@
 
 #include "jobs/store.h"
 #include "runtime/blocking_pool.h"
+#include "store/commit_meter.h"
 #include "store/key_ring.h"
 
 namespace fetchd::store {
@@ -34,6 +35,7 @@ struct SqliteConfig {
   /// Called before and after the rows are sealed with a new first key, which takes a while.
   using OnSealingAnew = std::function<void(const Resealing&)>;
   OnSealingAnew on_sealing_anew = nullptr;
+  CommitMeter* commits = nullptr;  ///< Is told of each commit that changed jobs; null: nobody is.
 };
 
 /// One writer thread groups all changes that wait into one transaction and one fsync (WAL,

@@ -98,6 +98,8 @@ std::vector<Writer::Operation*> Writer::WaitForBatch() {
 // changes cost themselves; and hardly any change is refused once it has written. So they run
 // without, and a transaction in which that happens is run again with one for each.
 void Writer::Commit(const std::vector<Operation*>& batch) {
+  // Real time, whatever clock the jobs have: it is the disk that is measured.
+  const SteadyTime from = RealClock().Now();
   Transaction transaction{JobTable(database_, keys_), Effects(census_)};
   absl::Status status = RunTransaction(batch, transaction, &Writer::RunPlain);
   if (std::exchange(half_done_, false)) {
@@ -112,6 +114,7 @@ void Writer::Commit(const std::vector<Operation*>& batch) {
     for (Operation* operation : batch) operation->outcome = status;
     return;
   }
+  transaction.effects.Took(RealClock().Now() - from);
   if (transaction.effects.changes() > 0) on_commit_(transaction.effects);
   census_.Committed();
 }

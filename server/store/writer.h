@@ -38,17 +38,20 @@ class Effects {
   void Event(std::int64_t sequence) { last_sequence_ = sequence; }
   void Changed() { ++changes_; }
   void Batch() { batch_changed_ = true; }  ///< A figure of a batch, or its state.
+  void Took(Duration took) { took_ = took; }
 
   const Census& census() const { return *census_; }
   std::int64_t last_sequence() const { return last_sequence_; }  ///< 0 = no event.
   std::uint64_t changes() const { return changes_; }
   bool batch_changed() const { return batch_changed_; }
+  Duration took() const { return took_; }  ///< Of the whole transaction; 0 until it is committed.
 
  private:
   Census* census_;
   std::int64_t last_sequence_ = 0;
   std::uint64_t changes_ = 0;
   bool batch_changed_ = false;
+  Duration took_{};
 };
 
 /// What a change works on: rows of the open transaction, and its effects.

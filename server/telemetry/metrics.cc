@@ -30,6 +30,18 @@ prometheus::MetricType TypeOf(MetricType type) {
 
 double Seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
 
+/// `counts` are by bucket; there is one more than bounds.
+void FillBuckets(std::span<const std::uint64_t> counts, std::span<const double> bounds,
+                 prometheus::ClientMetric::Histogram& out) {
+  std::uint64_t count = 0;
+  for (std::size_t i = 0; i < counts.size(); ++i) {
+    count += counts[i];
+    const bool last = i == bounds.size();
+    out.bucket.push_back({count, last ? std::numeric_limits<double>::infinity() : bounds[i]});
+  }
+  out.sample_count = count;
+}
+
 Task<absl::Status> CollectAtOnce(std::function<void(MetricPage&)> collect, MetricPage& page) {
   collect(page);
   co_return absl::OkStatus();
@@ -38,12 +50,16 @@ Task<absl::Status> CollectAtOnce(std::function<void(MetricPage&)> collect, Metri
 }  // namespace
 
 struct MetricPage::Families {
-  prometheus::ClientMetric& NewMetric(const MetricFamily& family, const LabelValues& values) {
+  prometheus::MetricFamily& Entry(const MetricFamily& family) {
     prometheus::MetricFamily& entry = by_name[family.name];
     entry.name = family.name;
     entry.help = family.help;
     entry.type = TypeOf(family.type);
-    prometheus::ClientMetric& metric = entry.metric.emplace_back();
+    return entry;
+  }
+
+  prometheus::ClientMetric& NewMetric(const MetricFamily& family, const LabelValues& values) {
+    prometheus::ClientMetric& metric = Entry(family).metric.emplace_back();
     for (std::size_t i = 0; i < family.labels.size() && !family.labels[i].empty(); ++i) {
       metric.label.push_back({std::string(family.labels[i]), std::string(values[i])});
     }
@@ -57,6 +73,8 @@ MetricPage::MetricPage() : families_(std::make_unique<Families>()) {}
 MetricPage::~MetricPage() = default;
 MetricPage::MetricPage(MetricPage&&) noexcept = default;
 MetricPage& MetricPage::operator=(MetricPage&&) noexcept = default;
+
+void MetricPage::Declare(const MetricFamily& family) { families_->Entry(family); }
 
 void MetricPage::Add(const MetricFamily& family, double value, const LabelValues& values) {
   prometheus::ClientMetric& metric = families_->NewMetric(family, values);
@@ -72,15 +90,16 @@ void MetricPage::Add(const MetricFamily& family, const DurationHistogram::Snapsh
                      const LabelValues& values) {
   FETCHD_CHECK(family.type == MetricType::kHistogram);
   prometheus::ClientMetric::Histogram& out = families_->NewMetric(family, values).histogram;
-  std::uint64_t count = 0;
-  for (std::size_t i = 0; i < durations.counts.size(); ++i) {
-    count += durations.counts[i];
-    const bool last = i == DurationHistogram::kBounds.size();
-    out.bucket.push_back(
-        {count, last ? std::numeric_limits<double>::infinity() : DurationHistogram::kBounds[i]});
-  }
-  out.sample_count = count;
+  FillBuckets(durations.counts, DurationHistogram::kBounds, out);
   out.sample_sum = Seconds(durations.sum);
+}
+
+void MetricPage::Add(const MetricFamily& family, const CountHistogram::Snapshot& counts,
+                     const LabelValues& values) {
+  FETCHD_CHECK(family.type == MetricType::kHistogram);
+  prometheus::ClientMetric::Histogram& out = families_->NewMetric(family, values).histogram;
+  FillBuckets(counts.counts, CountHistogram::kBounds, out);
+  out.sample_sum = static_cast<double>(counts.sum);
 }
 
 std::string MetricPage::Text() const {

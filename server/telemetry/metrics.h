@@ -14,6 +14,7 @@
 #include "base/status.h"
 #include "base/task.h"
 #include "base/time.h"
+#include "telemetry/count_histogram.h"
 #include "telemetry/duration_histogram.h"
 
 namespace fetchd::telemetry {
@@ -39,6 +40,8 @@ class MetricPage {
   MetricPage(MetricPage&&) noexcept;
   MetricPage& operator=(MetricPage&&) noexcept;
 
+  /// Says that the family is there when it may be without a series.
+  void Declare(const MetricFamily& family);
   /// `values` are those of the family's labels, in their order.
   void Add(const MetricFamily& family, double value, const LabelValues& values = {});
   void Add(const MetricFamily& family, std::uint64_t value, const LabelValues& values = {}) {
@@ -47,6 +50,8 @@ class MetricPage {
   /// In seconds.
   void Add(const MetricFamily& family, Duration value, const LabelValues& values = {});
   void Add(const MetricFamily& family, const DurationHistogram::Snapshot& durations,
+           const LabelValues& values = {});
+  void Add(const MetricFamily& family, const CountHistogram::Snapshot& counts,
            const LabelValues& values = {});
 
   /// The exposition format, version 0.0.4; families by name.

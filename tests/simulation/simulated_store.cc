@@ -119,6 +119,11 @@ Task<absl::StatusOr<std::optional<WallTime>>> SimulatedStore::NextReadyAt(jobs::
   co_return co_await Call(std::move(call));
 }
 
+Task<absl::StatusOr<std::optional<WallTime>>> SimulatedStore::OldestReadyAt() {
+  auto call = store_->OldestReadyAt();
+  co_return co_await Call(std::move(call));
+}
+
 Task<absl::StatusOr<jobs::UrlsChosen>> SimulatedStore::ChooseUrls(std::string origin,
                                                                   std::string after, int limit,
                                                                   jobs::UrlChoice choice) {

@@ -76,6 +76,7 @@ class SimulatedStore final : public jobs::Store {
                                            std::string page_token) override;
   Task<absl::StatusOr<std::vector<jobs::Claim>>> ClaimReady(int limit, jobs::Rooms rooms) override;
   Task<absl::StatusOr<std::optional<WallTime>>> NextReadyAt(jobs::Rooms rooms) override;
+  Task<absl::StatusOr<std::optional<WallTime>>> OldestReadyAt() override;
   Task<absl::StatusOr<jobs::UrlsChosen>> ChooseUrls(std::string origin, std::string after,
                                                     int limit, jobs::UrlChoice choice) override;
   Task<absl::StatusOr<std::vector<jobs::Job>>> Expire(int limit) override;

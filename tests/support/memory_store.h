@@ -132,6 +132,16 @@ class MemoryStore final : public jobs::Store {
     co_return next;
   }
 
+  Task<absl::StatusOr<std::optional<WallTime>>> OldestReadyAt() override {
+    const std::lock_guard lock(mutex_);
+    std::optional<WallTime> oldest;
+    for (const auto& [id, job] : jobs_) {
+      const bool ready = IsClaimable(job) && job.ready_at <= clock_.WallNow();
+      if (ready && (!oldest || job.ready_at < *oldest)) oldest = job.ready_at;
+    }
+    co_return oldest;
+  }
+
   Task<absl::StatusOr<jobs::UrlsChosen>> ChooseUrls(std::string origin, std::string after,
                                                     int limit, jobs::UrlChoice choice) override {
     const std::lock_guard lock(mutex_);

@@ -287,6 +287,25 @@ TEST_P(StoreConformance, ClaimsGoByPriorityThenByTimeAndNotBeforeIt) {
   EXPECT_EQ(*Await(store().NextReadyAt({})), future.ready_at);
 }
 
+TEST_P(StoreConformance, TheOldestReadyJobIsKnownWhateverHasRoom) {
+  EXPECT_EQ(*Await(store().OldestReadyAt()), std::nullopt);
+  Job future = harness_.NewJob();
+  future.ready_at += std::chrono::hours(1);
+  harness_.Create(future);
+  EXPECT_EQ(*Await(store().OldestReadyAt()), std::nullopt);
+  const Job first = harness_.Create(harness_.NewJob());
+  harness_.clock.Advance(std::chrono::seconds(10));
+  Job second = harness_.NewJob();
+  second.priority = 100;
+  harness_.Create(second);
+
+  EXPECT_EQ(*Await(store().OldestReadyAt()), first.ready_at);
+  harness_.ClaimUpTo(2);
+  EXPECT_EQ(*Await(store().OldestReadyAt()), std::nullopt);
+  harness_.clock.Advance(std::chrono::hours(2));
+  EXPECT_EQ(*Await(store().OldestReadyAt()), future.ready_at);
+}
+
 TEST_P(StoreConformance, APointOfPriorityIsWorthSixSecondsOfWaiting) {
   Job low = harness_.NewJob();
   Job high = harness_.NewJob();

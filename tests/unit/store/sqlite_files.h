@@ -34,7 +34,8 @@ class SqliteFiles final : public jobs::StoreBackend {
                               .key_file = key_file(),
                               .keys = keys,
                               .keys_from = "these keys",
-                              .on_sealing_anew = on_sealing_anew},
+                              .on_sealing_anew = on_sealing_anew,
+                              .commits = &commits},
                              clock, pool);
   }
 
@@ -50,6 +51,7 @@ class SqliteFiles final : public jobs::StoreBackend {
 
   std::optional<KeyRing> keys;  ///< Instead of those of the file.
   SqliteConfig::OnSealingAnew on_sealing_anew;
+  CommitMeter commits;
 
  private:
   // In memory when there is room: what these tests ask of fsync is that it is called.

@@ -45,6 +45,20 @@ class SqliteStoreTest : public ::testing::Test {
   std::optional<jobs::StoreHarness> harness_;
 };
 
+TEST_F(SqliteStoreTest, CommitsAreMeasured) {
+  ASSERT_EQ(harness_->Open(), absl::OkStatus());
+  const auto before = files_->commits.took.Read();
+
+  harness_->Create(harness_->NewJob());
+  harness_->Create(harness_->NewJob());
+
+  const auto took = files_->commits.took.Read();
+  EXPECT_EQ(took.count() - before.count(), 2u);
+  EXPECT_GT(took.sum, before.sum);
+  EXPECT_EQ(files_->commits.changes.Read().counts[0], 2u);
+  EXPECT_EQ(files_->commits.changes.Read().sum, 2u);
+}
+
 TEST_F(SqliteStoreTest, ANewerSchemaIsRefusedWithBothVersions) {
   ASSERT_EQ(harness_->Open(), absl::OkStatus());
   harness_->Close();

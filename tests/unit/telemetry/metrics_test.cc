@@ -42,6 +42,31 @@ TEST(MetricPageTest, WritesTheExpositionFormat) {
             "fetchd_apples_eaten_total 7\n");
 }
 
+TEST(MetricPageTest, AFamilyMayBeWithoutASeries) {
+  MetricPage page;
+  page.Declare(kThere);
+
+  EXPECT_EQ(page.Text(),
+            "# HELP fetchd_apples Apples that are there.\n"
+            "# TYPE fetchd_apples gauge\n");
+}
+
+TEST(MetricPageTest, CountsHaveBucketsOfTheirOwn) {
+  CountHistogram histogram;
+  for (const std::uint64_t count : {1, 2, 3, 1000, 5000}) histogram.Observe(count);
+  MetricPage page;
+  page.Add(kChewed, histogram.Read(), {"red"});
+
+  const std::string text = page.Text();
+  EXPECT_THAT(text, HasSubstr("_count{kind=\"red\"} 5\n"));
+  EXPECT_THAT(text, HasSubstr("_sum{kind=\"red\"} 6006\n"));
+  EXPECT_THAT(text, HasSubstr("le=\"1\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("le=\"2\"} 2\n"));
+  EXPECT_THAT(text, HasSubstr("le=\"5\"} 3\n"));
+  EXPECT_THAT(text, HasSubstr("le=\"1000\"} 4\n"));
+  EXPECT_THAT(text, EndsWith("le=\"+Inf\"} 5\n"));
+}
+
 TEST(MetricPageTest, HistogramsAreCumulativeAndInSeconds) {
   DurationHistogram histogram;
   histogram.Observe(milliseconds(1));
