@@ -69,6 +69,27 @@ ExitCode RunDrain(const DrainOptions& options, Session& session) {
   return code;
 }
 
+/// With nothing to set, what it is.
+ExitCode RunLogLevel(const std::string& level, Session& session) {
+  if (level.empty()) {
+    v1::Status status;
+    const grpc::Status answer = GetStatus(session, status);
+    if (!answer.ok()) return session.Report(answer);
+    session.console.out << Printable(status.log_level()) << '\n';
+    return ExitCode::kDone;
+  }
+  v1::SetLogLevelRequest request;
+  request.set_level(level);
+  v1::SetLogLevelResponse response;
+  auto call = session.connection.Unary(session.interrupt);
+  const grpc::Status status =
+      session.connection.admin().SetLogLevel(call.context(), request, &response);
+  if (!status.ok()) return session.Report(status);
+  session.console.out << Printable(Concat(response.level(), " (was ", response.previous(), ")"))
+                      << '\n';
+  return ExitCode::kDone;
+}
+
 }  // namespace
 
 void AddStatus(CommandLine& line) {
@@ -88,6 +109,20 @@ void AddDrain(CommandLine& line) {
   app->add_flag("--wait", options->wait, "Wait until the service has stopped");
   line.commands.push_back(
       {app, [options](Session& session) { return RunDrain(*options, session); }, {}});
+}
+
+void AddLogLevel(CommandLine& line) {
+  CLI::App* app = line.Subcommand(
+      "log-level", "Show which lines the service logs, or change that while it runs",
+      "  fetchctl log-level\n"
+      "  fetchctl log-level debug\n\n"
+      "It holds until the service ends; log.level of its configuration is for its next start.");
+  const auto level = std::make_shared<std::string>();
+  app->add_option("LEVEL", *level, "Lines below it are dropped")
+      ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
+      ->type_name("debug|info|warning|error");
+  line.commands.push_back(
+      {app, [level](Session& session) { return RunLogLevel(*level, session); }, {}});
 }
 
 void AddVersion(CommandLine& line) {

@@ -99,6 +99,7 @@ CommandLine::CommandLine(Getenv environment) : getenv(std::move(environment)) {
   AddTop(*this);
   AddOrigins(*this);
   AddDrain(*this);
+  AddLogLevel(*this);
   AddToken(*this);
   AddCompletion(*this);
   AddVersion(*this);

@@ -48,6 +48,7 @@ void AddRead(CommandLine& line);
 void AddCheck(CommandLine& line);
 void AddStatus(CommandLine& line);
 void AddTop(CommandLine& line);
+void AddLogLevel(CommandLine& line);
 void AddDrain(CommandLine& line);
 void AddToken(CommandLine& line);
 void AddCompletion(CommandLine& line);

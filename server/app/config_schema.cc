@@ -279,6 +279,13 @@ std::vector<ConfigKey> ProcessKeys() {
       NumberKey("http.max_redirects", FETCHD_AT(engine.redirects.max_redirects), 0, 30,
                 "Redirects followed when the job does not say."),
       TextKey("http.user_agent", FETCHD_AT(client.user_agent), "The User-Agent of requests."),
+      ChoiceKey<fetch::TraceTo>("http.propagate_trace", FETCHD_AT(engine.trace_to),
+                                {{"off", fetch::TraceTo::kNobody},
+                                 {"origin", fetch::TraceTo::kOrigin},
+                                 {"redirects", fetch::TraceTo::kRedirects}},
+                                "Who is told the trace of a caller (traceparent, tracestate): "
+                                "nobody, the origins of URLs, "
+                                "or also those that redirects lead to."),
       ChoiceKey<telemetry::LogLevel>("log.level", FETCHD_AT(log.level),
                                      {{"debug", telemetry::LogLevel::kDebug},
                                       {"info", telemetry::LogLevel::kInfo},

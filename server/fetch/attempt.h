@@ -45,6 +45,7 @@ class Target {
 
 /// Facts of one attempt, kept up to date while it runs: they are there also when it was stopped.
 struct AttemptFacts {
+  std::string span_id = RandomSpanId();  ///< Its own, in the trace of the specification.
   std::vector<http::ExchangeRecord> hops;
   Duration buffer_wait{};
   Duration rate_wait{};  ///< For the limits on bytes a second.

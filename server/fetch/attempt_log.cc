@@ -22,7 +22,8 @@ std::string DigestText(const jobs::Result& result) {
 
 }  // namespace
 
-void LogAttempt(telemetry::Logger& log, std::string_view of, const jobs::AttemptRecord& record) {
+void LogAttempt(telemetry::Logger& log, std::string_view of, const TraceContext& trace,
+                const jobs::AttemptRecord& record) {
   static const jobs::HopRecord kNone;
   const jobs::HopRecord& hop = record.hops.empty() ? kNone : record.hops.back();
   log.Info("attempt", {{"job", of},
@@ -45,12 +46,15 @@ void LogAttempt(telemetry::Logger& log, std::string_view of, const jobs::Attempt
                        {"failed_phase", record.failed_phase},
                        {"reason", ErrorName(record.status)},
                        {"error", MessageOf(record.status)},
-                       {"decision", record.decision}});
+                       {"decision", record.decision},
+                       {"trace_id", trace.trace_id},
+                       {"span_id", record.span_id},
+                       {"x_request_id", trace.request_id}});
 }
 
 void LogChange(telemetry::Logger& log, const jobs::Job& job, const jobs::Change& change) {
   if (const jobs::AttemptRecord* record = jobs::RecordOf(change)) {
-    LogAttempt(log, job.id.name(), *record);
+    LogAttempt(log, job.id.name(), job.spec.trace, *record);
   }
   if (jobs::MovesState(change) && jobs::IsTerminal(job.state)) LogJobEnd(log, job);
 }
@@ -67,7 +71,9 @@ void LogJobEnd(telemetry::Logger& log, const jobs::Job& job) {
             {"digest", DigestText(result)},
             {"destination", job.destination},
             {"reason", ErrorName(job.error)},
-            {"error", MessageOf(job.error)}});
+            {"error", MessageOf(job.error)},
+            {"trace_id", job.spec.trace.trace_id},
+            {"x_request_id", job.spec.trace.request_id}});
 }
 
 }  // namespace fetchd::fetch

@@ -11,8 +11,10 @@
 namespace fetchd::fetch {
 
 /// `of`: the job's name, or "fetch" for a call without a job. Times of phases are those of the last
-/// hop; its URL is shown as in the attempt's record, without a query.
-void LogAttempt(telemetry::Logger& log, std::string_view of, const jobs::AttemptRecord& record);
+/// hop; its URL is shown as in the attempt's record, without a query. `trace` is that of the call
+/// that asked for it.
+void LogAttempt(telemetry::Logger& log, std::string_view of, const TraceContext& trace,
+                const jobs::AttemptRecord& record);
 
 /// What the store has taken: the attempt's line when `change` ends one, the job's when it is over.
 void LogChange(telemetry::Logger& log, const jobs::Job& job, const jobs::Change& change);

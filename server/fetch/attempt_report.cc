@@ -45,6 +45,7 @@ jobs::AttemptRecord MakeRecord(const AttemptFrame& frame, const AttemptFacts& fa
                                jobs::AttemptOutcome outcome, absl::Status status) {
   jobs::AttemptRecord record;
   record.number = frame.number;
+  record.span_id = facts.span_id;
   record.started_at = frame.started_at;
   record.took = frame.took;
   record.transfer_permit_wait = frame.permit_wait;

@@ -28,6 +28,13 @@
 
 namespace fetchd::fetch {
 
+/// Which origins are told the trace that an attempt belongs to (traceparent, tracestate).
+enum class TraceTo {
+  kNobody,
+  kOrigin,     ///< That of the URL; a redirect to another drops them.
+  kRedirects,  ///< And whom redirects lead to.
+};
+
 struct EngineConfig {
   std::size_t max_transfers = 256;  ///< Jobs and Fetch streams together.
   http::Timeouts timeouts;
@@ -44,6 +51,7 @@ struct EngineConfig {
   BandwidthSchedule bandwidth;  ///< Of all transfers together.
   TenantRules tenants;
   SegmentConfig segments;
+  TraceTo trace_to = TraceTo::kNobody;
   std::shared_ptr<const NamedSecrets> secrets = std::make_shared<const NamedSecrets>();
 };
 

@@ -14,6 +14,9 @@ namespace {
 constexpr std::array<std::string_view, 5> kNeverSecret = {"accept", "accept-language",
                                                           "cache-control", "pragma", "user-agent"};
 
+constexpr char kTraceparent[] = "traceparent";
+constexpr char kTracestate[] = "tracestate";
+
 void AddConditions(const jobs::FetchSpec& spec, http::Request& request) {
   std::string tags;
   for (const std::string& tag : spec.if_none_match) tags += Concat(tags.empty() ? "" : ", ", tag);
@@ -84,10 +87,26 @@ absl::Status AddNamedSecrets(const jobs::FetchSpec& spec, const NamedSecrets& se
   return absl::OkStatus();
 }
 
+void AddTrace(const TraceContext& trace, std::string_view span_id, TraceTo to,
+              http::Request& request) {
+  if (to == TraceTo::kNobody || trace.trace_id.empty() || span_id.empty()) return;
+  for (const http::Header& header : request.headers) {
+    const std::string name = AsciiLower(header.name);
+    if (name == kTraceparent || name == kTracestate) return;
+  }
+  request.headers.push_back({kTraceparent, FormatTraceparent(trace, span_id)});
+  if (!trace.state.empty()) request.headers.push_back({kTracestate, trace.state});
+  if (to == TraceTo::kRedirects) return;
+  request.secret_headers.push_back(kTraceparent);
+  request.secret_headers.push_back(kTracestate);
+}
+
 absl::StatusOr<http::Request> MakeRequest(const jobs::FetchSpec& spec, const Url& url,
-                                          const Asked& asked, const EngineConfig& config) {
+                                          const Asked& asked, const EngineConfig& config,
+                                          std::string_view span_id) {
   http::Request request = BuildRequest(spec, url, asked, config.url);
   RETURN_IF_ERROR(AddNamedSecrets(spec, *config.secrets, config.url, request));
+  AddTrace(spec.trace, span_id, config.trace_to, request);
   return request;
 }
 

@@ -1,6 +1,8 @@
 // The request of one attempt.
 #pragma once
 
+#include <string_view>
+
 #include "fetch/engine.h"
 #include "fetch/resume.h"
 #include "http/client.h"
@@ -20,9 +22,15 @@ http::Request BuildRequest(const jobs::FetchSpec& spec, const Url& url, const As
 absl::Status AddNamedSecrets(const jobs::FetchSpec& spec, const NamedSecrets& secrets,
                              UrlOptions options, http::Request& request);
 
-/// Both.
+/// Adds traceparent, with `span_id` as its parent, and tracestate, where the configuration says so
+/// and the caller has not set his own.
+void AddTrace(const TraceContext& trace, std::string_view span_id, TraceTo to,
+              http::Request& request);
+
+/// All of these.
 absl::StatusOr<http::Request> MakeRequest(const jobs::FetchSpec& spec, const Url& url,
-                                          const Asked& asked, const EngineConfig& config);
+                                          const Asked& asked, const EngineConfig& config,
+                                          std::string_view span_id = {});
 
 http::Timeouts TimeoutsOf(const jobs::FetchSpec& spec, http::Timeouts defaults);
 RetryConfig RetryOf(const jobs::FetchSpec& spec, RetryConfig defaults);

@@ -177,7 +177,7 @@ Task<bool> SegmentedRead::Ask(Reader& reader) {
     return HoldsStreams(state.hold) ? OriginHeldError(state) : absl::OkStatus();
   };
   absl::StatusOr<http::Request> request =
-      MakeRequest(deps_.spec, deps_.url, asked, transfer.config);
+      MakeRequest(deps_.spec, deps_.url, asked, transfer.config, deps_.facts.span_id);
   if (!request.ok()) co_return Fail(reader, Outcome::kNoPiece, request.status());
   absl::StatusOr<http::Response> response =
       co_await client_.Send(*std::move(request), call, redirects);

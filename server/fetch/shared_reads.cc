@@ -462,7 +462,10 @@ std::string SharedReads::KeyOf(const http::Request& request, const http::Timeout
   AddPolicies(request.subject.get(), transcript);
   std::multimap<std::string, std::string_view> headers;  // Equal names stay in their order.
   for (const http::Header& header : request.headers) {
-    headers.emplace(AsciiLower(header.name), header.value);
+    std::string name = AsciiLower(header.name);
+    // Of the first who asks: nobody gets another body by it.
+    if (name == "traceparent" || name == "tracestate") continue;
+    headers.emplace(std::move(name), header.value);
   }
   for (const auto& [name, value] : headers) {
     transcript.Add(name);

@@ -219,7 +219,7 @@ std::optional<Duration> StreamRun::Decide(int number, const absl::Status& status
   }
   record.retry_delay = delay;
   deps_.counters.meter.AttemptEnded(record, frame_.permit_wait, facts_.body_took);
-  LogAttempt(deps_.log, "fetch", record);
+  LogAttempt(deps_.log, "fetch", spec_.trace, record);
   end_.attempts.push_back(std::move(record));
   return delay;
 }

@@ -102,7 +102,8 @@ Task<absl::StatusOr<http::Response>> Transfer::Send(const Asked& asked) {
   call.timeouts = TimeoutsOf(spec_, deps_.config.timeouts);
   call.records = &facts_.hops;
   facts_.phase = Phase::kPoolWait;
-  absl::StatusOr<http::Request> request = MakeRequest(spec_, url_, asked, deps_.config);
+  absl::StatusOr<http::Request> request =
+      MakeRequest(spec_, url_, asked, deps_.config, facts_.span_id);
   if (!request.ok()) co_return Fail(facts_.phase, false, request.status());
   if (spec_.decode) {
     request->decode = deps_.config.decode;

@@ -16,6 +16,7 @@
 #include "base/secret.h"
 #include "base/status.h"
 #include "base/time.h"
+#include "base/trace_context.h"
 
 namespace fetchd::jobs {
 
@@ -75,6 +76,8 @@ struct FetchSpec {
   std::vector<std::string> if_none_match;  ///< Entity tags, with their quotes.
   std::optional<WallTime> if_modified_since;
   std::optional<ByteRange> range;  ///< The part of the body that is wanted; absent = all.
+  /// Of the call that asked. Says nothing of what is fetched: it is no part of CanonicalContent.
+  TraceContext trace;
   friend bool operator==(const FetchSpec&, const FetchSpec&) = default;
 };
 
@@ -165,6 +168,7 @@ inline constexpr std::size_t kMaxSegmentNotes = 16;
 /// Kept for every attempt from the start; ended attempts only.
 struct AttemptRecord {
   int number = 0;  ///< From 1. An interrupted attempt keeps its number for the one that goes on.
+  std::string span_id;  ///< Its own in the job's trace, 16 hexadecimal digits; empty: not known.
   WallTime started_at{};
   Duration took{};
   Duration transfer_permit_wait{}, buffer_wait{}, rate_wait{};

@@ -63,6 +63,7 @@ grpc::ServerUnaryReactor* AdminServiceImpl::GetStatus(grpc::CallbackServerContex
 Task<absl::Status> AdminServiceImpl::DoGetStatus(v1::Status* response) {
   const absl::StatusOr<jobs::StoreStats> store = co_await deps_.store.Stats();
   if (!store.ok()) co_return store.status();
+  response->set_log_level(telemetry::LogLevelName(deps_.log.level()));
   response->set_version(config_.version);
   *response->mutable_start_time() = ToProto(started_at_);
   response->set_draining(deps_.drain_signal.draining());
@@ -192,6 +193,19 @@ grpc::ServerUnaryReactor* AdminServiceImpl::SetOriginLimits(
   const absl::StatusOr<fetch::OriginLimits> limits = FromProto(request->limits());
   if (!limits.ok()) return EndCall(call, limits.status());
   *response = ToProto(deps_.engine.SetOriginLimits(*origin, *limits));
+  return EndCall(call, absl::OkStatus());
+}
+
+grpc::ServerUnaryReactor* AdminServiceImpl::SetLogLevel(grpc::CallbackServerContext* context,
+                                                        const v1::SetLogLevelRequest* request,
+                                                        v1::SetLogLevelResponse* response) {
+  const auto [call, caller] =
+      gate_.Open("SetLogLevel", *context, [response] { return response->level(); });
+  if (!caller.ok()) return EndCall(call, caller.status());
+  const std::optional<telemetry::LogLevel> level = telemetry::ParseLogLevel(request->level());
+  if (!level) return EndCall(call, InvalidField("level", "debug, info, warning or error"));
+  response->set_previous(telemetry::LogLevelName(deps_.log.SetLevel(*level)));
+  response->set_level(telemetry::LogLevelName(*level));
   return EndCall(call, absl::OkStatus());
 }
 

@@ -14,7 +14,8 @@ class AdminServiceImpl final : public v1::AdminService::WithCallbackMethod_GetSt
                                    v1::AdminService::WithCallbackMethod_Drain<
                                        v1::AdminService::WithCallbackMethod_ListOrigins<
                                            v1::AdminService::WithCallbackMethod_SetOriginLimits<
-                                               v1::AdminService::Service>>>> {
+                                               v1::AdminService::WithCallbackMethod_SetLogLevel<
+                                                   v1::AdminService::Service>>>>> {
  public:
   AdminServiceImpl(const ServerDeps& deps, const ServerConfig& config, const Gate& gate,
                    CallGroups& groups);
@@ -31,6 +32,9 @@ class AdminServiceImpl final : public v1::AdminService::WithCallbackMethod_GetSt
   grpc::ServerUnaryReactor* SetOriginLimits(grpc::CallbackServerContext* context,
                                             const v1::SetOriginLimitsRequest* request,
                                             v1::OriginState* response) override;
+  grpc::ServerUnaryReactor* SetLogLevel(grpc::CallbackServerContext* context,
+                                        const v1::SetLogLevelRequest* request,
+                                        v1::SetLogLevelResponse* response) override;
 
  private:
   Task<absl::Status> DoGetStatus(v1::Status* response);

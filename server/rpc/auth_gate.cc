@@ -112,7 +112,9 @@ void Gate::Audit(Method method, const Deed& deed, const absl::Status& outcome) c
                                              {"resource", Shortened(deed.resource)},
                                              {"outcome", absl::StatusCodeToString(outcome.code())},
                                              {"reason", reason ? reason->reason : std::string()},
-                                             {"peer", deed.peer}};
+                                             {"peer", deed.peer},
+                                             {"trace_id", deed.trace.trace_id},
+                                             {"x_request_id", deed.trace.request_id}};
   if (left_out > 0) fields.emplace_back("left_out", left_out);
   deps_.log.Audit(fields);
 }

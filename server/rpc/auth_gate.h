@@ -14,6 +14,7 @@
 #include "rpc/auth_methods.h"
 #include "rpc/bridge.h"
 #include "rpc/call_rates.h"
+#include "rpc/call_trace.h"
 #include "telemetry/line_rate.h"
 #include "telemetry/log.h"
 
@@ -45,15 +46,18 @@ class Gate {
   /// UNAUTHENTICATED; RESOURCE_EXHAUSTED (CallRates); PERMISSION_DENIED, reason ROLE_MISSING.
   absl::StatusOr<Principal> Admit(Method method, const grpc::ServerContextBase& context) const;
 
-  /// That, for a new call of `CallType`; where the method is audited, its end is logged.
+  /// That, for a new call of `CallType`, which knows its trace; where the method is audited, its
+  /// end is logged.
   template <typename CallType = UnaryCall>
-  Admitted<CallType> Open(Method method, const grpc::ServerContextBase& context,
+  Admitted<CallType> Open(Method method, grpc::ServerContextBase& context,
                           Resource resource = nullptr) const {
     Admitted<CallType> admitted{std::make_shared<CallType>(), Admit(method, context)};
+    admitted.call->Traced(TraceOf(context));
     if (method.rule().audited) {
       admitted.call->OnEnd([this, method, caller = NameOf(admitted.caller), peer = PeerOf(context),
+                            trace = admitted.call->trace(),
                             resource = std::move(resource)](const absl::Status& outcome) {
-        Audit(method, {caller, peer, resource ? resource() : std::string()}, outcome);
+        Audit(method, {caller, peer, resource ? resource() : std::string(), trace}, outcome);
       });
     }
     return admitted;
@@ -66,6 +70,7 @@ class Gate {
     Principal caller;  ///< Without a name when he is unknown.
     std::string peer;  ///< "ipv4:127.0.0.1:33914"
     std::string resource;
+    TraceContext trace = {};
   };
   /// One line; of strangers (UNAUTHENTICATED, KEYS_MISSING) kLinesOfStrangers a second, the next of
   /// which counts those left out. Waits while another thread writes its line.

@@ -49,6 +49,7 @@ inline constexpr std::array kMethodRules = {
     MethodRule{"AdminService", "Drain", Role::kAdmin, true},
     MethodRule{"AdminService", "ListOrigins", Role::kAdmin, false},
     MethodRule{"AdminService", "SetOriginLimits", Role::kAdmin, true},
+    MethodRule{"AdminService", "SetLogLevel", Role::kAdmin, true},
 };
 
 /// A method of the table, from its name: one that is not there does not compile.

@@ -123,7 +123,7 @@ Task<absl::Status> BatchServiceImpl::DoList(std::string tenant, int page_size,
 }
 
 grpc::ServerUnaryReactor* BatchServiceImpl::Change(Method method,
-                                                   const grpc::CallbackServerContext& context,
+                                                   grpc::CallbackServerContext& context,
                                                    const std::string& name,
                                                    jobs::BatchRequest request,
                                                    v1::Batch* response) {

@@ -73,7 +73,7 @@ class BatchServiceImpl final : public BatchServiceBase {
   Task<absl::Status> DoListEntries(Principal caller, BatchId id, int page_size,
                                    std::string page_token, v1::ListBatchEntriesResponse* response);
   Task<absl::Status> Show(jobs::Batch batch, v1::Batch* response);
-  grpc::ServerUnaryReactor* Change(Method method, const grpc::CallbackServerContext& context,
+  grpc::ServerUnaryReactor* Change(Method method, grpc::CallbackServerContext& context,
                                    const std::string& name, jobs::BatchRequest request,
                                    v1::Batch* response);
 

@@ -194,6 +194,7 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* FetchServiceImpl::Fetch(
   absl::StatusOr<jobs::FetchSpec> spec = FromProto(request.spec());
   if (!spec.ok()) return EndCall(call, spec.status());
   *target = jobs::OriginOfUrl(*spec, 0);
+  spec->trace = call->trace();
   absl::Status checked = creator_.CheckSpec(*spec, caller->tenant);
   if (checked.ok()) checked = fetch::ValidateOffset(*spec, request.offset());
   if (!checked.ok()) return EndCall(call, checked);

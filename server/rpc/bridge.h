@@ -22,6 +22,7 @@
 
 #include "base/status.h"
 #include "base/task.h"
+#include "base/trace_context.h"
 #include "rpc/status.h"
 #include "runtime/task_group.h"
 
@@ -34,6 +35,9 @@ class Call : public Reactor, public std::enable_shared_from_this<Call<Reactor>> 
   /// Before the handler returns; gRPC calls nothing on the reactor until then.
   void HoldUntilDone() { self_ = this->shared_from_this(); }
   void CancelWith(runtime::TaskHandle task) { task_ = std::move(task); }
+  /// By which request it was made. Before the handler goes on.
+  void Traced(TraceContext trace) { trace_ = std::move(trace); }
+  const TraceContext& trace() const { return trace_; }
   /// Called once, with what the call ends with, while its messages are there. Before it starts.
   void OnEnd(std::function<void(const absl::Status&)> on_end) { on_end_ = std::move(on_end); }
   /// The first one counts.
@@ -50,6 +54,7 @@ class Call : public Reactor, public std::enable_shared_from_this<Call<Reactor>> 
   std::shared_ptr<Call> self_;
   runtime::TaskHandle task_;
   std::function<void(const absl::Status&)> on_end_;
+  TraceContext trace_;
   std::atomic<bool> ended_{false};
 };
 

@@ -89,6 +89,7 @@ void CreateJobsCall::Accept() {
     job->id = JobId();
     return Answer(*slot, JobResponse(*job, false));
   }
+  job->spec.trace = caller_.trace;
   groups_.Next().Spawn("CreateJobs item", CreateOne({shared_from_this(), slot}, *std::move(job)));
 }
 
@@ -107,7 +108,7 @@ Task<absl::Status> CreateJobsCall::CreateInBatch(Asked asked, v1::CreateJobReque
     asked.Answer(job.ok() ? JobResponse(*job, false) : ErrorResponse(job.status()));
   } else {
     const absl::StatusOr<jobs::CreateOutcome> outcome =
-        co_await creator_.CreateInBatch(*caller_.principal, std::move(request));
+        co_await creator_.CreateInBatch(*caller_.principal, std::move(request), caller_.trace);
     asked.Answer(outcome.ok() ? JobResponse(outcome->job, outcome->created)
                               : ErrorResponse(outcome.status()));
   }
@@ -145,7 +146,7 @@ void CreateJobsCall::Advance() {
       if (step == Step::kFinish) {
         end = end_;
         deed = {Gate::NameOf(caller_.principal), caller_.peer,
-                Concat(created_, " created, ", refused_, " refused")};
+                Concat(created_, " created, ", refused_, " refused"), caller_.trace};
       }
     }
     switch (step) {

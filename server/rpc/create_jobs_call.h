@@ -33,6 +33,7 @@ class CreateJobsCall final
   struct Caller {
     absl::StatusOr<Principal> principal;  ///< An error ends the stream before it is read.
     std::string peer;
+    TraceContext trace = {};  ///< That of all its jobs.
   };
   CreateJobsCall(JobCreator& creator, CallGroups& groups, const Gate& gate, Caller caller)
       : creator_(creator), groups_(groups), gate_(gate), caller_(std::move(caller)) {}

@@ -61,7 +61,7 @@ grpc::ServerUnaryReactor* FetchServiceImpl::CreateJob(grpc::CallbackServerContex
   if (!caller.ok()) return EndCall(call, caller.status());
   if (!request->job().batch().empty()) {
     return StartCall(groups_.Next(), "CreateJob", call,
-                     DoCreateInBatch(*caller, *request, response));
+                     DoCreateInBatch(*caller, *request, call->trace(), response));
   }
   absl::StatusOr<jobs::Job> job = creator_.Prepare(*caller, *request);
   if (!job.ok()) return EndCall(call, job.status());
@@ -70,6 +70,7 @@ grpc::ServerUnaryReactor* FetchServiceImpl::CreateJob(grpc::CallbackServerContex
     *response = ToProto(*job, std::nullopt);
     return EndCall(call, absl::OkStatus());
   }
+  job->spec.trace = call->trace();
   return StartCall(groups_.Next(), "CreateJob", call, DoCreateJob(*std::move(job), response));
 }
 
@@ -81,7 +82,7 @@ Task<absl::Status> FetchServiceImpl::DoCreateJob(jobs::Job job, v1::Job* respons
 }
 
 Task<absl::Status> FetchServiceImpl::DoCreateInBatch(Principal caller, v1::CreateJobRequest request,
-                                                     v1::Job* response) {
+                                                     TraceContext trace, v1::Job* response) {
   if (request.validate_only()) {
     absl::StatusOr<jobs::Job> job =
         co_await creator_.PrepareInBatch(std::move(caller), std::move(request));
@@ -91,7 +92,7 @@ Task<absl::Status> FetchServiceImpl::DoCreateInBatch(Principal caller, v1::Creat
     co_return absl::OkStatus();
   }
   const absl::StatusOr<jobs::CreateOutcome> outcome =
-      co_await creator_.CreateInBatch(std::move(caller), std::move(request));
+      co_await creator_.CreateInBatch(std::move(caller), std::move(request), std::move(trace));
   if (!outcome.ok()) co_return outcome.status();
   *response = Present(outcome->job);
   co_return absl::OkStatus();
@@ -99,7 +100,8 @@ Task<absl::Status> FetchServiceImpl::DoCreateInBatch(Principal caller, v1::Creat
 
 grpc::ServerBidiReactor<v1::CreateJobRequest, v1::CreateJobsResponse>* FetchServiceImpl::CreateJobs(
     grpc::CallbackServerContext* context) {
-  CreateJobsCall::Caller caller{gate_.Admit("CreateJobs", *context), context->peer()};
+  CreateJobsCall::Caller caller{gate_.Admit("CreateJobs", *context), context->peer(),
+                                TraceOf(*context)};
   const auto call = std::make_shared<CreateJobsCall>(creator_, groups_, gate_, std::move(caller));
   {
     const std::lock_guard lock(mutex_);

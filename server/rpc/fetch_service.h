@@ -90,13 +90,13 @@ class FetchServiceImpl final : public FetchServiceBase {
   /// A task of one job that its caller may touch.
   using JobTask = Task<absl::Status> (FetchServiceImpl::*)(JobId id, v1::Job* response);
   /// A call that names a job.
-  grpc::ServerUnaryReactor* OfJob(Method method, const grpc::CallbackServerContext& context,
+  grpc::ServerUnaryReactor* OfJob(Method method, grpc::CallbackServerContext& context,
                                   const std::string& name, JobTask task, v1::Job* response);
 
   // The tasks. `response` lives until the call has ended, which is after its task.
   Task<absl::Status> DoCreateJob(jobs::Job job, v1::Job* response);
   Task<absl::Status> DoCreateInBatch(Principal caller, v1::CreateJobRequest request,
-                                     v1::Job* response);
+                                     TraceContext trace, v1::Job* response);
   Task<absl::Status> DoOfJob(Principal caller, JobId id, JobTask task, v1::Job* response);
   Task<absl::Status> DoGet(JobId id, v1::Job* response);
   Task<absl::Status> DoGetFull(JobId id, v1::Job* response);

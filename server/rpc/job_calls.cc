@@ -13,7 +13,7 @@
 namespace fetchd::rpc {
 
 grpc::ServerUnaryReactor* FetchServiceImpl::OfJob(Method method,
-                                                  const grpc::CallbackServerContext& context,
+                                                  grpc::CallbackServerContext& context,
                                                   const std::string& name, JobTask task,
                                                   v1::Job* response) {
   const auto [call, caller] = gate_.Open(method, context, [&name] { return name; });

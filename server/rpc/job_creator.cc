@@ -172,8 +172,10 @@ Task<absl::StatusOr<jobs::Job>> JobCreator::PrepareInBatch(Principal caller,
 }
 
 Task<absl::StatusOr<jobs::CreateOutcome>> JobCreator::CreateInBatch(Principal caller,
-                                                                    v1::CreateJobRequest request) {
-  absl::StatusOr<jobs::CreateOutcome> outcome = co_await TryInBatch(std::move(caller), request);
+                                                                    v1::CreateJobRequest request,
+                                                                    TraceContext trace) {
+  absl::StatusOr<jobs::CreateOutcome> outcome =
+      co_await TryInBatch(std::move(caller), request, std::move(trace));
   if (outcome.ok() || !IsRefusal(outcome.status())) co_return outcome;
   absl::StatusOr<BatchId> id = ParseBatchName(request.job().batch(), "job.batch");
   // What is no entry of a batch cannot be counted.
@@ -185,9 +187,11 @@ Task<absl::StatusOr<jobs::CreateOutcome>> JobCreator::CreateInBatch(Principal ca
 }
 
 Task<absl::StatusOr<jobs::CreateOutcome>> JobCreator::TryInBatch(Principal caller,
-                                                                 v1::CreateJobRequest request) {
+                                                                 v1::CreateJobRequest request,
+                                                                 TraceContext trace) {
   absl::StatusOr<jobs::Job> job = co_await PrepareInBatch(std::move(caller), std::move(request));
   if (!job.ok()) co_return job.status();
+  job->spec.trace = std::move(trace);
   co_return co_await Create(*std::move(job));
 }
 

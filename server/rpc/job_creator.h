@@ -34,7 +34,8 @@ class JobCreator {
   /// That and Create. An entry that is refused is counted by the batch, durably, before its error
   /// is returned.
   Task<absl::StatusOr<jobs::CreateOutcome>> CreateInBatch(Principal caller,
-                                                          v1::CreateJobRequest request);
+                                                          v1::CreateJobRequest request,
+                                                          TraceContext trace);
 
   /// What Fetch and CreateJob have in common; fields relative to what holds the specification:
   /// "spec.urls[0]".
@@ -53,7 +54,8 @@ class JobCreator {
   absl::Status CheckProxy(const jobs::FetchSpec& spec, const Origin& origin) const;
   JobId NewId(WallTime now);
   Task<absl::StatusOr<jobs::CreateOutcome>> TryInBatch(Principal caller,
-                                                       v1::CreateJobRequest request);
+                                                       v1::CreateJobRequest request,
+                                                       TraceContext trace);
   /// NOT_FOUND, also for another tenant's.
   Task<absl::StatusOr<jobs::JobDefaults>> DefaultsOf(Principal caller, BatchId id);
   std::optional<jobs::JobDefaults> KnownDefaults(const BatchId& id);

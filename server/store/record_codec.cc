@@ -144,6 +144,7 @@ AttemptRecord AttemptFromJson(const json::value& value) {
   const json::object& object = value.as_object();
   AttemptRecord record;
   record.number = object.at("number").to_number<int>();
+  record.span_id = GetText(object, "span_id");
   record.started_at = WallTime(GetDuration(object, "started_at"));
   record.took = GetDuration(object, "took");
   record.transfer_permit_wait = GetDuration(object, "transfer_permit_wait");
@@ -307,6 +308,7 @@ absl::StatusOr<Result> DecodeResult(std::string_view text) {
 std::string EncodeAttempt(const AttemptRecord& record) {
   json::object object;
   object["number"] = record.number;
+  PutText(object, "span_id", record.span_id);
   object["started_at"] = Duration(record.started_at.time_since_epoch()).count();
   PutDuration(object, "took", record.took);
   PutDuration(object, "transfer_permit_wait", record.transfer_permit_wait);

@@ -137,6 +137,24 @@ void GetHeaderSecrets(const json::object& object, FetchSpec& spec) {
   }
 }
 
+json::object TraceToJson(const TraceContext& trace) {
+  json::object object;
+  PutText(object, "id", trace.trace_id);
+  PutText(object, "parent", trace.parent_id);
+  if (trace.sampled) object["sampled"] = true;
+  PutText(object, "state", trace.state);
+  PutText(object, "request", trace.request_id);
+  return object;
+}
+
+TraceContext TraceFromJson(const json::object& object) {
+  return {.trace_id = GetText(object, "id"),
+          .parent_id = GetText(object, "parent"),
+          .sampled = GetBool(object, "sampled"),
+          .state = GetText(object, "state"),
+          .request_id = GetText(object, "request")};
+}
+
 enum class Signatures { kHidden, kInClear };
 
 json::object SpecToJson(const FetchSpec& spec, Signatures signatures) {
@@ -190,13 +208,18 @@ FetchSpec SpecFromJson(const json::value& value) {
   spec.tls_profile = GetText(object, "tls_profile");
   spec.proxy = GetText(object, "proxy");
   GetPartWanted(object, spec);
+  if (const json::value* trace = object.if_contains("trace")) {
+    spec.trace = TraceFromJson(trace->as_object());
+  }
   return spec;
 }
 
 }  // namespace
 
 std::string EncodeSpec(const FetchSpec& spec) {
-  return json::serialize(SpecToJson(spec, Signatures::kHidden));
+  json::object object = SpecToJson(spec, Signatures::kHidden);
+  if (spec.trace != TraceContext()) object["trace"] = TraceToJson(spec.trace);
+  return json::serialize(object);
 }
 
 absl::StatusOr<FetchSpec> DecodeSpec(std::string_view spec_text, std::string_view secrets) {

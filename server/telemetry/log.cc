@@ -10,20 +10,6 @@
 namespace fetchd::telemetry {
 namespace {
 
-const char* LevelName(LogLevel level) {
-  switch (level) {
-    case LogLevel::kDebug:
-      return "debug";
-    case LogLevel::kInfo:
-      return "info";
-    case LogLevel::kWarning:
-      return "warning";
-    case LogLevel::kError:
-      return "error";
-  }
-  return "error";
-}
-
 std::string Timestamp(WallTime at) {
   const auto since_epoch = at.time_since_epoch();
   const auto seconds = std::chrono::floor<std::chrono::seconds>(since_epoch);
@@ -99,10 +85,24 @@ void WriteToStderr(std::string_view line) {
 
 }  // namespace
 
+const char* LogLevelName(LogLevel level) {
+  switch (level) {
+    case LogLevel::kDebug:
+      return "debug";
+    case LogLevel::kInfo:
+      return "info";
+    case LogLevel::kWarning:
+      return "warning";
+    case LogLevel::kError:
+      return "error";
+  }
+  return "error";
+}
+
 std::optional<LogLevel> ParseLogLevel(std::string_view name) {
   for (const LogLevel level :
        {LogLevel::kDebug, LogLevel::kInfo, LogLevel::kWarning, LogLevel::kError}) {
-    if (name == LevelName(level)) return level;
+    if (name == LogLevelName(level)) return level;
   }
   return std::nullopt;
 }
@@ -111,7 +111,10 @@ Logger::Logger(LogConfig config)
     : Logger(config, WriteToStderr, [] { return std::chrono::system_clock::now(); }) {}
 
 Logger::Logger(LogConfig config, Write write, Now now)
-    : config_(config), write_(std::move(write)), now_(std::move(now)) {}
+    : format_(config.format),
+      level_(config.level),
+      write_(std::move(write)),
+      now_(std::move(now)) {}
 
 void Logger::Debug(std::string_view message, std::initializer_list<LogField> fields) {
   Log(LogLevel::kDebug, message, fields);
@@ -131,13 +134,13 @@ void Logger::Audit(std::span<const LogField> fields) {
 }
 
 void Logger::Log(LogLevel level, std::string_view message, std::span<const LogField> fields) {
-  if (level >= config_.level) WriteLine(level, message, fields);
+  if (Writes(level)) WriteLine(level, message, fields);
 }
 
 void Logger::WriteLine(LogLevel level, std::string_view message, std::span<const LogField> fields) {
-  Line line(config_.format);
+  Line line(format_);
   line.Add("ts", Timestamp(now_()), true);
-  line.Add("level", LevelName(level), true);
+  line.Add("level", LogLevelName(level), true);
   line.Add("msg", message, true);
   for (const LogField& field : fields) line.Add(field.key(), field.text(), field.is_string());
   const std::string text = std::move(line).Finish();

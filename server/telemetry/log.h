@@ -1,6 +1,7 @@
 // Structured log: one line an event, with named fields.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <concepts>
 #include <functional>
@@ -19,6 +20,7 @@ namespace fetchd::telemetry {
 enum class LogLevel { kDebug, kInfo, kWarning, kError };
 std::optional<LogLevel> ParseLogLevel(
     std::string_view name);  ///< "debug", "info", "warning", "error".
+const char* LogLevelName(LogLevel level);
 
 enum class LogFormat { kLogfmt, kJson };
 
@@ -65,7 +67,10 @@ class Logger {
   explicit Logger(LogConfig config);  ///< To stderr, with the system's time.
   Logger(LogConfig config, Write write, Now now);
 
-  bool Writes(LogLevel level) const { return level >= config_.level; }
+  /// From now on; returns the earlier one. A line that is being written may be of either.
+  LogLevel SetLevel(LogLevel level) { return level_.exchange(level, std::memory_order_relaxed); }
+  LogLevel level() const { return level_.load(std::memory_order_relaxed); }
+  bool Writes(LogLevel level) const { return level >= this->level(); }
   void Debug(std::string_view message, std::initializer_list<LogField> fields = {});
   void Info(std::string_view message, std::initializer_list<LogField> fields = {});
   void Warning(std::string_view message, std::initializer_list<LogField> fields = {});
@@ -77,7 +82,8 @@ class Logger {
   void Log(LogLevel level, std::string_view message, std::span<const LogField> fields);
   void WriteLine(LogLevel level, std::string_view message, std::span<const LogField> fields);
 
-  const LogConfig config_;
+  const LogFormat format_;
+  std::atomic<LogLevel> level_;
   const Write write_;
   const Now now_;
   std::mutex mutex_;

@@ -62,6 +62,26 @@ TEST_F(LogTest, LinesBelowTheLevelAreDropped) {
   EXPECT_FALSE(written_.empty());
 }
 
+TEST_F(LogTest, TheLevelMayChangeWhileItRuns) {
+  Logger log = Make({.level = LogLevel::kWarning});
+
+  EXPECT_EQ(log.SetLevel(LogLevel::kDebug), LogLevel::kWarning);
+  EXPECT_EQ(log.level(), LogLevel::kDebug);
+  log.Debug("a");
+  EXPECT_FALSE(written_.empty());
+  written_.clear();
+  log.SetLevel(LogLevel::kError);
+  log.Warning("b");
+  EXPECT_TRUE(written_.empty());
+}
+
+TEST_F(LogTest, EveryLevelHasAName) {
+  for (const LogLevel level :
+       {LogLevel::kDebug, LogLevel::kInfo, LogLevel::kWarning, LogLevel::kError}) {
+    EXPECT_EQ(ParseLogLevel(LogLevelName(level)), level);
+  }
+}
+
 TEST_F(LogTest, AuditLinesAreWrittenWhateverTheLevel) {
   Logger log = Make({.level = LogLevel::kError});
 

@@ -61,6 +61,7 @@ const std::multimap<std::string, Attempt>& Attempts() {
       {"Drain", {"", StatusCode::PERMISSION_DENIED}},
       {"ListOrigins", {"", StatusCode::PERMISSION_DENIED}},
       {"SetOriginLimits", {R"(origin: "$URL")", StatusCode::PERMISSION_DENIED}},
+      {"SetLogLevel", {R"(level: "debug")", StatusCode::PERMISSION_DENIED}},
   };
   return *attempts;
 }

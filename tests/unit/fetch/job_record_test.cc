@@ -43,6 +43,26 @@ TEST_F(JobRecordTest, EachAttemptAndTheEndIsALine) {
   EXPECT_THAT(LinesAbout("s3cret"), IsEmpty());
 }
 
+TEST_F(JobRecordTest, EachLineOfAJobSaysWhichTraceItBelongsTo) {
+  Script({Status(500), Whole("body")});
+  jobs::Job job = NewJob();
+  job.spec.trace = {.trace_id = std::string(32, 'a'), .request_id = "call-7"};
+
+  const jobs::Job ended = RunToEnd(job);
+
+  ASSERT_THAT(lines_.all(), SizeIs(3));
+  for (const std::string& line : lines_.all()) {
+    EXPECT_THAT(line, AllOf(HasSubstr("trace_id=" + std::string(32, 'a')),
+                            HasSubstr("x_request_id=call-7")));
+  }
+  const std::vector<jobs::AttemptRecord> attempts = *Await(store_.Attempts(ended.id));
+  ASSERT_THAT(attempts, SizeIs(2));
+  EXPECT_EQ(attempts[0].span_id.size(), 16u);
+  EXPECT_NE(attempts[0].span_id, attempts[1].span_id);
+  EXPECT_THAT(lines_.all()[0], HasSubstr("span_id=" + attempts[0].span_id));
+  EXPECT_THAT(lines_.all()[1], HasSubstr("span_id=" + attempts[1].span_id));
+}
+
 TEST_F(JobRecordTest, LineOfAJobThatFailedNamesItsReason) {
   Script({Status(404)});
 

@@ -47,5 +47,39 @@ TEST(BuildRequestTest, AMirrorElsewhereGetsNoSecret) {
   }
 }
 
+class AddTraceTest : public ::testing::Test {
+ protected:
+  http::Request With(TraceTo to, std::vector<http::Header> headers = {}) const {
+    http::Request request(*Url::Parse("https://example.org/a"));
+    request.headers = std::move(headers);
+    AddTrace(trace_, "00f067aa0ba902b7", to, request);
+    return request;
+  }
+  TraceContext trace_{.trace_id = std::string(32, 'a'), .sampled = true, .state = "v=1"};
+};
+
+TEST_F(AddTraceTest, NobodyIsToldUnlessTheConfigurationSaysSo) {
+  EXPECT_THAT(With(TraceTo::kNobody).headers, IsEmpty());
+}
+
+TEST_F(AddTraceTest, ARedirectElsewhereKeepsItOnlyWhereThatIsSaid) {
+  const http::Request to_origin = With(TraceTo::kOrigin);
+  EXPECT_THAT(NamesIn(to_origin), ElementsAre("traceparent", "tracestate"));
+  EXPECT_EQ(to_origin.headers[0].value, "00-" + std::string(32, 'a') + "-00f067aa0ba902b7-01");
+  EXPECT_EQ(to_origin.headers[1].value, "v=1");
+  EXPECT_THAT(to_origin.secret_headers, ElementsAre("traceparent", "tracestate"));
+  EXPECT_THAT(With(TraceTo::kRedirects).secret_headers, IsEmpty());
+}
+
+TEST_F(AddTraceTest, WhatACallerSetsHimselfStays) {
+  const http::Request request = With(TraceTo::kRedirects, {{"Traceparent", "his"}});
+  EXPECT_THAT(NamesIn(request), ElementsAre("Traceparent"));
+}
+
+TEST_F(AddTraceTest, AJobWithoutATraceHasNone) {
+  trace_ = {};
+  EXPECT_THAT(With(TraceTo::kRedirects).headers, IsEmpty());
+}
+
 }  // namespace
 }  // namespace fetchd::fetch

@@ -56,6 +56,22 @@ TEST(SpecCodecTest, AUrlOfAnEarlierVersionReadsInClear) {
   EXPECT_EQ(DecodeSpec(earlier, "")->urls.front(), "https://a.test/?sig=x");
 }
 
+TEST(SpecCodecTest, TheTraceIsKeptAndIsNoPartOfTheContent) {
+  jobs::Job job;
+  job.spec.urls = {"https://a.test/"};
+  const std::string content = CanonicalContent(job);
+  job.spec.trace = {.trace_id = "4bf92f3577b34da6a3ce929d0e0e4736",
+                    .parent_id = "00f067aa0ba902b7",
+                    .sampled = true,
+                    .state = "a=1",
+                    .request_id = "call-7"};
+
+  EXPECT_EQ(CanonicalContent(job), content);
+  EXPECT_EQ(DecodeSpec(EncodeSpec(job.spec), "")->trace, job.spec.trace);
+  job.spec.trace = {};
+  EXPECT_EQ(EncodeSpec(job.spec).find("trace"), std::string::npos);
+}
+
 TEST(SpecCodecTest, TheContentOfAnEarlierVersionIsTheSame) {
   jobs::Job job;
   job.spec.urls = {"https://a.test/?sig=x"};
