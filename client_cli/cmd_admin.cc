@@ -1,4 +1,4 @@
-// status, drain and version.
+// status, health, drain and version.
 #include <google/protobuf/util/time_util.h>
 
 #include <ostream>
@@ -38,6 +38,19 @@ ExitCode RunStatus(OutputFormat format, Session& session) {
       break;
   }
   return ExitCode::kDone;
+}
+
+/// As a probe wants it: one line, and an exit code. Health asks for no token.
+ExitCode RunHealth(Session& session) {
+  using grpc::health::v1::HealthCheckResponse;
+  HealthCheckResponse response;
+  auto call = session.connection.Unary(session.interrupt);
+  const grpc::Status answer = session.connection.health().Check(
+      call.context(), grpc::health::v1::HealthCheckRequest(), &response);
+  if (!answer.ok()) return session.Report(answer);
+  const bool serving = response.status() == HealthCheckResponse::SERVING;
+  session.console.out << (serving ? "SERVING" : "NOT_SERVING") << '\n';
+  return serving ? ExitCode::kDone : ExitCode::kUnreachable;
 }
 
 /// Until the service answers no more: then it has stopped.
@@ -99,6 +112,13 @@ void AddStatus(CommandLine& line) {
   AddOutput(app, *format, "table|wide|json|name");
   line.commands.push_back(
       {app, [format](Session& session) { return RunStatus(*format, session); }, {}});
+}
+
+void AddHealth(CommandLine& line) {
+  CLI::App* app = line.Subcommand("health", "Ask whether the service takes new work, for probes",
+                                  "  fetchctl health --request-timeout 3s      0: it does; 3: it "
+                                  "drains or cannot be reached");
+  line.commands.push_back({app, [](Session& session) { return RunHealth(session); }, {}});
 }
 
 void AddDrain(CommandLine& line) {

@@ -97,6 +97,7 @@ CommandLine::CommandLine(Getenv environment) : getenv(std::move(environment)) {
   AddCheck(*this);
   AddStatus(*this);
   AddTop(*this);
+  AddHealth(*this);
   AddOrigins(*this);
   AddDrain(*this);
   AddLogLevel(*this);

@@ -49,6 +49,7 @@ void AddCheck(CommandLine& line);
 void AddStatus(CommandLine& line);
 void AddTop(CommandLine& line);
 void AddLogLevel(CommandLine& line);
+void AddHealth(CommandLine& line);
 void AddDrain(CommandLine& line);
 void AddToken(CommandLine& line);
 void AddCompletion(CommandLine& line);

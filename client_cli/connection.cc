@@ -51,7 +51,8 @@ Connection::Connection(Endpoint endpoint, std::chrono::milliseconds request_time
       channel_(MakeChannel(endpoint_)),
       fetch_(v1::FetchService::NewStub(channel_)),
       admin_(v1::AdminService::NewStub(channel_)),
-      batch_(v1::BatchService::NewStub(channel_)) {}
+      batch_(v1::BatchService::NewStub(channel_)),
+      health_(grpc::health::v1::Health::NewStub(channel_)) {}
 
 Connection::Call::Call(const Connection& connection, Interrupt& interrupt,
                        std::optional<std::chrono::milliseconds> timeout)

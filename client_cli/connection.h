@@ -16,6 +16,7 @@
 #include "fetchd/v1/admin_service.grpc.pb.h"
 #include "fetchd/v1/batch_service.grpc.pb.h"
 #include "fetchd/v1/fetch_service.grpc.pb.h"
+#include "grpc/health/v1/health.grpc.pb.h"
 
 namespace fetchd::cli {
 
@@ -27,6 +28,7 @@ class Connection {
   v1::FetchService::StubInterface& fetch() { return *fetch_; }
   v1::AdminService::StubInterface& admin() { return *admin_; }
   v1::BatchService::StubInterface& batch() { return *batch_; }
+  grpc::health::v1::Health::StubInterface& health() { return *health_; }
   const std::string& server() const { return endpoint_.server; }
 
   /// A call that begins now: with the token, and cancelled by `interrupt`. Hold it for as long as
@@ -55,6 +57,7 @@ class Connection {
   std::unique_ptr<v1::FetchService::StubInterface> fetch_;
   std::unique_ptr<v1::AdminService::StubInterface> admin_;
   std::unique_ptr<v1::BatchService::StubInterface> batch_;
+  std::unique_ptr<grpc::health::v1::Health::StubInterface> health_;
 };
 
 /// What a command works with.

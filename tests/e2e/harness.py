@@ -150,10 +150,13 @@ class Server:
     def command(self, *more):
         return [binaries["fetchd"], *(word for setting in (*self.settings, *more) for word in ("--set", setting))]
 
-    def start(self):
+    def launch(self):
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                             cwd=self.folder)
+
+    def start(self):
+        self.launch()
         wait_for(self.is_serving, f"fetchd serves; its log: {self.log}")
         return self
 

@@ -7,7 +7,7 @@ import subprocess
 import harness
 
 COMMANDS = ["get", "submit", "watch", "list", "describe", "explain", "cancel", "pause", "resume", "retry", "delete", "read",
-            "check", "status", "top", "origins", "drain", "log-level", "completion", "version"]
+            "check", "status", "health", "top", "origins", "drain", "log-level", "completion", "version"]
 USAGE_TABLE = [
     ["no-such-command"],
     ["get"],

@@ -3,6 +3,7 @@
 import os
 import socket
 import ssl
+import subprocess
 import time
 import warnings
 
@@ -41,6 +42,26 @@ class TlsTest(harness.TestCase):
 
         server.connect = []
         self.assertEqual(server.ctl("list", check=False).returncode, 3)
+
+    def test_a_probe_needs_the_authority_and_no_token(self):
+        known = self.folder / "callers.yaml"
+        known.write_text(f"tokens: [{{sha256: {'0' * 64}, principal: nobody, roles: [admin]}}]\n")
+        server = self.new_tls_server(f"callers.file={known}")
+        server.connect = []
+
+        def probe(**variables):
+            return subprocess.run([harness.binaries["fetchctl"], "health", "--request-timeout", "5s"], capture_output=True, text=True,
+                                  timeout=60, env={**os.environ, "FETCHCTL_SERVER": server.address, **variables})
+
+        trusting = {"FETCHCTL_CA_FILE": str(self.authority.file)}
+        server.launch()
+        harness.wait_for(lambda: probe(**trusting).returncode == 0, "it is healthy")
+
+        self.assertEqual(probe(**trusting).stdout, "SERVING\n")
+        self.assertEqual(probe().returncode, 3, "plain text gets an answer")
+        self.assertEqual(probe(**trusting, FETCHCTL_SERVER_NAME="other.example").returncode, 3, "any certificate will do")
+        self.assertEqual(server.stop(), 0)
+        self.assertEqual(probe(**trusting).returncode, 3)
 
     def test_a_caller_with_tls_1_1_does_not_get_in(self):
         server = self.new_tls_server().start()
