@@ -39,10 +39,10 @@ def free_port():
             return port
 
 
-def accepts_connections(port):
+def accepts_connections(port, address="127.0.0.1"):
     with socket.socket() as client:
         client.settimeout(1)
-        return client.connect_ex(("127.0.0.1", port)) == 0
+        return client.connect_ex((address, port)) == 0
 
 
 def wait_for(condition, what, seconds=30):
@@ -80,8 +80,8 @@ class Nginx:
     One process, so that ending it leaves no worker behind.
     """
 
-    def __init__(self, folder, slow_rate="16k"):
-        self.folder, self.port = pathlib.Path(folder), free_port()
+    def __init__(self, folder, slow_rate="16k", address="127.0.0.1"):
+        self.folder, self.port, self.address = pathlib.Path(folder), free_port(), address
         self.root = self.folder / "www"
         self.root.mkdir(parents=True)
         self.folder.chmod(0o755)
@@ -97,7 +97,7 @@ http {{
   default_type application/octet-stream; sendfile on; keepalive_requests 1000000;
   limit_req_zone $server_port zone=strict:1m rate=20r/s;
   server {{
-    listen 127.0.0.1:{self.port} backlog=4096; root {self.root};
+    listen {address}:{self.port} backlog=4096; root {self.root};
     location /slow/ {{ alias {self.root}/; limit_rate {slow_rate}; }}
     location /gzip/ {{ alias {self.root}/; gzip on; gzip_types *; }}
     location /strict/ {{
@@ -110,10 +110,10 @@ http {{
 """)
         self.process = subprocess.Popen(["/usr/sbin/nginx", "-c", self.folder / "nginx.conf", "-p", self.folder],
                                         stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        wait_for(lambda: accepts_connections(self.port), "nginx listens")
+        wait_for(lambda: accepts_connections(self.port, address), "nginx listens")
 
     def url(self, path):
-        return f"http://127.0.0.1:{self.port}/{path}"
+        return f"http://{self.address}:{self.port}/{path}"
 
     def add(self, name, content):
         path = self.root / name

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """k8s/: what kustomize makes of it follows Kubernetes' own schemas and the restricted profile, and agrees with fetchd.
 
-Validated, not run: tests/image runs the image under the same restrictions.
+Validated, not run: tests/image runs the image under the same restrictions, scripts/cluster-test a cluster.
 """
 import ipaddress
 import json
