@@ -108,7 +108,8 @@ Judged JudgeNotSatisfiable(const http::Response& response, const Asked& asked) {
   const http::Headers& headers = response.head.headers;
   const std::optional<ContentRange> content = ParseContentRange(headers.Get("Content-Range"));
   if (asked.offset == 0) return NotSatisfiable(missing->first);
-  const bool all_here = content && content->complete_length == missing->first;
+  const bool all_here = content && content->complete_length == missing->first &&
+                        asked.total_bytes.value_or(asked.offset) == asked.offset;
   const bool same = Continues(response.url, asked.source, asked.validator) &&
                     (!headers.Has("ETag") || SameBody(headers, asked.validator));
   if (!all_here || !same) return {.answer = Answer::kAskAgain};

@@ -113,6 +113,8 @@ INSTANTIATE_TEST_SUITE_P(
         JudgeCase{"NothingLeft", AskedFrom(10), 416, Range("bytes */10"), 0, Answer::kComplete, 10},
         JudgeCase{"NothingLeftOfAnotherVersion", AskedFrom(10), 416, Range("bytes */10", "\"w\""),
                   0, Answer::kAskAgain},
+        JudgeCase{"NothingLeftOfAShorterBody", AskedFrom(10, 12), 416, Range("bytes */10"), 0,
+                  Answer::kAskAgain},
         JudgeCase{"BeyondTheEnd", AskedFrom(10), 416, Range("bytes */9"), 0, Answer::kAskAgain},
         JudgeCase{"NoTotal", AskedFrom(10), 416, {}, 0, Answer::kAskAgain}),
     [](const auto& info) { return info.param.name; });
