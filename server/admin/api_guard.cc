@@ -36,8 +36,8 @@ bool IsOfAnotherSite(const HttpRequest& request, std::string_view host) {
 
 }  // namespace
 
-std::optional<Answer> CheckPassage(const HttpRequest& request, const ApiGuard& guard,
-                                   bool has_certificate) {
+std::optional<Answer> CheckPlace(const HttpRequest& request, const ApiGuard& guard,
+                                 bool has_certificate) {
   if (guard.access == ApiAccess::kClosed) {
     return Answer{403,
                   "the API is not served here: others reach this address, and nobody is asked "
@@ -55,10 +55,14 @@ std::optional<Answer> CheckPassage(const HttpRequest& request, const ApiGuard& g
       return Answer{403, "a client certificate is needed"};
     }
   }
-  if (IsOfAnotherSite(request, *host)) {
-    return Answer{403, "requests of other sites' pages are refused"};
-  }
   return std::nullopt;
+}
+
+std::optional<Answer> CheckPassage(const HttpRequest& request, const ApiGuard& guard,
+                                   bool has_certificate) {
+  if (auto refused = CheckPlace(request, guard, has_certificate)) return refused;
+  if (!IsOfAnotherSite(request, *request.Value("host"))) return std::nullopt;
+  return Answer{403, "requests of other sites' pages are refused"};
 }
 
 }  // namespace fetchd::admin

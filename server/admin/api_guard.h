@@ -29,5 +29,8 @@ struct ApiGuard {
 /// * What a page of another site sends is refused, whether it could read the answer or not.
 std::optional<Answer> CheckPassage(const HttpRequest& request, const ApiGuard& guard,
                                    bool has_certificate);
+/// That, but for what a link of another site may lead to: the pages, which change nothing.
+std::optional<Answer> CheckPlace(const HttpRequest& request, const ApiGuard& guard,
+                                 bool has_certificate);
 
 }  // namespace fetchd::admin

@@ -18,6 +18,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "admin/dashboard.h"
 #include "admin/health.h"
 #include "admin/listen_address.h"
 #include "base/strings.h"
@@ -218,9 +219,13 @@ typename Connection<Stream>::Step Connection<Stream>::AnswerItself() {
 template <typename Stream>
 Task<bool> Connection<Stream>::AskApi() {
   HttpRequest request = TakeRequest();
-  if (const auto refused = CheckPassage(request, deps_.guard, has_certificate_)) {
+  const Asset* page = FindAsset(request.path());
+  const auto refused = page == nullptr ? CheckPassage(request, deps_.guard, has_certificate_)
+                                       : CheckPlace(request, deps_.guard, has_certificate_);
+  if (refused || page != nullptr) {
     keep_alive_ = keep_alive_ && parser_->is_done();
-    reply_ = deps_.api->Refuse(refused->status, refused->body);
+    reply_ =
+        refused ? deps_.api->Refuse(refused->status, refused->body) : AnswerAsset(*page, request);
     co_return true;
   }
   if (!parser_->is_done()) {
@@ -277,7 +282,7 @@ typename Connection<Stream>::Step Connection<Stream>::Send() {
   http::response<http::string_body> response(
       http::int_to_status(static_cast<unsigned>(reply_->status)), parser_->get().version());
   Describe(response);
-  response.content_length(reply_->body.size());
+  if (reply_->status != 304) response.content_length(reply_->body.size());
   if (parser_->get().method() != http::verb::head) response.body() = std::move(reply_->body);
   const auto [error, bytes] = co_await http::async_write(stream_, response, kTuple);
   co_return !error;

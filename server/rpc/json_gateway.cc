@@ -13,6 +13,7 @@
 #include "base/utf8.h"
 #include "rpc/auth.h"
 #include "rpc/event_text.h"
+#include "rpc/history.h"
 #include "rpc/json_error.h"
 #include "rpc/json_request.h"
 #include "rpc/local_call.h"
@@ -24,6 +25,9 @@ namespace {
 
 constexpr char kJsonType[] = "application/json";
 constexpr std::string_view kDocumentPath = "/openapi.json";
+/// Not of gRPC: a picture for people, which the metrics have in full.
+constexpr std::string_view kHistoryPath = "/v1/history";
+constexpr std::string_view kStatusPath = "/v1/status";
 constexpr std::chrono::seconds kStreamRetry{5};
 
 /// What gRPC takes as metadata; it ends the process over anything else.
@@ -145,6 +149,9 @@ Task<HttpReply> JsonGateway::Handle(HttpRequest request) {
     reply.body = document_;
     co_return reply;
   }
+  if (request.path() == kHistoryPath && request.method == "GET") {
+    co_return co_await AnswerHistory(std::move(request));
+  }
   JsonMatch match = MatchJsonRoute(request.method, request.path());
   if (match.route == nullptr && match.verbs.empty()) {
     co_return ErrorReply(404, grpc::StatusCode::NOT_FOUND,
@@ -161,6 +168,15 @@ Task<HttpReply> JsonGateway::Handle(HttpRequest request) {
                          "a POST is Content-Type: application/json, also when it has no body");
   }
   co_return co_await Call(*match.route, std::move(match.name), std::move(request));
+}
+
+// Who may know how the server does now may know how it did.
+Task<HttpReply> JsonGateway::AnswerHistory(HttpRequest request) {
+  request.target = kStatusPath;
+  const JsonMatch status = MatchJsonRoute("GET", kStatusPath);
+  HttpReply reply = co_await Call(*status.route, status.name, std::move(request));
+  if (reply.status == 200) reply.body = HistoryJson(deps_.server.history->samples());
+  co_return reply;
 }
 
 Task<HttpReply> JsonGateway::Call(const JsonRoute& route, std::string name, HttpRequest request) {
@@ -232,7 +248,11 @@ Task<HttpReply> JsonGateway::AnswerOnce(Begun begun) {
 
 Task<HttpReply> JsonGateway::AnswerStream(Begun begun) {
   // It is refused, or its server says that it has begun.
-  const LocalCall::News news = co_await begun.call->Await(deps_.clock, Deadline::Never());
+  const Deadline deadline = Deadline::After(deps_.clock, config_.call_timeout);
+  const LocalCall::News news = co_await begun.call->Await(deps_.clock, deadline);
+  if (news == LocalCall::News::kNone) {
+    co_return ReplyTo(absl::DeadlineExceededError("the watch did not begin"));
+  }
   if (news == LocalCall::News::kEnded) {
     const grpc::Status status = begun.call->status();
     if (!status.ok()) co_return ErrorReply(ToProtoStatus(status));

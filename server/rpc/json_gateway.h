@@ -24,7 +24,7 @@ class LocalCalls;
 struct JsonGatewayConfig {
   /// Streams at the same time, each with a connection: less than the listener has of these.
   std::size_t max_streams = 32;
-  /// Of a call that is no stream.
+  /// Of a call that is no stream, and of the beginning of one.
   Duration call_timeout = std::chrono::seconds(30);
   /// A stream that has nothing to say says so this often.
   Duration keep_alive = std::chrono::seconds(15);
@@ -55,6 +55,7 @@ class JsonGateway final : public HttpHandler {
   struct Begun;
   Task<HttpReply> Call(const JsonRoute& route, std::string name, HttpRequest request);
   Task<absl::StatusOr<Begun>> Begin(const JsonRoute& route, std::string name, HttpRequest request);
+  Task<HttpReply> AnswerHistory(HttpRequest request);
   Task<HttpReply> AnswerOnce(Begun begun);
   Task<HttpReply> AnswerStream(Begun begun);
   std::shared_ptr<grpc::Channel> Channel() const;

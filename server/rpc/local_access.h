@@ -15,9 +15,12 @@ namespace fetchd::rpc {
 inline constexpr char kLocalPeerField[] = "fetchd-peer";
 inline constexpr char kLocalKeyField[] = "fetchd-peer-key";
 
+class History;
+
 struct LocalAccess {
   std::shared_ptr<grpc::Channel> channel;
   std::string key;
+  std::shared_ptr<const History> history;
 };
 
 }  // namespace fetchd::rpc

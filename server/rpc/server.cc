@@ -21,6 +21,7 @@
 #include "rpc/call_groups.h"
 #include "rpc/cancelled_calls.h"
 #include "rpc/fetch_service.h"
+#include "rpc/history.h"
 #include "rpc/listener.h"
 #include "rpc/server_tls.h"
 
@@ -156,6 +157,7 @@ struct Server::Core {
   const std::shared_ptr<CallerConnections> connections;
   const std::string local_key;
   const Gate gate;
+  const std::shared_ptr<History> history = std::make_shared<History>();
   FetchServiceImpl fetch;
   AdminServiceImpl admin;
   BatchServiceImpl batch;
@@ -203,6 +205,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerDeps deps, ServerCon
   builder.RegisterService(&core->batch);
   core->server = builder.BuildAndStart();
   if (core->server == nullptr) return absl::InternalError("gRPC does not start; its log says why");
+  core->groups.Next().Spawn("history", KeepHistory(core->deps, *core->history));
   core->listener.Start([&acceptor = *core->acceptor](int listener_fd, int fd) {
     grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
     connection.listener_fd = listener_fd;
@@ -226,7 +229,7 @@ LocalAccess Server::Local() {
   // What is answered is ours: a page of jobs may be as long as it likes.
   arguments.SetMaxReceiveMessageSize(-1);
   arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
-  return {core_->server->InProcessChannel(arguments), core_->local_key};
+  return {core_->server->InProcessChannel(arguments), core_->local_key, core_->history};
 }
 
 const std::string& Server::address() const { return core_->address; }

@@ -70,6 +70,18 @@ TEST(ApiGuardTest, PagesOfOtherSitesAreRefused) {
   }
 }
 
+TEST(ApiGuardTest, LinksOfOtherSitesMayLeadToAPageAndOtherNamesMayNot) {
+  const auto page = [](const char* host) {
+    return CheckPlace({.method = "GET",
+                       .target = "/",
+                       .fields = {{"Host", host}, {"Sec-Fetch-Site", "cross-site"}}},
+                      kOpenGuard, kNotShown);
+  };
+
+  EXPECT_FALSE(page("localhost:7071").has_value());
+  EXPECT_EQ(page("attacker.example")->status, 403);
+}
+
 TEST(ApiGuardTest, WhereMetricsNeedACertificateAnOpenApiDoesToo) {
   const ApiGuard guard{
       .access = ApiAccess::kOpen, .listen_host = "127.0.0.1", .needs_certificate = true};

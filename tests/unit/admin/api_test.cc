@@ -130,6 +130,20 @@ TEST_F(AdminApiTest, HealthIsNotItsAffair) {
               StartsWith("HTTP/1.1 405 "));
 }
 
+TEST_F(AdminApiTest, TheDashboardIsNotItsAffair) {
+  Start();
+
+  const std::string page = Ask(Concat("GET / HTTP/1.1\r\n", kClose, "\r\n"));
+  EXPECT_THAT(page, StartsWith("HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\n"
+                               "Cache-Control: no-cache\r\nETag: \""));
+  const std::string etag = page.substr(page.find("ETag: ") + 6, 34);
+  EXPECT_THAT(Ask(Concat("GET / HTTP/1.1\r\n", kClose, "If-None-Match: ", etag, "\r\n\r\n")),
+              AllOf(StartsWith("HTTP/1.1 304 "), EndsWith("\r\n\r\n")));
+  EXPECT_THAT(Ask("GET / HTTP/1.1\r\nHost: attacker.example\r\nConnection: close\r\n\r\n"),
+              StartsWith("HTTP/1.1 403 "));
+  EXPECT_THAT(Ask(Concat("POST / HTTP/1.1\r\n", kClose, "\r\n")), StartsWith("HTTP/1.1 405 "));
+}
+
 TEST_F(AdminApiTest, BodiesComeChunkedTooAndTheConnectionGoesOn) {
   Start();
   Client client(server_->address());
