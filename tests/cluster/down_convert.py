@@ -2,8 +2,8 @@
 is left out. What is lost by it is not tested: see LOST."""
 import json
 
-LOST = """policy/v1 and unhealthyPodEvictionPolicy, preStop.sleep (here: the program), ReadWriteOncePod, ServiceMonitor, PrometheusRule,
-autoscaling/v2, matchLabelKeys; NetworkPolicies are taken and not enforced"""
+LOST = """policy/v1 and unhealthyPodEvictionPolicy, preStop.sleep (here: the program), a probe's terminationGracePeriodSeconds,
+ReadWriteOncePod, ServiceMonitor, PrometheusRule, autoscaling/v2, matchLabelKeys; NetworkPolicies are taken and not enforced"""
 KINDS_LEFT_OUT = {"ServiceMonitor", "PrometheusRule", "HorizontalPodAutoscaler"}
 
 
@@ -12,6 +12,7 @@ def pod(spec):
         hook = container.get("lifecycle", {}).get("preStop", {})
         if "sleep" in hook:
             container["lifecycle"]["preStop"] = {"exec": {"command": ["/bin/sleep", str(hook["sleep"]["seconds"])]}}
+        container.get("livenessProbe", {}).pop("terminationGracePeriodSeconds", None)
     for constraint in spec.get("topologySpreadConstraints", []):
         constraint.pop("matchLabelKeys", None)
     return spec

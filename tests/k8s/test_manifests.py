@@ -172,6 +172,8 @@ class AgreementTest(Case):
             pause = pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
             grace = duration(self.effective(overlay)["shutdown.grace"])
             self.assertGreaterEqual(pod["terminationGracePeriodSeconds"], pause + grace + 20)
+            hangs = pod["containers"][0]["livenessProbe"]["terminationGracePeriodSeconds"]
+            self.assertLessEqual(hangs, 5, "who hangs does not drain")
 
     def test_the_budgets_fit_into_the_memory(self):
         for overlay in self.each_overlay():
