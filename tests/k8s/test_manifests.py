@@ -99,7 +99,11 @@ class SchemaTest(Case):
         run = kustomize.node("validate.mjs", rendered)
 
         self.assertEqual((run.returncode, run.stdout), (0, ""), run.stderr)
-        container = kustomize.objects(rendered)["Deployment/fetchd"]["spec"]["template"]["spec"]["containers"][0]
+        found = kustomize.objects(rendered)
+        opened = found["NetworkPolicy/fetchd-mesh"]["spec"]
+        self.assertEqual([port["port"] for rule in opened["egress"] for port in rule["ports"]], [15012, 8080, 8086, 8090])
+        self.assertTrue(all(rule["from"] for rule in opened["ingress"]) and all(rule["to"] for rule in opened["egress"]))
+        container = found["Deployment/fetchd"]["spec"]["template"]["spec"]["containers"][0]
         self.assertEqual([container[probe]["grpc"]["port"] for probe in ("startupProbe", "readinessProbe")], [7070, 7070])
         variables = {entry["name"]: entry["value"] for entry in container["env"] if entry["name"].startswith("FETCHD_")}
         config = re.sub(r"(?m)^(callers|secrets):\n  .*\n", "", self.config_file("standalone"))
