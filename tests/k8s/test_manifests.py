@@ -25,6 +25,7 @@ MIB = 1 << 20
 # What a process has besides the budgets of its configuration: code, threads, SQLite's caches, the allocator.
 BASE_BYTES = 192 * MIB
 
+
 def setUpModule():
     if reason := kustomize.why_not():
         print(f"SKIPPED, THE MANIFESTS ARE NOT VALIDATED: {reason}", flush=True)
@@ -39,6 +40,16 @@ def duration(text):
 def size(text):
     number, unit = re.fullmatch(r"([\d.]+)\s*([KMGT]i?B?|)", text).groups()
     return int(float(number) * 1024 ** "KMGT".find(unit[:1] or "?") * 1024) if unit else int(number)
+
+
+def settings(text):
+    """key -> value of a configuration's YAML, where it is a plain one."""
+    keys, values = [], {}
+    for line in text.splitlines():
+        if match := re.match(r"( *)([\w.*-]+):(?: (.*))?$", re.sub(r"\s+#.*", "", line)):
+            keys[len(match[1]) // 2:] = [match[2]]
+            values[".".join(keys)] = (match[3] or "").strip('"')
+    return values
 
 
 class Case(harness.TestCase):
@@ -64,20 +75,35 @@ class Case(harness.TestCase):
         """key -> value of what fetchd makes of it."""
         printed = self.fetchd("--config", self.write("fetchd.yaml", self.config_file(overlay)), "--print-config", variables=FROM_SECRETS[overlay])
         self.assertEqual(printed.returncode, 0, printed.stderr)
-        keys, values = [], {}
-        for line in printed.stdout.splitlines():
-            if match := re.match(r"( *)([\w.*-]+):(?: (.*))?$", line):
-                keys[len(match[1]) // 2:] = [match[2]]
-                values[".".join(keys)] = (match[3] or "").strip('"')
-        return values
+        return settings(printed.stdout)
+
+    def said(self, overlay):
+        """Of fleet what its YAML says: test_fleet.py holds that against a fetchd that reads it."""
+        return self.effective(overlay) if overlay == "standalone" else settings(self.config_file(overlay))
 
     def fetchd(self, *arguments, variables=None):
         return subprocess.run([harness.binaries["fetchd"], *map(str, arguments)], capture_output=True, text=True, timeout=60,
                               env={"PATH": os.environ["PATH"], **(variables or {})})
 
-    def need_postgresql(self):
-        if "password_file" not in self.fetchd("--print-config").stdout.split("\nfiles:")[0]:
-            self.skipTest("SKIPPED, k8s/overlays/fleet IS NOT HELD AGAINST fetchd: this one has no store.password_file, and no PostgreSQL")
+    def check_configuration(self, overlay):
+        """With files in place of those that the pod mounts."""
+        authority = certificates.Authority(self.folder / "tls", "ca")
+        certificate, key = authority.issue("server", "DNS:fetchd")
+        for folder, name, text in (("callers", "callers.yaml", f"tokens: [{{sha256: {'0' * 64}, principal: ci, roles: [admin]}}]\n"),
+                                   ("keys", "keys", "00" * 32 + "\n"), ("objects", "secret-access-key", "secret\n"),
+                                   ("store", "password", "secret\n")):
+            (self.folder / folder).mkdir()
+            (self.folder / folder / name).write_text(text)
+            (self.folder / folder / name).chmod(0o440)
+        key.chmod(0o440)
+        for mounted, file in (("tls.crt", certificate), ("tls.key", key), ("ca.crt", authority.file)):
+            (self.folder / "tls" / mounted).symlink_to(file)
+        text = self.config_file(overlay).replace("/etc/fetchd", str(self.folder))
+        checked = self.fetchd("--config", self.write("fetchd.yaml", text), "--check-config", "--set", f"data_dir={self.folder}",
+                              variables=FROM_SECRETS[overlay])
+        self.assertEqual((checked.returncode, checked.stdout), (0, "configuration ok\n"), checked.stderr)
+        broken = self.fetchd("--config", self.write("fetchd.yaml", text + "no_such_key: 1\n"), "--check-config")
+        self.assertNotEqual(broken.returncode, 0)
 
 
 class SchemaTest(Case):
@@ -139,29 +165,10 @@ class AgreementTest(Case):
     def each_overlay(self):
         for overlay in OVERLAYS:
             with self.subTest(overlay):
-                if overlay == "fleet":
-                    self.need_postgresql()
                 yield overlay
 
     def test_the_configuration_is_one_that_fetchd_takes(self):
-        authority = certificates.Authority(self.folder / "tls", "ca")
-        certificate, key = authority.issue("server", "DNS:fetchd")
-        for folder, name, text in (("callers", "callers.yaml", f"tokens: [{{sha256: {'0' * 64}, principal: ci, roles: [admin]}}]\n"),
-                                   ("keys", "keys", "00" * 32 + "\n"), ("objects", "secret-access-key", "secret\n"),
-                                   ("store", "password", "secret\n")):
-            (self.folder / folder).mkdir()
-            (self.folder / folder / name).write_text(text)
-            (self.folder / folder / name).chmod(0o440)
-        key.chmod(0o440)
-        for mounted, file in (("tls.crt", certificate), ("tls.key", key), ("ca.crt", authority.file)):
-            (self.folder / "tls" / mounted).symlink_to(file)
-        for overlay in self.each_overlay():
-            text = self.config_file(overlay).replace("/etc/fetchd", str(self.folder))
-            checked = self.fetchd("--config", self.write("fetchd.yaml", text), "--check-config", "--set", f"data_dir={self.folder}",
-                                  variables=FROM_SECRETS[overlay])
-            self.assertEqual((checked.returncode, checked.stdout), (0, "configuration ok\n"), checked.stderr)
-            broken = self.fetchd("--config", self.write("fetchd.yaml", text + "no_such_key: 1\n"), "--check-config")
-            self.assertNotEqual(broken.returncode, 0)
+        self.check_configuration("standalone")
 
     def test_what_is_mounted_is_what_the_configuration_names(self):
         for overlay in OVERLAYS:
@@ -173,24 +180,24 @@ class AgreementTest(Case):
     def test_kubernetes_waits_as_long_as_a_drain_takes(self):
         for overlay in self.each_overlay():
             pod = self.pod(overlay)
-            pause = pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
-            grace = duration(self.effective(overlay)["shutdown.grace"])
+            container = pod["containers"][0]
+            pause = container["lifecycle"]["preStop"]["sleep"]["seconds"]
+            grace = duration(self.said(overlay)["shutdown.grace"])
             self.assertGreaterEqual(pod["terminationGracePeriodSeconds"], pause + grace + 20)
-            hangs = pod["containers"][0]["livenessProbe"]["terminationGracePeriodSeconds"]
-            self.assertLessEqual(hangs, 5, "who hangs does not drain")
+            self.assertLessEqual(container["livenessProbe"]["terminationGracePeriodSeconds"], 5, "who hangs does not drain")
 
     def test_the_budgets_fit_into_the_memory(self):
         for overlay in self.each_overlay():
-            effective = self.effective(overlay)
+            said = self.said(overlay)
             # Shared reads hold an eighth of the buffers besides.
-            needed = (size(effective["limits.buffer_bytes"]) * 9 // 8 + size(effective["limits.decode_bytes"]) +
-                      size(effective["grpc.call_memory"]) + BASE_BYTES)
+            needed = (size(said["limits.buffer_bytes"]) * 9 // 8 + size(said["limits.decode_bytes"]) +
+                      size(said["grpc.call_memory"]) + BASE_BYTES)
             self.assertLessEqual(needed, size(self.pod(overlay)["containers"][0]["resources"]["limits"]["memory"]))
 
     def test_the_ports_are_those_that_it_listens_on(self):
         for overlay in self.each_overlay():
-            effective = self.effective(overlay)
-            listening = {int(effective[key].rsplit(":", 1)[1]) for key in ("grpc.listen", "admin.listen")}
+            said = self.said(overlay)
+            listening = {int(said[key].rsplit(":", 1)[1]) for key in ("grpc.listen", "admin.listen")}
             self.assertEqual({port["containerPort"] for port in self.pod(overlay)["containers"][0]["ports"]}, listening)
 
     def test_an_update_of_one_owner_stops_it_first_and_a_fleet_is_never_short(self):

@@ -1,0 +1,28 @@
+#!/usr/bin/env python3
+"""k8s/overlays/fleet held against a fetchd that has PostgreSQL. One without refuses its configuration: then nothing is tried, and the
+end is 77. What needs no fetchd of that kind is in test_manifests.py."""
+import sys
+
+import kustomize
+from test_manifests import Case, harness
+
+
+def setUpModule():
+    has_postgresql = "password_file" in Case().fetchd("--print-config").stdout.split("\nfiles:")[0]
+    if reason := kustomize.why_not() or (None if has_postgresql else "this fetchd has no store.password_file, and no PostgreSQL"):
+        print(f"SKIPPED, k8s/overlays/fleet IS NOT HELD AGAINST fetchd: {reason}", flush=True)
+        sys.exit(77)
+
+
+class FleetTest(Case):
+    def test_the_configuration_is_one_that_fetchd_takes(self):
+        self.check_configuration("fleet")
+
+    def test_fetchd_reads_what_the_file_says(self):
+        effective, said = self.effective("fleet"), self.said("fleet")
+        for key in ("shutdown.grace", "limits.buffer_bytes", "limits.decode_bytes", "grpc.call_memory", "grpc.listen", "admin.listen"):
+            self.assertEqual(effective[key], said[key], key)
+
+
+if __name__ == "__main__":
+    harness.main()
