@@ -15,6 +15,8 @@ constexpr Milliseconds kDefaultInterval{1000};
 constexpr Milliseconds kLeastInterval{100};
 /// How late a sample, or Ctrl-C, may be seen.
 constexpr Milliseconds kGlance{100};
+/// What was asked for just before the end may take.
+constexpr Milliseconds kLastActions{2000};
 
 struct TopOptions {
   std::optional<Milliseconds> interval;
@@ -38,16 +40,17 @@ void TakeNews(TopFeed& feed, TopModel& model) {
   TopFeed::News news = feed.Take();
   if (news.sample) model.OnSample(*std::move(news.sample));
   if (news.error) model.OnFailure(*std::move(news.error), Clock::now());
-  for (std::string& result : news.results) model.OnResult(std::move(result));
+  for (TopFeed::Result& result : news.results) model.OnResult(std::move(result.text));
 }
 
 TopAction OnInput(const TopScreen::Input& input, TopModel& model) {
   if (const TopKey* key = std::get_if<TopKey>(&input)) return model.OnKey(*key);
   if (const char* character = std::get_if<char>(&input)) return model.OnCharacter(*character);
+  if (std::holds_alternative<TopScreen::Ended>(input)) return {TopAction::Kind::kQuit, ""};
   return {};
 }
 
-/// Until q (OK), Ctrl-C (CANCELLED), or an error that stays.
+/// Until q or the end of the terminal (OK), Ctrl-C (CANCELLED), or an error that stays.
 grpc::Status Show(TopScreen& screen, TopFeed& feed, Session& session) {
   TopModel model(session.connection.server());
   while (!session.interrupt.triggered()) {
@@ -66,20 +69,26 @@ ExitCode RunTop(const TopOptions& options, Session& session) {
     return session.console.Report(ExitCode::kUsage, "--interval: at least 100ms");
   }
   UseUtf8();
-  if (options.once || !session.console.out_is_terminal) return PrintOnce(session);
+  if (options.once || !session.console.in_is_terminal || !session.console.out_is_terminal) {
+    return PrintOnce(session);
+  }
   grpc::Status outcome;
+  std::vector<TopFeed::Result> undone;
   {
-    TopScreen screen(session.console.color);
+    TopScreen screen(session.console.color, session.interrupt);
     if (!screen.ok()) {
       return session.console.Report(
           ExitCode::kUsage, "nothing is known of this terminal: set TERM, or say top --once");
     }
     TopFeed feed(session, options.interval.value_or(kDefaultInterval));
     outcome = Show(screen, feed, session);
-    // Nobody waits for an answer any more.
-    if (outcome.ok()) session.interrupt.Trigger();
+    undone = feed.Finish(kLastActions);
   }
-  return outcome.ok() ? ExitCode::kDone : session.Report(outcome);
+  ExitCodes codes;
+  for (const TopFeed::Result& result : undone) {
+    codes.Add(session.console.Report(ExitCodeOf(result.status), result.text));
+  }
+  return outcome.ok() ? codes.Combined() : session.Report(outcome);
 }
 
 }  // namespace
@@ -90,9 +99,9 @@ void AddTop(CommandLine& line) {
       "  fetchctl top\n"
       "  fetchctl top --once | head       what it shows now, as text\n\n"
       "Keys: q quits, Tab changes between jobs and origins, j k and arrows move, c cancels a job,\n"
-      "p pauses it or lets it go on, s sorts, / filters, ? helps. Where the output is no "
-      "terminal,\n"
-      "it is printed once.");
+      "p pauses it or lets it go on, s sorts, / filters, ? helps. At the end, what was asked for\n"
+      "and is not done yet is done within 2 s, or told. Without a terminal to read from and to\n"
+      "write to, it prints what there is once.");
   const auto options = std::make_shared<TopOptions>();
   AddDuration(app, "--interval", options->interval,
               "Between two looks, 100ms or more. Default: 1s");

@@ -21,6 +21,7 @@ Console Console::ForProcess() {
   Console console{.out = std::cout, .err = std::cerr};
   const char* term = std::getenv("TERM");
   const bool dumb = term == nullptr || std::string_view(term) == "dumb";
+  console.in_is_terminal = isatty(STDIN_FILENO) == 1;
   console.out_is_terminal = isatty(STDOUT_FILENO) == 1;
   console.err_is_terminal = isatty(STDERR_FILENO) == 1 && !dumb;
   console.color = console.out_is_terminal && !dumb && !IsSet("NO_COLOR");

@@ -17,6 +17,7 @@ struct Console {
   std::ostream& out;
   std::ostream& err;
   int body_fd = 1;  ///< Bodies are written here, unbuffered; flush `out` before.
+  bool in_is_terminal = false;
   bool out_is_terminal = false;
   bool err_is_terminal = false;  ///< False also when TERM=dumb: no cursor movement.
   bool color = false;            ///< A terminal, and NO_COLOR is not set (no-color.org).

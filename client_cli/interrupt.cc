@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <utility>
 
 #include "cli/errors.h"
 
@@ -15,7 +16,10 @@ constexpr int kStopWatching = SIGUSR1;
 void Watch(Interrupt& interrupt, sigset_t signals) {
   int signal = 0;
   while (sigwait(&signals, &signal) == 0 && signal != kStopWatching) {
-    if (interrupt.triggered()) _exit(static_cast<int>(ExitCode::kInterrupted));
+    if (interrupt.triggered()) {
+      interrupt.DoLastAct();
+      _exit(static_cast<int>(ExitCode::kInterrupted));
+    }
     interrupt.Trigger();
   }
 }
@@ -37,6 +41,16 @@ bool Interrupt::triggered() const {
 bool Interrupt::WaitFor(std::chrono::milliseconds duration) {
   std::unique_lock lock(mutex_);
   return changed_.wait_for(lock, duration, [this] { return triggered_; });
+}
+
+void Interrupt::SetLastAct(std::function<void()> act) {
+  const std::lock_guard lock(mutex_);
+  last_act_ = std::move(act);
+}
+
+void Interrupt::DoLastAct() {
+  const std::lock_guard lock(mutex_);
+  if (last_act_) last_act_();
 }
 
 Interrupt::Scope::Scope(Interrupt& interrupt, grpc::ClientContext& call)

@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <functional>
 #include <mutex>
 #include <set>
 #include <thread>
@@ -19,6 +20,11 @@ class Interrupt {
   bool triggered() const;
   /// Waits up to `duration`; true as soon as triggered.
   bool WaitFor(std::chrono::milliseconds duration);
+
+  /// What has to be put right before the second signal ends the process, which runs no destructor:
+  /// on another thread than the command's, and must not wait for that. Empty: nothing.
+  void SetLastAct(std::function<void()> act);
+  void DoLastAct();
 
   /// While it lives, Trigger() cancels `call`.
   class Scope {
@@ -37,11 +43,12 @@ class Interrupt {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   bool triggered_ = false;
+  std::function<void()> last_act_;
   std::set<grpc::ClientContext*> calls_;
 };
 
-/// Turns SIGINT and SIGTERM into interrupt.Trigger(); the second one ends the process. Make it
-/// before any other thread: it blocks the signals, and threads inherit that.
+/// Turns SIGINT and SIGTERM into interrupt.Trigger(); the second one ends the process, after
+/// its last act. Make it before any other thread: it blocks the signals, and threads inherit that.
 class SignalWatcher {
  public:
   explicit SignalWatcher(Interrupt& interrupt);

@@ -23,6 +23,21 @@ grpc::Status AddJobs(Session& session, const std::vector<v1::Job::State>& states
   return status;
 }
 
+const char* VerbOf(TopAction::Kind kind) {
+  switch (kind) {
+    case TopAction::Kind::kCancel:
+      return "cancel";
+    case TopAction::Kind::kPause:
+      return "pause";
+    case TopAction::Kind::kResume:
+      return "resume";
+    case TopAction::Kind::kNone:
+    case TopAction::Kind::kQuit:
+      break;
+  }
+  return "nothing";
+}
+
 }  // namespace
 
 grpc::Status TakeSample(Session& session, TopSample& sample) {
@@ -53,10 +68,9 @@ TopFeed::TopFeed(Session& session, std::chrono::milliseconds interval)
     : session_(session), interval_(interval), thread_([this] { Run(); }) {}
 
 TopFeed::~TopFeed() {
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-  }
+  looks_.Trigger();
+  const std::lock_guard lock(mutex_);
+  stopping_ = true;
   changed_.notify_all();
 }
 
@@ -78,39 +92,70 @@ std::optional<grpc::Status> TopFeed::final_error() {
   return final_error_;
 }
 
+std::vector<TopFeed::Result> TopFeed::Finish(std::chrono::milliseconds limit) {
+  looks_.Trigger();
+  std::unique_lock lock(mutex_);
+  stopping_ = true;
+  changed_.notify_all();
+  if (!changed_.wait_for(lock, limit, [this] { return ended_; })) {
+    lock.unlock();
+    session_.interrupt.Trigger();
+    lock.lock();
+    changed_.wait(lock, [this] { return ended_; });
+  }
+  std::vector<Result> failed;
+  for (Result& result : news_.results) {
+    if (!result.status.ok()) failed.push_back(std::move(result));
+  }
+  for (const TopAction& action : actions_) {
+    failed.push_back({Concat(action.job, ": ", VerbOf(action.kind), " was not sent"),
+                      grpc::Status(grpc::StatusCode::DEADLINE_EXCEEDED, "")});
+  }
+  news_.results.clear();
+  actions_.clear();
+  return failed;
+}
+
 void TopFeed::Run() {
   do {
     Ask();
   } while (WaitForNext());
+  const std::lock_guard lock(mutex_);
+  ended_ = true;
+  changed_.notify_all();
 }
 
 void TopFeed::Ask() {
   TopSample sample;
-  const grpc::Status status = TakeSample(session_, sample);
+  Session looking{session_.console, looks_, session_.connection};
+  const grpc::Status status = TakeSample(looking, sample);
   const std::lock_guard lock(mutex_);
   if (status.ok()) {
     news_.sample = std::move(sample);
     news_.error.reset();
   } else if (IsInterruption(status) || status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED) {
     news_.error = status.error_message();
-  } else if (!session_.interrupt.triggered()) {
+  } else {
     final_error_ = status;
   }
 }
 
 bool TopFeed::WaitForNext() {
-  std::vector<TopAction> actions;
-  {
-    std::unique_lock lock(mutex_);
-    changed_.wait_for(lock, interval_, [this] { return stopping_ || !actions_.empty(); });
-    if (stopping_ || final_error_) return false;
-    actions = std::exchange(actions_, {});
+  std::unique_lock lock(mutex_);
+  changed_.wait_for(lock, interval_, [this] { return stopping_ || !actions_.empty(); });
+  if (final_error_) return false;
+  while (!actions_.empty() && !session_.interrupt.triggered()) {
+    const TopAction action = std::move(actions_.front());
+    actions_.pop_front();
+    lock.unlock();
+    Result result = Perform(action);
+    lock.lock();
+    news_.results.push_back(std::move(result));
   }
-  for (const TopAction& action : actions) Perform(action);
-  return !session_.interrupt.triggered();
+  return !stopping_ && !session_.interrupt.triggered();
 }
 
-void TopFeed::Perform(const TopAction& action) {
+TopFeed::Result TopFeed::Perform(const TopAction& action) {
   v1::Job job;
   grpc::Status status;
   const char* done = "";
@@ -135,11 +180,15 @@ void TopFeed::Perform(const TopAction& action) {
       break;
     case TopAction::Kind::kNone:
     case TopAction::Kind::kQuit:
-      return;
+      break;
   }
-  const std::lock_guard lock(mutex_);
-  news_.results.push_back(status.ok() ? Concat(done, action.job)
-                                      : Concat(action.job, ": ", status.error_message()));
+  if (status.ok()) return {Concat(done, action.job), status};
+  if (session_.interrupt.triggered()) {
+    return {Concat(action.job, ": no answer to ", VerbOf(action.kind),
+                   ", which may have been done all the same"),
+            grpc::Status(grpc::StatusCode::DEADLINE_EXCEEDED, "")};
+  }
+  return {Concat(action.job, ": ", status.error_message()), status};
 }
 
 }  // namespace fetchd::cli

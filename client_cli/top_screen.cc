@@ -4,9 +4,14 @@
 #define NCURSES_WIDECHAR 1
 #include <langinfo.h>
 #include <ncurses.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <termios.h>
+#include <unistd.h>
 
 #include <clocale>
 #include <cstdio>
+#include <string>
 #include <string_view>
 
 namespace fetchd::cli {
@@ -17,6 +22,8 @@ constexpr int kEscapeMilliseconds = 25;
 constexpr short kAlertPair = 1;
 constexpr short kTitlePair = 2;
 constexpr int kDelete = 0x7f;
+/// A terminal that was told to stop its output takes none: the second Ctrl-C does not wait for it.
+constexpr int kLastWordMilliseconds = 100;
 
 attr_t AttributesOf(TopLine::Style style, bool color) {
   switch (style) {
@@ -69,6 +76,37 @@ TopScreen::Input KeyOf(int key) {
   return std::monostate();
 }
 
+/// Of terminfo, without the pauses for terminals of old: "" where this terminal has no such thing.
+std::string Capability(const char* name) {
+  const char* found = tigetstr(name);
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): terminfo says so that it is no string.
+  if (found == nullptr || found == reinterpret_cast<const char*>(-1)) return "";
+  std::string text = found;
+  for (std::size_t at; (at = text.find("$<")) != std::string::npos;) {
+    const std::size_t end = text.find('>', at);
+    text.erase(at, end == std::string::npos ? end : end + 1 - at);
+  }
+  return text;
+}
+
+/// Gives the terminal back, without ncurses, which another thread is in.
+void Leave(const termios& before, const std::string& farewell) {
+  tcsetattr(STDIN_FILENO, TCSANOW, &before);
+  pollfd output{.fd = STDOUT_FILENO, .events = POLLOUT, .revents = 0};
+  if (poll(&output, 1, kLastWordMilliseconds) == 1 && (output.revents & POLLOUT) != 0) {
+    [[maybe_unused]] const auto written = write(STDOUT_FILENO, farewell.data(), farewell.size());
+  }
+}
+
+/// True when reads say that there is no more, or fail.
+bool InputEnded() {
+  pollfd input{.fd = STDIN_FILENO, .events = POLLIN, .revents = 0};
+  if (poll(&input, 1, 0) != 1) return false;
+  if ((input.revents & POLLIN) == 0) return true;
+  int waiting = 0;
+  return ioctl(STDIN_FILENO, FIONREAD, &waiting) != 0 || waiting == 0;
+}
+
 }  // namespace
 
 void UseUtf8() {
@@ -77,9 +115,19 @@ void UseUtf8() {
   if (!is_utf8()) setlocale(LC_CTYPE, "C.UTF-8");
 }
 
-TopScreen::TopScreen(bool color) : screen_(newterm(nullptr, stdout, stdin)), color_(color) {
+TopScreen::TopScreen(bool color, Interrupt& interrupt)
+    : interrupt_(interrupt), screen_(nullptr), color_(color) {
+  termios before{};
+  const bool is_terminal = tcgetattr(STDIN_FILENO, &before) == 0;
+  screen_ = newterm(nullptr, stdout, stdin);
   if (!ok()) return;
   set_term(screen_);
+  if (is_terminal) {
+    // Its colours, the cursor, the keypad, the other screen.
+    interrupt_.SetLastAct([before, farewell = Capability("sgr0") + Capability("cnorm") +
+                                              Capability("rmkx") +
+                                              Capability("rmcup")] { Leave(before, farewell); });
+  }
   cbreak();
   noecho();
   nonl();
@@ -97,6 +145,7 @@ TopScreen::TopScreen(bool color) : screen_(newterm(nullptr, stdout, stdin)), col
 TopScreen::~TopScreen() {
   if (!ok()) return;
   endwin();
+  interrupt_.SetLastAct({});
   delscreen(screen_);
 }
 
@@ -117,6 +166,7 @@ void TopScreen::Show(const std::vector<TopLine>& lines) {
 TopScreen::Input TopScreen::Wait(std::chrono::milliseconds timeout) {
   wtimeout(stdscr, static_cast<int>(timeout.count()));
   const int key = wgetch(stdscr);
+  if (key == ERR && InputEnded()) return Ended();
   return key == ERR || key == KEY_RESIZE ? Input() : KeyOf(key);
 }
 

@@ -3,9 +3,12 @@
 
 FETCHD_WRITE_DOCS=1 writes docs/images/top.txt from what is seen here.
 """
+import contextlib
 import os
 import pathlib
+import pty
 import re
+import select
 import shlex
 import signal
 import subprocess
@@ -36,6 +39,14 @@ class Terminal:
 
     def press(self, *keys):
         self.tmux("send-keys", *keys)
+
+    def says(self, variable):
+        return self.tmux("display-message", "-p", f"#{{{variable}}}").strip()
+
+    def program(self):
+        """The process that the shell waits for."""
+        shell = self.says("pane_pid")
+        return int(pathlib.Path(f"/proc/{shell}/task/{shell}/children").read_text())
 
     def run(self, command):
         self.type(command)
@@ -171,8 +182,50 @@ class TopTest(harness.TestCase):
         terminal.press("C-c")
 
         terminal.wait("^code=130")
+        self.assert_given_back(terminal)
+
+    def test_the_second_ctrl_c_does_so_too(self):
+        terminal = self.open_terminal()
+        self.start_top(terminal)
+        program = terminal.program()
+
+        os.kill(program, signal.SIGINT)
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            wait_for(lambda: not is_pending(program, signal.SIGINT), "the first is taken")
+            os.kill(program, signal.SIGINT)  # Sooner than the first one is acted on.
+
+        self.assertIn("was-here", terminal.wait("^code=130"))
+        self.assertEqual((terminal.says("alternate_on"), terminal.says("cursor_flag")), ("0", "1"))
+        self.assert_given_back(terminal)
+
+    def assert_given_back(self, terminal):
         terminal.run("stty -a")
         self.assertRegex(terminal.wait("icanon"), r"(?<![-\w])icanon.*[\s\S]*(?<![-\w])echo\b")
+
+    def test_what_is_asked_for_just_before_the_end_is_done(self):
+        (job,) = self.submit_slow("one.iso")
+        terminal = self.open_terminal()
+        self.start_top(terminal)
+        terminal.wait("^RUNNING")
+
+        terminal.type("cyq")
+
+        terminal.wait("^code=0")
+        self.assertEqual(self.state(job), "CANCELLED")
+
+    def test_says_what_it_got_no_answer_to(self):
+        (job,) = self.submit_slow("one.iso")
+        terminal = self.open_terminal(width=140)
+        self.start_top(terminal)
+        terminal.wait("^RUNNING")
+        self.server.process.send_signal(signal.SIGSTOP)
+        self.addCleanup(self.server.process.send_signal, signal.SIGCONT)
+
+        terminal.type("cypq")
+
+        screen = terminal.wait("^code=6")
+        self.assertRegex(screen, f"(?m)^fetchctl: {job}: no answer to cancel, ")
+        self.assertRegex(screen, f"(?m)^fetchctl: {job}: pause was not sent")
 
     def test_a_server_that_goes_away_is_waited_for(self):
         terminal = self.open_terminal()
@@ -193,7 +246,47 @@ class TopTest(harness.TestCase):
                 self.assertEqual(bool(COLOUR.search(terminal.screen("-e"))), coloured)
 
 
+def is_pending(process, which):
+    status = pathlib.Path(f"/proc/{process}/status").read_text()
+    return int(re.search(r"^ShdPnd:\s+(\w+)", status, re.M)[1], 16) & 1 << (which - 1)
+
+
 class WithoutTerminalTest(harness.TestCase):
+    def start_top(self, server, **streams):
+        command = ["sh", "-c", 'trap "" HUP; exec "$@"', "sh", harness.binaries["fetchctl"], "--server", server.address, "top"]
+        process = subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True,
+                                   env={**os.environ, "TERM": "xterm"}, **streams)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        return process
+
+    def read_until(self, terminal, text):
+        seen = b""
+        while text not in seen:
+            self.assertTrue(select.select([terminal], [], [], 30)[0], f"no {text} in {seen}")
+            seen += os.read(terminal, 65536)
+        return seen
+
+    def test_prints_once_where_nothing_can_be_typed(self):
+        terminal, its_end = pty.openpty()
+        self.addCleanup(os.close, terminal)
+        self.addCleanup(os.close, its_end)
+
+        process = self.start_top(self.start_server(), stdin=subprocess.DEVNULL, stdout=its_end)
+
+        self.assertNotIn(b"\x1b", self.read_until(terminal, b"[Origins]"))
+        self.assertEqual(process.wait(30), 0)
+
+    def test_ends_with_its_terminal(self):
+        terminal, its_end = pty.openpty()
+        process = self.start_top(self.start_server(), stdin=its_end, stdout=its_end)
+        os.close(its_end)
+        self.read_until(terminal, b"dials")
+
+        os.close(terminal)
+
+        self.assertEqual(process.wait(30), 0)
+
     def test_prints_once(self):
         server = self.start_server()
 
