@@ -4,8 +4,8 @@
 build_image.py --fetchd PATH --fetchctl PATH
 """
 import argparse
-import pathlib
 import subprocess
+import sys
 
 import lab
 
@@ -18,10 +18,14 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--fetchd", required=True)
     parser.add_argument("--fetchctl", required=True)
-    build = next(folder for folder in pathlib.Path(parser.parse_args().fetchd).resolve().parents if (folder / "build.ninja").exists())
+    build = lab.build_of(parser.parse_args().fetchd)
+    environment = lab.environment(build)
+    # First of all: an older one must not be tested in place of one that cannot be built.
+    subprocess.run(["podman", "untag", lab.IMAGE], env=environment, capture_output=True, stdin=subprocess.DEVNULL)
+    if subprocess.run(["podman", "image", "exists", lab.IMAGE], env=environment).returncode == 0:
+        sys.exit(f"{lab.IMAGE} of an earlier build cannot be taken away")
     if not lab.mirror_answers():
         lab.skip("Debian's mirror does not answer")
-    environment = lab.environment(build)
     if subprocess.run(["podman", "image", "exists", lab.BASE], env=environment).returncode != 0:
         run("podman", "import", "--change", 'CMD ["bash"]', lab.base_archive(), lab.BASE, environment=environment)
     # The same time for every build: what has not changed is found again.

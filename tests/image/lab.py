@@ -1,5 +1,6 @@
 """Where the tests of the image keep its storage, and how they run it: podman and buildah with a configuration of their own, in
 namespaces that end with the test. Nothing of the machine's own containers, networks or /etc is touched."""
+import argparse
 import contextlib
 import os
 import pathlib
@@ -8,6 +9,7 @@ import resource
 import shutil
 import subprocess
 import sys
+import threading
 import urllib.request
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
@@ -20,6 +22,8 @@ USER = 65532
 TOOLS = ("buildah", "podman", "runc", "conmon", "ip", "unshare")
 CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "fetchd"
 ENTERED = "FETCHD_IMAGE_LAB"
+CGROUP = "fetchd-test"
+HANDED_OVER = REPOSITORY / "build/image/fetchd"  # By scripts/image to the build of the image.
 
 STORAGE = """[storage]
 driver = "overlay"
@@ -45,9 +49,10 @@ def within(limit, wanted=4096):
 
 
 def skip(reason):
-    """Ends the process as ctest knows a test that was skipped."""
-    print(f"SKIPPED, THE IMAGE IS NOT TESTED: {reason}", flush=True)
-    sys.exit(77)
+    """Ends the process as ctest knows a test that was skipped; with FETCHD_REQUIRE_IMAGE=1 as one that failed."""
+    required = os.environ.get("FETCHD_REQUIRE_IMAGE") == "1"
+    print(f"{'FAILED' if required else 'SKIPPED'}, THE IMAGE IS NOT TESTED: {reason}", flush=True)
+    sys.exit(1 if required else 77)
 
 
 def folder(build):
@@ -63,6 +68,10 @@ def environment(build):
         (place / name).write_text(text.format(**values))
     return {**os.environ, "CONTAINERS_STORAGE_CONF": str(place / "storage.conf"), "CONTAINERS_CONF": str(place / "containers.conf"),
             "BUILDAH_ISOLATION": "chroot", "HOME": str(place)}
+
+
+def build_of(program):
+    return next(folder for folder in pathlib.Path(program).resolve().parents if (folder / "build.ninja").exists())
 
 
 def why_not():
@@ -112,24 +121,80 @@ def enter(network=False):
                            "sh", "-c", script, "sh", sys.executable, "-B", *sys.argv], {**os.environ, ENTERED: "1"})
 
 
+def prepare(build):
+    """What every test here needs: podman that runs containers, with everything gone that it left of an earlier run, and the image.
+    Once, before the tests: where it cannot be had they are skipped; whatever fails afterwards is a failure."""
+    TestCase.environment = environment(build)
+    for name in ("run", "tmp"):  # To podman this is a machine that was restarted.
+        shutil.rmtree(folder(build) / name, ignore_errors=True)
+    sweep_cgroups()
+    TestCase.podman("rm", "--force", "--all")
+    for image in (BASE, IMAGE):
+        if TestCase.podman("image", "exists", image, check=False).returncode != 0:
+            skip(f"there is no {image}: build_image.py did not make it")
+    trial = TestCase.run_once(f"{CGROUP}-{os.getpid()}-{harness.SEED}", BASE, "/bin/true", check=False)
+    if trial.returncode != 0:
+        skip(f"podman cannot run containers here: {trial.stderr[-500:]}")
+
+
+def main():
+    """As harness.main()."""
+    enter()
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--fetchd", required=True)
+    prepare(build_of(parser.parse_known_args()[0].fetchd))
+    harness.main()
+
+
+def cgroups(name):
+    """Those of this name, one for all controllers or one for each, and what is in them: the innermost first."""
+    hierarchy = pathlib.Path("/sys/fs/cgroup")
+    return [pathlib.Path(group) for place in (hierarchy, *(path for path in hierarchy.glob("*/") if not path.is_symlink()))
+            for group, _, _ in os.walk(place / name, topdown=False)]
+
+
+def try_to_remove_cgroups(name):
+    """True when none is left."""
+    for group in cgroups(name):
+        with contextlib.suppress(OSError):  # Busy, for as long as a process in it has not quite ended.
+            group.rmdir()
+    return not cgroups(name)
+
+
+def remove_cgroups(name):
+    harness.wait_for(lambda: try_to_remove_cgroups(name), f"the cgroups {name} are empty")
+
+
+def sweep_cgroups():
+    """Of tests that were killed. One with a process in it is another test's, and the kernel keeps it."""
+    hierarchy = pathlib.Path("/sys/fs/cgroup")
+    for name in {path.name for pattern in (f"{CGROUP}-*", f"*/{CGROUP}-*") for path in hierarchy.glob(pattern)}:
+        try_to_remove_cgroups(name)
+
+
+def read_line(process, seconds=60):
+    """The next line of its output; "" when it ends, and it is ended when it says nothing for so long."""
+    timer = threading.Timer(seconds, process.kill)
+    timer.start()
+    try:
+        return process.stdout.readline()
+    finally:
+        timer.cancel()
+
+
 class TestCase(harness.TestCase):
-    """With podman, and everything that it left of an earlier run gone."""
+    """With the image of this build's programs."""
+
+    environment = None
 
     @classmethod
     def setUpClass(cls):
-        build = next(parent for parent in pathlib.Path(harness.binaries["fetchd"]).parents if (parent / "build.ninja").exists())
-        cls.environment = environment(build)
-        for name in ("run", "tmp"):  # To podman this is a machine that was restarted.
-            shutil.rmtree(folder(build) / name, ignore_errors=True)
-        cls.cgroup = f"/fetchd-test-{os.getpid()}-{harness.SEED}"
-        cls.addClassCleanup(cls.remove_cgroups)
-        cls.podman("rm", "--force", "--all")
-        if cls.podman("image", "exists", IMAGE, check=False).returncode != 0:
-            skip("build_image.py did not build it")
-        trial = cls.podman("run", "--rm", *cls.hardened(), "--entrypoint", "/bin/true", BASE, check=False)
-        if trial.returncode != 0:
-            cls.doClassCleanups()
-            skip(f"podman cannot run containers here: {trial.stderr[-500:]}")
+        cgroup = f"{CGROUP}-{os.getpid()}-{harness.SEED}"
+        cls.cgroup = f"/{cgroup}"
+        inside = cls.run_once(cgroup, IMAGE, "/usr/bin/sha256sum", "/usr/bin/fetchd").stdout.split()[0]
+        cls.addClassCleanup(remove_cgroups, cgroup)
+        if inside != harness.sha256(HANDED_OVER):
+            raise AssertionError(f"/usr/bin/fetchd in {IMAGE} is not {HANDED_OVER}: build_image.py makes it anew")
 
     @classmethod
     def podman(cls, *arguments, check=True, timeout=120):
@@ -140,25 +205,20 @@ class TestCase(harness.TestCase):
         return run
 
     @classmethod
+    def run_once(cls, cgroup, image, program, *arguments, check=True):
+        """With nothing taken away that a machine may be unable to take away."""
+        try:
+            return cls.podman("run", "--rm", "--network", "host", "--cgroup-parent", f"/{cgroup}", "--entrypoint", program, image,
+                              *arguments, check=check)
+        finally:
+            remove_cgroups(cgroup)
+
+    @classmethod
     def hardened(cls):
         """As k8s/ runs it: see the pod's securityContext. Health is asked for by the tests themselves."""
         return ("--network", "host", "--read-only", "--read-only-tmpfs=false", "--cap-drop", "ALL",
                 "--security-opt", "no-new-privileges", "--memory", "256m", "--memory-swap", "256m", "--pids-limit", "128",
                 "--cgroup-parent", cls.cgroup, "--health-interval", "disable")
-
-    @classmethod
-    def remove_cgroups(cls):
-        hierarchy = pathlib.Path("/sys/fs/cgroup")
-        groups = [group for place in (hierarchy, *hierarchy.glob("*/"))  # One for all controllers, or one for each.
-                  for group, _, _ in os.walk(place / cls.cgroup.strip("/"), topdown=False)]
-
-        def removed():
-            with contextlib.suppress(OSError):  # Busy, for as long as a process in it has not quite ended.
-                while groups:
-                    os.rmdir(groups[0])
-                    groups.pop(0)
-            return not groups
-        harness.wait_for(removed, f"the cgroups {cls.cgroup} are empty")
 
     def limit(self, pid, *names):
         """What a cgroup of the process says of itself: the first of these files that is there, of cgroup v2 and v1."""

@@ -40,7 +40,7 @@ class RollingTest(lab.TestCase):
     def start_load(self):
         load = self.start([PYTHON, "-B", HERE / "load.py", "--target", TARGET, "--url", self.url, "--last-url", self.last_url,
                            "--replicas", REPLICAS, "--proto", lab.REPOSITORY / "proto"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        self.assertEqual(load.stdout.readline(), "begun\n", self.log_of_load())
+        self.assertEqual(lab.read_line(load), "begun\n", self.log_of_load())
         return load
 
     def log_of_load(self):
@@ -50,13 +50,13 @@ class RollingTest(lab.TestCase):
         """Ends submissions, waits for the jobs, and asks the callers what they met."""
         load.stdin.write("settle\n")
         load.stdin.flush()
-        self.assertEqual(load.stdout.readline(), "settled\n", self.log_of_load())
+        self.assertEqual(lab.read_line(load, 120), "settled\n", self.log_of_load())
         for replica in self.replicas:
             counts = harness.wait_for(lambda: (now := replica.counts()) and set(now) <= harness.TERMINAL and now, "its jobs have ended", 60)
             self.assertEqual(set(counts), {"SUCCEEDED"}, replica.name)
         load.stdin.write("report\n")
         load.stdin.flush()
-        line = load.stdout.readline()
+        line = lab.read_line(load, 240)
         self.assertTrue(line, self.log_of_load())
         return json.loads(line)
 
@@ -97,5 +97,4 @@ class RollingTest(lab.TestCase):
 
 
 if __name__ == "__main__":
-    lab.enter()
-    harness.main()
+    lab.main()

@@ -79,7 +79,9 @@ class SpreadTest(lab.TestCase):
         return caller
 
     def answers(self, caller, calls):
-        return [caller.stdout.readline().strip() for _ in range(calls)]
+        lines = [lab.read_line(caller).strip() for _ in range(calls)]
+        self.assertTrue(all(lines), "the caller ended, or said nothing for a minute")
+        return lines
 
     def serve(self, *numbers):
         self.service.addresses = [f"127.0.0.{20 + number}" for number in numbers]
@@ -115,5 +117,4 @@ class SpreadTest(lab.TestCase):
 
 
 if __name__ == "__main__":
-    lab.enter()
-    harness.main()
+    lab.main()
