@@ -6,6 +6,7 @@ import os
 import pathlib
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -69,6 +70,7 @@ class Cluster:
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(mode=0o755)
         self.processes = []
+        self.cgroup = f"fetchd-cluster-{secrets.token_hex(4)}"  # /kubepods may be a kubelet's of this machine.
         self.kubeconfig = self.folder / "kubeconfig"
         self.token = secrets.token_hex(16)
 
@@ -77,6 +79,7 @@ class Cluster:
                         "ip link set node0 up && ip link set node0p up && ip route add default dev node0 && "
                         "echo 1 > /proc/sys/net/ipv4/ip_forward && mount --make-rshared /"], check=True)
         self.write_files()
+        self.make_cgroups()
         self.start_control_plane()
         self.start_node()
         harness.wait_for(self.is_ready, "the node is ready", 180)
@@ -95,13 +98,23 @@ class Cluster:
             "users": [{"name": "admin", "user": {"token": self.token}}],
             "contexts": [{"name": "test", "context": {"cluster": "test", "user": "admin"}}]}))
         (self.folder / "containerd.toml").write_text(CONTAINERD.format(folder=self.folder, pause=PAUSE))
-        (self.folder / "kubelet.json").write_text(json.dumps(KUBELET | {"volumePluginDir": str(self.folder / "volume-plugins")}))
+        (self.folder / "kubelet.json").write_text(json.dumps(KUBELET | {
+            "cgroupRoot": f"/{self.cgroup}", "volumePluginDir": str(self.folder / "volume-plugins")}))
         (self.folder / "cni").mkdir()
         (self.folder / "cni/pods.conflist").write_text(json.dumps(NETWORK))
         for name, value in SYSCTLS.items():
             file = self.folder / name.replace("/", "_")
             file.write_text(f"{value}\n")
             subprocess.run(["mount", "--bind", file, f"/proc/sys/{name}"], check=True)
+
+    def make_cgroups(self):
+        """The kubelet wants its root to be there, in every hierarchy; in that of cpusets nothing runs before it has some."""
+        root = pathlib.Path("/sys/fs/cgroup")
+        for hierarchy in [root] if (root / "cgroup.procs").exists() else root.glob("*/"):
+            (hierarchy / self.cgroup).mkdir(exist_ok=True)  # Some have two names.
+            for name in ("cpuset.cpus", "cpuset.mems"):
+                if (hierarchy / name).exists():
+                    (hierarchy / self.cgroup / name).write_text((hierarchy / name).read_text())
 
     def run(self, program, *arguments):
         path = PROGRAMS / program
@@ -145,16 +158,35 @@ class Cluster:
         return run
 
     def stop(self):
-        """Pods first: their cgroups and namespaces are the kernel's, and would stay."""
-        self.kubectl("delete", "namespace", "fetchd", "--ignore-not-found", "--wait=true", check=False)
+        """Pods first: their cgroups and namespaces are the kernel's, and would stay. All else whatever comes of that."""
+        with contextlib.ExitStack() as steps:  # Each is taken though another one fails: the last one first.
+            steps.callback(shutil.rmtree, self.folder)
+            steps.callback(self.unmount)
+            steps.callback(lab.remove_cgroups, self.cgroup)
+            steps.callback(self.kill_pods)
+            steps.callback(self.end_processes)
+            self.kubectl("delete", "namespace", "fetchd", "--ignore-not-found", "--wait=true", check=False)
+
+    def end_processes(self):
         for process in reversed(self.processes):
             process.terminate()
         for process in self.processes:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(20)
             process.kill()
-        for controller in pathlib.Path("/sys/fs/cgroup").glob("*/kubepods"):
-            for group, _, _ in os.walk(controller, topdown=False):
-                with contextlib.suppress(OSError):
-                    os.rmdir(group)
-        shutil.rmtree(self.folder, ignore_errors=True)
+            process.wait()
+
+    def kill_pods(self):
+        """Those that the kubelet did not end."""
+        for group in lab.cgroups(self.cgroup):
+            with contextlib.suppress(OSError):  # It ended by itself.
+                for process in map(int, (group / "cgroup.procs").read_text().split()):
+                    if process > 0:  # 0: one that cannot be seen from here.
+                        os.kill(process, signal.SIGKILL)
+
+    def unmount(self):
+        """What containerd and the kubelet left below the folder, so that it can be removed."""
+        places = [line.split()[1] for line in pathlib.Path("/proc/self/mounts").read_text().splitlines()]
+        for place in reversed(places):
+            if place.startswith(f"{self.folder}/"):
+                subprocess.run(["umount", "--lazy", place], check=False, capture_output=True)

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -24,6 +25,7 @@ class ClusterTest(harness.TestCase):
         build = next(parent for parent in pathlib.Path(harness.binaries["fetchd"]).parents if (parent / "build.ninja").exists())
         cls.place = pathlib.Path(tempfile.mkdtemp(prefix="fetchd-cluster-"))
         cls.place.chmod(0o755)
+        cls.addClassCleanup(shutil.rmtree, cls.place)  # There are keys in it.
         cls.cluster = cluster.Cluster(cls.place / "kubernetes")
         cls.addClassCleanup(cls.cluster.stop)
         cls.cluster.start()
