@@ -12,31 +12,22 @@
 #include "base/hash.h"
 #include "base/strings.h"
 #include "base/utf8.h"
+#include "rpc/bearer_token.h"
 #include "rpc/local_access.h"
 
 namespace fetchd::rpc {
 namespace {
 
-constexpr char kScheme[] = "bearer ";
 /// Of what a caller gives as a name; those that there are are shorter.
 constexpr std::size_t kMaxResourceBytes = 200;
 
 std::string_view View(grpc::string_ref text) { return {text.data(), text.size()}; }
 
-/// UNAUTHENTICATED for a field that cannot be read as one token: which of several counts would be
-/// a guess.
-absl::StatusOr<std::optional<Secret>> ReadToken(const grpc::ServerContextBase& context) {
+std::vector<std::string_view> AuthorizationOf(const grpc::ServerContextBase& context) {
   const auto [first, last] = context.client_metadata().equal_range("authorization");
-  if (first == last) return std::nullopt;
-  if (std::next(first) != last) {
-    return Unauthenticated("there are several authorization fields", "TOKEN_INVALID");
-  }
-  const std::string_view value = View(first->second);
-  const std::string_view scheme = value.substr(0, sizeof kScheme - 1);
-  if (!EqualsIgnoreCase(scheme, kScheme) || value.size() == scheme.size()) {
-    return Unauthenticated("the authorization field is no bearer token", "TOKEN_INVALID");
-  }
-  return Secret(std::string(value.substr(scheme.size())));
+  std::vector<std::string_view> values;
+  for (auto field = first; field != last; ++field) values.push_back(View(field->second));
+  return values;
 }
 
 /// "" where there are none or several.
@@ -79,7 +70,7 @@ std::string Shortened(const std::string& resource) {
 absl::StatusOr<Principal> Gate::Admit(Method method, const grpc::ServerContextBase& context) const {
   if (deps_.authenticator == nullptr) return Anybody();
   Evidence evidence;
-  ASSIGN_OR_RETURN(evidence.bearer_token, ReadToken(context));
+  ASSIGN_OR_RETURN(evidence.bearer_token, ReadBearerToken(AuthorizationOf(context)));
   evidence.certificate_names = CertificateNames(context);
   ASSIGN_OR_RETURN(Principal caller, deps_.authenticator->Authenticate(evidence));
   RETURN_IF_ERROR(deps_.rates.Take(caller, method.rule().begins_work));

@@ -133,7 +133,7 @@ absl::Status SetText(Message& message, const char* name, const std::string& valu
 
 const google::protobuf::MethodDescriptor& MethodOf(const JsonRoute& route) {
   const auto* method = DescriptorPool::generated_pool()->FindMethodByName(
-      Concat("fetchd.v1.", route.service, '.', route.method));
+      Concat("fetchd.v1.", route.service(), '.', route.method()));
   FETCHD_CHECK(method != nullptr);
   return *method;
 }

@@ -10,36 +10,32 @@
 namespace fetchd::rpc {
 namespace {
 
-constexpr std::string_view kFetchService = "FetchService";
-constexpr std::string_view kBatchService = "BatchService";
-constexpr std::string_view kAdminService = "AdminService";
-
 /// Those without a star go first where both would match.
 constexpr std::array kRoutes = {
-    JsonRoute{"POST", "/v1/jobs", kFetchService, "CreateJob"},
-    JsonRoute{"GET", "/v1/jobs", kFetchService, "ListJobs"},
-    JsonRoute{"GET", "/v1/jobs:watch", kFetchService, "WatchJobs"},
-    JsonRoute{"GET", "/v1/jobs/*", kFetchService, "GetJob"},
-    JsonRoute{"DELETE", "/v1/jobs/*", kFetchService, "DeleteJob"},
-    JsonRoute{"GET", "/v1/jobs/*:explain", kFetchService, "ExplainJob"},
-    JsonRoute{"POST", "/v1/jobs/*:cancel", kFetchService, "CancelJob"},
-    JsonRoute{"POST", "/v1/jobs/*:pause", kFetchService, "PauseJob"},
-    JsonRoute{"POST", "/v1/jobs/*:resume", kFetchService, "ResumeJob"},
-    JsonRoute{"POST", "/v1/jobs/*:retry", kFetchService, "RetryJob"},
-    JsonRoute{"POST", "/v1:checkUrl", kFetchService, "CheckUrl"},
-    JsonRoute{"POST", "/v1/batches", kBatchService, "CreateBatch"},
-    JsonRoute{"GET", "/v1/batches", kBatchService, "ListBatches"},
-    JsonRoute{"GET", "/v1/batches:watch", kBatchService, "WatchBatches"},
-    JsonRoute{"GET", "/v1/batches/*", kBatchService, "GetBatch"},
-    JsonRoute{"DELETE", "/v1/batches/*", kBatchService, "DeleteBatch"},
-    JsonRoute{"GET", "/v1/batches/*/entries", kBatchService, "ListBatchEntries"},
-    JsonRoute{"POST", "/v1/batches/*:seal", kBatchService, "SealBatch"},
-    JsonRoute{"POST", "/v1/batches/*:cancel", kBatchService, "CancelBatch"},
-    JsonRoute{"POST", "/v1/batches/*:retry", kBatchService, "RetryBatch"},
-    JsonRoute{"GET", "/v1/status", kAdminService, "GetStatus"},
-    JsonRoute{"GET", "/v1/origins", kAdminService, "ListOrigins"},
-    JsonRoute{"POST", "/v1/origins:setLimits", kAdminService, "SetOriginLimits"},
-    JsonRoute{"POST", "/v1:drain", kAdminService, "Drain"},
+    JsonRoute{"POST", "/v1/jobs", "CreateJob"},
+    JsonRoute{"GET", "/v1/jobs", "ListJobs"},
+    JsonRoute{"GET", "/v1/jobs:watch", "WatchJobs"},
+    JsonRoute{"GET", "/v1/jobs/*", "GetJob"},
+    JsonRoute{"DELETE", "/v1/jobs/*", "DeleteJob"},
+    JsonRoute{"GET", "/v1/jobs/*:explain", "ExplainJob"},
+    JsonRoute{"POST", "/v1/jobs/*:cancel", "CancelJob"},
+    JsonRoute{"POST", "/v1/jobs/*:pause", "PauseJob"},
+    JsonRoute{"POST", "/v1/jobs/*:resume", "ResumeJob"},
+    JsonRoute{"POST", "/v1/jobs/*:retry", "RetryJob"},
+    JsonRoute{"POST", "/v1:checkUrl", "CheckUrl"},
+    JsonRoute{"POST", "/v1/batches", "CreateBatch"},
+    JsonRoute{"GET", "/v1/batches", "ListBatches"},
+    JsonRoute{"GET", "/v1/batches:watch", "WatchBatches"},
+    JsonRoute{"GET", "/v1/batches/*", "GetBatch"},
+    JsonRoute{"DELETE", "/v1/batches/*", "DeleteBatch"},
+    JsonRoute{"GET", "/v1/batches/*/entries", "ListBatchEntries"},
+    JsonRoute{"POST", "/v1/batches/*:seal", "SealBatch"},
+    JsonRoute{"POST", "/v1/batches/*:cancel", "CancelBatch"},
+    JsonRoute{"POST", "/v1/batches/*:retry", "RetryBatch"},
+    JsonRoute{"GET", "/v1/status", "GetStatus"},
+    JsonRoute{"GET", "/v1/origins", "ListOrigins"},
+    JsonRoute{"POST", "/v1/origins:setLimits", "SetOriginLimits"},
+    JsonRoute{"POST", "/v1:drain", "Drain"},
 };
 
 constexpr std::array<std::string_view, 3> kNotOverJson = {"CreateJobs", "Fetch", "ReadBody"};

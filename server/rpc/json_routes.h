@@ -8,15 +8,17 @@
 #include <vector>
 
 #include "base/status.h"
+#include "rpc/auth_methods.h"
 
 namespace fetchd::rpc {
 
 struct JsonRoute {
-  std::string_view verb;     ///< "GET"
-  std::string_view path;     ///< "/v1/jobs/*:cancel": the star is an id.
-  std::string_view service;  ///< In the package fetchd.v1.
-  std::string_view method;
+  std::string_view verb;  ///< "GET"
+  std::string_view path;  ///< "/v1/jobs/*:cancel": the star is an id.
+  Method rpc;
 
+  std::string_view service() const { return rpc.rule().service; }  ///< In the package fetchd.v1.
+  std::string_view method() const { return rpc.rule().method; }
   /// The resource's name goes into the field `name`.
   bool names_resource() const { return path.find('*') != std::string_view::npos; }
   /// The whole request message is the body; else its fields are parameters of the query.

@@ -152,7 +152,7 @@ void AddParameters(const Descriptor& message, const std::string& prefix, bool na
 }
 
 const MethodRule& RuleOf(const JsonRoute& route) {
-  return *std::ranges::find(kMethodRules, route.method, &MethodRule::method);
+  return *std::ranges::find(kMethodRules, route.method(), &MethodRule::method);
 }
 
 json::object Content(const char* type, json::object schema) {
@@ -162,8 +162,8 @@ json::object Content(const char* type, json::object schema) {
 json::object Operation(const JsonRoute& route, Schemas& schemas) {
   const MethodDescriptor& method = MethodOf(route);
   json::object operation{{"operationId", method.name()},
-                         {"tags", json::array{json::value(route.service)}},
-                         {"description", Concat("fetchd.v1.", route.service, '.', route.method,
+                         {"tags", json::array{json::value(route.service())}},
+                         {"description", Concat("fetchd.v1.", route.service(), '.', route.method(),
                                                 ". Role: ", RoleName(RuleOf(route).role), '.')}};
   json::array parameters;
   if (route.names_resource()) {

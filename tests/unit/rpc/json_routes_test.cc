@@ -20,7 +20,7 @@ using ::testing::Pair;
 
 TEST(JsonRoutesTest, EveryMethodHasOneOrIsNamedAsOneThatHasNone) {
   std::set<std::string_view> served;
-  for (const JsonRoute& route : JsonRoutes()) served.insert(route.method);
+  for (const JsonRoute& route : JsonRoutes()) served.insert(route.method());
   for (const MethodRule& rule : kMethodRules) {
     const bool left_out = std::ranges::count(NotOverJson(), rule.method) > 0;
     EXPECT_NE(served.contains(rule.method), left_out) << rule.method;
@@ -30,19 +30,19 @@ TEST(JsonRoutesTest, EveryMethodHasOneOrIsNamedAsOneThatHasNone) {
 
 TEST(JsonRoutesTest, WhatChangesSomethingIsNeverAGet) {
   for (const JsonRoute& route : JsonRoutes()) {
-    const auto* rule = std::ranges::find(kMethodRules, route.method, &MethodRule::method);
-    ASSERT_NE(rule, kMethodRules.end()) << route.method;
-    EXPECT_EQ(rule->service, route.service);
-    if (rule->audited || rule->begins_work) EXPECT_NE(route.verb, "GET") << route.method;
+    const auto* rule = std::ranges::find(kMethodRules, route.method(), &MethodRule::method);
+    ASSERT_NE(rule, kMethodRules.end()) << route.method();
+    EXPECT_EQ(rule->service, route.service());
+    if (rule->audited || rule->begins_work) EXPECT_NE(route.verb, "GET") << route.method();
   }
 }
 
 TEST(JsonRoutesTest, EveryOneNamesAMethodWhoseRequestCanBeTold) {
   for (const JsonRoute& route : JsonRoutes()) {
     const auto& method = MethodOf(route);
-    EXPECT_FALSE(method.client_streaming()) << route.method;
+    EXPECT_FALSE(method.client_streaming()) << route.method();
     EXPECT_EQ(route.names_resource(), method.input_type()->FindFieldByName("name") != nullptr)
-        << route.method;
+        << route.method();
   }
 }
 
@@ -67,7 +67,7 @@ TEST(JsonRoutesTest, PathsAreMatchedWhole) {
   for (const PathCase& given : cases) {
     const JsonMatch match = MatchJsonRoute(given.verb, given.path);
     ASSERT_NE(match.route, nullptr) << given.path;
-    EXPECT_EQ(match.route->method, given.method) << given.path;
+    EXPECT_EQ(match.route->method(), given.method) << given.path;
     EXPECT_EQ(match.name, given.name) << given.path;
   }
 }
