@@ -40,8 +40,8 @@ std::optional<Answer> CheckPlace(const HttpRequest& request, const ApiGuard& gua
                                  bool has_certificate) {
   if (guard.access == ApiAccess::kClosed) {
     return Answer{403,
-                  "the API is not served here: others reach this address, and nobody is asked "
-                  "who calls (callers.file)"};
+                  "the API is not served here: others reach this address, and it takes "
+                  "callers.file and admin.tls to ask who they are"};
   }
   const auto host = request.Value("host");
   if (!host) return Answer{400, "a request has one Host"};

@@ -12,7 +12,7 @@ namespace fetchd::admin {
 
 /// To whom the API is open.
 enum class ApiAccess {
-  kClosed,  ///< Nobody is asked who calls, and others than this machine reach the listener.
+  kClosed,  ///< Others than this machine reach it, and nobody is asked, or in plain text.
   kOpen,    ///< Nobody is asked, and nobody else reaches it.
   kAsks,    ///< It asks itself who calls.
 };

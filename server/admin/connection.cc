@@ -10,18 +10,22 @@
 #include <boost/beast/http/error.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
+#include <boost/beast/http/serializer.hpp>
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/http/write.hpp>
+#include <iterator>
 #include <optional>
 #include <string_view>
 #include <tuple>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "admin/dashboard.h"
 #include "admin/health.h"
 #include "admin/listen_address.h"
 #include "base/strings.h"
+#include "telemetry/log.h"
 
 namespace fetchd::admin {
 namespace {
@@ -33,6 +37,11 @@ using TlsStream = asio::ssl::stream<tcp::socket>;
 
 /// How much of a refused request is read and dropped, so that its sender sees the answer.
 constexpr std::size_t kMaxLingerBytes = std::size_t{64} << 10;
+/// Of an answer, each within its time.
+constexpr std::size_t kSliceBytes = std::size_t{64} << 10;
+/// In which bodies are counted: what one read may bring.
+constexpr std::size_t kBodyPieceBytes = kMaxHeadBytes;
+constexpr std::size_t kMaxLoggedPathBytes = 200;
 
 std::string_view View(boost::beast::string_view text) { return {text.data(), text.size()}; }
 
@@ -60,16 +69,26 @@ HttpReply ReplyOf(Answer answer) {
   return reply;
 }
 
-std::string PeerText(const tcp::socket& socket) {
-  error_code error;
-  const tcp::endpoint peer = socket.remote_endpoint(error);
+/// RFC 9112, 6.1 and 6.3: who reads another length than whoever stands in front takes a part of a
+/// body for a request.
+bool HasOneLength(const http::request<http::string_body>& head) {
+  const auto [first, last] = head.equal_range(http::field::transfer_encoding);
+  if (first == last) return true;
+  return head.version() == 11 && std::next(first) == last &&
+         head.count(http::field::content_length) == 0 &&
+         EqualsIgnoreCase(TrimWhitespace(View(first->value())), "chunked");
+}
+
+std::string PeerText(const tcp::endpoint& peer) {
   return Concat(peer.address().is_v6() ? "ipv6:" : "ipv4:", FormatAddress(peer));
 }
 
 template <typename Stream>
 class Connection {
  public:
-  Connection(Stream stream, const ConnectionDeps& deps) : stream_(std::move(stream)), deps_(deps) {}
+  Connection(Stream stream, const ConnectionDeps& deps, const tcp::endpoint& peer,
+             ClientPlace& client)
+      : stream_(std::move(stream)), deps_(deps), peer_(PeerText(peer)), client_(client) {}
 
   Task<absl::Status> Serve();
 
@@ -85,14 +104,20 @@ class Connection {
   Task<bool> ServeRequest();
   /// False when nobody is there any more; reply_ is the answer to what cannot be read.
   Step ReadHead();
-  Step ReadBody();
+  Task<bool> ReadBodyInTime(HttpRequest& request);
+  Step ReadBody(HttpRequest& request);
+  Task<void> ClientGoes();
+  void Refuse(int status, const std::string& message);
   void RefuseUnreadable(const error_code& error);
+  void LogRefusal(const HttpRequest& request, const std::string& why);
   /// These leave the answer in reply_.
   Step AnswerItself();
   Task<bool> AskApi();
+  std::optional<HttpReply> JudgeHead(const HttpRequest& request);
   HttpRequest TakeRequest();
 
-  Step Send();
+  Task<bool> Send();
+  Step SendSlice(http::response_serializer<http::string_body>& serializer);
   Task<bool> SendStream(std::unique_ptr<HttpBodyStream> stream);
   Step SendStreamHead(unsigned version, bool chunked);
   Step SendPiece(std::string piece, bool chunked);
@@ -113,11 +138,12 @@ class Connection {
 
   Stream stream_;
   const ConnectionDeps deps_;
+  const std::string peer_;
+  ClientPlace& client_;
   bool has_certificate_ = false;
   boost::beast::flat_static_buffer<kMaxHeadBytes> buffer_;
   // Of the request at hand.
   std::optional<http::request_parser<http::string_body>> parser_;
-  Permit body_bytes_;
   std::optional<HttpReply> reply_;
   bool keep_alive_ = false;
 };
@@ -161,15 +187,15 @@ Task<bool> Connection<Stream>::ServeRequest() {
         is_for_api() ? co_await AskApi() : co_await InTime("admin answer", AnswerItself());
     if (!answered) co_return false;
   }
-  body_bytes_.Release();
   std::unique_ptr<HttpBodyStream> stream = std::move(reply_->stream);
   const bool is_stream = stream != nullptr;
   bool sent = false;
   if (is_stream) {
     sent = co_await SendStream(std::move(stream));
   } else {
-    sent = co_await InTime("admin answer", Send());
+    sent = co_await Send();
   }
+  client_.EndApi();
   if (sent && keep_alive_) co_return true;
   if (sent) co_await InTime("admin farewell", Linger());
   co_return false;
@@ -178,21 +204,29 @@ Task<bool> Connection<Stream>::ServeRequest() {
 template <typename Stream>
 typename Connection<Stream>::Step Connection<Stream>::ReadHead() {
   const auto [error, bytes] = co_await http::async_read_header(stream_, buffer_, *parser_, kTuple);
-  if (!error) {
-    keep_alive_ = parser_->get().keep_alive();
+  if (!error && HasOneLength(parser_->get())) {
+    keep_alive_ = parser_->get().keep_alive() && !client_.crowded();
     co_return true;
   }
-  RefuseUnreadable(error);
+  if (error) {
+    RefuseUnreadable(error);
+  } else {
+    Refuse(400, "a body has a Content-Length, or Transfer-Encoding: chunked and nothing else");
+  }
   co_return reply_.has_value();
+}
+
+template <typename Stream>
+void Connection<Stream>::Refuse(int status, const std::string& message) {
+  keep_alive_ = false;
+  reply_ = deps_.api == nullptr ? ReplyOf({status, message}) : deps_.api->Refuse(status, message);
+  if (status == 503) reply_->fields.push_back({"Retry-After", "1"});
 }
 
 template <typename Stream>
 void Connection<Stream>::RefuseUnreadable(const error_code& error) {
   keep_alive_ = false;
-  std::optional<Answer> answer = AnswerUnreadable(error);
-  if (!answer) return;
-  reply_ = deps_.api == nullptr ? ReplyOf(*std::move(answer))
-                                : deps_.api->Refuse(answer->status, answer->body);
+  if (const auto answer = AnswerUnreadable(error)) Refuse(answer->status, answer->body);
 }
 
 template <typename Stream>
@@ -218,23 +252,49 @@ typename Connection<Stream>::Step Connection<Stream>::AnswerItself() {
 
 template <typename Stream>
 Task<bool> Connection<Stream>::AskApi() {
+  if (!client_.BeginApi()) {
+    Refuse(503, "as many requests as there may be are at work already: come back");
+    co_return true;
+  }
   HttpRequest request = TakeRequest();
-  const Asset* page = FindAsset(request.path());
-  const auto refused = page == nullptr ? CheckPassage(request, deps_.guard, has_certificate_)
-                                       : CheckPlace(request, deps_.guard, has_certificate_);
-  if (refused || page != nullptr) {
+  reply_ = JudgeHead(request);
+  if (reply_) {
     keep_alive_ = keep_alive_ && parser_->is_done();
-    reply_ =
-        refused ? deps_.api->Refuse(refused->status, refused->body) : AnswerAsset(*page, request);
     co_return true;
   }
   if (!parser_->is_done()) {
-    if (!co_await InTime("admin body", ReadBody())) co_return false;
+    if (!co_await ReadBodyInTime(request)) co_return false;
     if (reply_) co_return true;
-    request.body = std::move(parser_->get().body());
   }
-  reply_ = co_await deps_.api->Handle(std::move(request));
-  co_return true;
+  const std::size_t first =
+      co_await FirstOf(KeepIn(reply_, deps_.api->Handle(std::move(request))), ClientGoes());
+  co_return first == 0;
+}
+
+/// What there is to say before the body is read.
+template <typename Stream>
+std::optional<HttpReply> Connection<Stream>::JudgeHead(const HttpRequest& request) {
+  const Asset* page = FindAsset(request.path());
+  const auto refused = page == nullptr ? CheckPassage(request, deps_.guard, has_certificate_)
+                                       : CheckPlace(request, deps_.guard, has_certificate_);
+  if (refused) {
+    LogRefusal(request, refused->body);
+    return deps_.api->Refuse(refused->status, refused->body);
+  }
+  if (page != nullptr) return AnswerAsset(*page, request);
+  return parser_->is_done() ? std::nullopt : deps_.api->Judge(request);
+}
+
+template <typename Stream>
+void Connection<Stream>::LogRefusal(const HttpRequest& request, const std::string& why) {
+  const auto left_out = deps_.refusals.Take(deps_.clock.Now());
+  if (!left_out) return;
+  deps_.log.Warning("admin refused a request",
+                    {{"peer", request.peer},
+                     {"method", request.method},
+                     {"path", request.path().substr(0, kMaxLoggedPathBytes)},
+                     {"why", why},
+                     {"left_out", *left_out}});
 }
 
 template <typename Stream>
@@ -247,25 +307,63 @@ HttpRequest Connection<Stream>::TakeRequest() {
     request.fields.push_back(
         {std::string(View(field.name_string())), std::string(View(field.value()))});
   }
-  request.peer = PeerText(Socket());
+  request.peer = peer_;
   return request;
 }
 
 template <typename Stream>
-typename Connection<Stream>::Step Connection<Stream>::ReadBody() {
-  const auto length = parser_->content_length();
-  const std::uint64_t bytes = length ? *length : kMaxBodyBytes;
-  CO_ASSIGN_OR_RETURN(body_bytes_, co_await deps_.body_bytes.Acquire(
-                                       bytes, deps_.clock, Deadline::Never(), "admin bodies"));
+Task<bool> Connection<Stream>::ReadBodyInTime(HttpRequest& request) {
+  const Deadline deadline = Deadline::After(deps_.clock, deps_.request_timeout);
+  const absl::StatusOr<bool> read =
+      co_await WithDeadline(deps_.clock, deadline, "admin body", ReadBody(request));
+  if (absl::IsDeadlineExceeded(read.status())) {
+    Refuse(408, "the body did not come in time");
+    co_return true;
+  }
+  co_return read.ok() && *read;
+}
+
+/// Counts what has come, not what was announced. False when nobody is there any more.
+template <typename Stream>
+typename Connection<Stream>::Step Connection<Stream>::ReadBody(HttpRequest& request) {
   if (EqualsIgnoreCase(View(parser_->get()[http::field::expect]), "100-continue")) {
     http::response<http::empty_body> go_on(http::status::continue_, 11);
     const auto [error, sent] = co_await http::async_write(stream_, go_on, kTuple);
     if (error) co_return false;
   }
-  const auto [error, read] = co_await http::async_read(stream_, buffer_, *parser_, kTuple);
-  if (!error) co_return true;
-  RefuseUnreadable(error);
-  co_return reply_.has_value();
+  std::string& body = parser_->get().body();
+  std::vector<Permit>& counted = request.body_bytes;
+  parser_->eager(true);
+  while (!parser_->is_done()) {
+    // To wait for others' bodies to be done would be to wait for each other.
+    while (counted.size() * kBodyPieceBytes < body.size() + kBodyPieceBytes) {
+      counted.push_back(deps_.body_bytes.TryAcquire(kBodyPieceBytes));
+      if (counted.back()) continue;
+      Refuse(503, "other requests' bodies take all the memory that there is for them: come back");
+      co_return true;
+    }
+    const auto [error, read] = co_await http::async_read_some(stream_, buffer_, *parser_, kTuple);
+    if (!error) continue;
+    RefuseUnreadable(error);
+    co_return reply_.has_value();
+  }
+  counted.resize((body.size() + kBodyPieceBytes - 1) / kBodyPieceBytes);
+  request.body = std::move(body);
+  co_return true;
+}
+
+/// Completes when the client is gone: who closes his half of the connection is, too. What comes
+/// meanwhile is the next request; when there is no room for more of it nobody looks.
+template <typename Stream>
+Task<void> Connection<Stream>::ClientGoes() {
+  while (buffer_.size() < buffer_.max_size()) {
+    const auto room = buffer_.prepare(buffer_.max_size() - buffer_.size());
+    const auto [error, bytes] = co_await stream_.async_read_some(room, kTuple);
+    if (error) co_return;
+    buffer_.commit(bytes);
+  }
+  asio::steady_timer never(stream_.get_executor(), asio::steady_timer::time_point::max());
+  co_await Expiry(never);
 }
 
 template <typename Stream>
@@ -273,18 +371,31 @@ template <typename Body>
 void Connection<Stream>::Describe(http::response<Body>& response) const {
   response.set(http::field::content_type, reply_->content_type);
   response.set(http::field::cache_control, "no-store");
+  response.set("X-Content-Type-Options", "nosniff");
   for (const HttpField& field : reply_->fields) response.set(field.name, field.value);
   response.keep_alive(keep_alive_);
 }
 
 template <typename Stream>
-typename Connection<Stream>::Step Connection<Stream>::Send() {
+Task<bool> Connection<Stream>::Send() {
   http::response<http::string_body> response(
       http::int_to_status(static_cast<unsigned>(reply_->status)), parser_->get().version());
   Describe(response);
   if (reply_->status != 304) response.content_length(reply_->body.size());
   if (parser_->get().method() != http::verb::head) response.body() = std::move(reply_->body);
-  const auto [error, bytes] = co_await http::async_write(stream_, response, kTuple);
+  http::response_serializer<http::string_body> serializer(response);
+  serializer.limit(kSliceBytes);
+  bool sent = true;
+  while (sent && !serializer.is_done()) {
+    sent = co_await InTime("admin answer", SendSlice(serializer));
+  }
+  co_return sent;
+}
+
+template <typename Stream>
+typename Connection<Stream>::Step Connection<Stream>::SendSlice(
+    http::response_serializer<http::string_body>& serializer) {
+  const auto [error, bytes] = co_await http::async_write_some(stream_, serializer, kTuple);
   co_return !error;
 }
 
@@ -295,10 +406,11 @@ Task<bool> Connection<Stream>::SendStream(std::unique_ptr<HttpBodyStream> stream
   keep_alive_ = keep_alive_ && chunked;
   if (!co_await InTime("admin stream", SendStreamHead(version, chunked))) co_return false;
   while (true) {
-    absl::StatusOr<std::string> piece = co_await stream->Next();
-    if (!piece.ok()) co_return false;
-    const bool is_last = piece->empty();
-    if (!co_await InTime("admin stream", SendPiece(*std::move(piece), chunked))) co_return false;
+    std::optional<absl::StatusOr<std::string>> piece;
+    const std::size_t first = co_await FirstOf(KeepIn(piece, stream->Next()), ClientGoes());
+    if (first != 0 || !piece->ok()) co_return false;
+    const bool is_last = (*piece)->empty();
+    if (!co_await InTime("admin stream", SendPiece(**std::move(piece), chunked))) co_return false;
     if (is_last) co_return true;
   }
 }
@@ -348,13 +460,15 @@ typename Connection<Stream>::Step Connection<Stream>::Linger() {
 
 }  // namespace
 
-Task<absl::Status> ServeClient(tcp::socket socket, TlsContext tls, ConnectionDeps deps) {
+Task<absl::Status> ServeClient(tcp::socket socket, tcp::endpoint peer, TlsContext tls,
+                               ConnectionDeps deps, std::unique_ptr<ClientPlace> client) {
   if (tls == nullptr) {
-    const auto plain = std::make_unique<Connection<tcp::socket>>(std::move(socket), deps);
+    const auto plain =
+        std::make_unique<Connection<tcp::socket>>(std::move(socket), deps, peer, *client);
     co_return co_await plain->Serve();
   }
-  const auto secure =
-      std::make_unique<Connection<TlsStream>>(TlsStream(std::move(socket), *tls), deps);
+  const auto secure = std::make_unique<Connection<TlsStream>>(TlsStream(std::move(socket), *tls),
+                                                              deps, peer, *client);
   co_return co_await secure->Serve();
 }
 

@@ -6,11 +6,13 @@
 #include <utility>
 
 #include "admin/api_guard.h"
+#include "admin/clients.h"
 #include "admin/connection.h"
 #include "admin/listen_address.h"
 #include "base/semaphore.h"
 #include "base/strings.h"
 #include "runtime/task_group.h"
+#include "telemetry/line_rate.h"
 
 namespace fetchd::admin {
 namespace {
@@ -20,15 +22,17 @@ using boost::system::error_code;
 
 /// After a failed accept: without descriptors the next one would fail as well, at once.
 constexpr Duration kAcceptPause = std::chrono::milliseconds(100);
-/// Of the bodies of all requests together; further ones wait within their time.
-constexpr std::uint64_t kMaxBodiesBytes = std::uint64_t{8} << 20;
+/// Lines a second about requests that may not pass: whoever sends them must not fill the log.
+constexpr int kRefusalLines = 10;
 
 ApiGuard GuardOf(const tcp::endpoint& bound, const ServerConfig& config) {
   const bool is_loopback = bound.address().is_loopback();
   const std::string host = bound.address().to_string();
-  return {.access = config.api_asks_callers ? ApiAccess::kAsks
-                    : is_loopback           ? ApiAccess::kOpen
-                                            : ApiAccess::kClosed,
+  // What crosses a network in plain text shows its tokens to it.
+  const bool is_private = is_loopback || config.tls.enabled();
+  return {.access = config.api_asks_callers && is_private ? ApiAccess::kAsks
+                    : is_loopback                         ? ApiAccess::kOpen
+                                                          : ApiAccess::kClosed,
           .listen_host = bound.address().is_v6() ? Concat('[', host, ']') : host,
           .needs_certificate = config.tls.asks_for_certificates()};
 }
@@ -53,10 +57,6 @@ absl::Status ListenError(const tcp::endpoint& endpoint, error_code error) {
                                        error.message(), "; choose another, or off"));
 }
 
-Task<absl::Status> Serve(tcp::socket socket, TlsContext tls, ConnectionDeps deps, Permit) {
-  co_return co_await ServeClient(std::move(socket), std::move(tls), deps);
-}
-
 void LogTaskEnd(telemetry::Logger& log, const std::string& name, const absl::Status& status) {
   if (absl::IsInternal(status)) log.Error(name + " failed", {{"error", MessageOf(status)}});
 }
@@ -67,8 +67,8 @@ struct Server::Core {
   Core(ServerDeps server_deps, ServerConfig server_config)
       : deps(server_deps),
         config(std::move(server_config)),
-        slots(config.max_connections),
-        body_bytes(kMaxBodiesBytes),
+        clients(config.max_connections),
+        body_bytes(config.max_bodies_bytes),
         tasks(deps.runtime.shard(0).executor(),
               [&log = deps.log](const std::string& name, const absl::Status& status) {
                 LogTaskEnd(log, name, status);
@@ -79,8 +79,9 @@ struct Server::Core {
 
   const ServerDeps deps;
   const ServerConfig config;
-  Semaphore slots;
+  Clients clients;
   Semaphore body_bytes;
+  telemetry::LineRate refusals{kRefusalLines};
   runtime::TaskGroup tasks;
   TlsContext tls;  ///< Of the next connection; null: plain text.
   ApiGuard guard;
@@ -89,11 +90,21 @@ struct Server::Core {
 };
 
 Task<absl::Status> Server::Core::Accept(tcp::acceptor acceptor) {
+  const ConnectionDeps services{.clock = deps.clock,
+                                .drain_signal = deps.drain_signal,
+                                .metrics = deps.metrics,
+                                .log = deps.log,
+                                .refusals = refusals,
+                                .api = deps.api,
+                                .guard = guard,
+                                .body_bytes = body_bytes,
+                                .request_timeout = config.request_timeout,
+                                .metrics_need_certificate = config.tls.asks_for_certificates()};
   bool failing = false;
   while (true) {
-    CO_ASSIGN_OR_RETURN(
-        Permit slot, co_await slots.Acquire(1, deps.clock, Deadline::Never(), "admin connections"));
-    auto [error, socket] = co_await acceptor.async_accept(kTuple);
+    CO_ASSIGN_OR_RETURN(Permit place, co_await clients.NextPlace(deps.clock));
+    tcp::endpoint peer;
+    auto [error, socket] = co_await acceptor.async_accept(peer, kTuple);
     if (error) {
       // Once for a run of failures. A cancelled task throws from the pause.
       if (!std::exchange(failing, true) && error != asio::error::operation_aborted) {
@@ -105,10 +116,12 @@ Task<absl::Status> Server::Core::Accept(tcp::acceptor acceptor) {
     failing = false;
     // Small pieces of a stream do not wait for an acknowledgement.
     socket.set_option(tcp::no_delay(true), error);
-    const ConnectionDeps services{
-        deps.clock, deps.drain_signal, deps.metrics,           deps.api,
-        guard,      body_bytes,        config.request_timeout, config.tls.asks_for_certificates()};
-    tasks.Spawn("admin connection", Serve(std::move(socket), tls, services, std::move(slot)));
+    std::unique_ptr<ClientPlace> admitted = clients.Admit(std::move(place), peer.address());
+    if (admitted == nullptr) continue;
+    ClientPlace& client = *admitted;
+    clients.Began(
+        client, tasks.Spawn("admin connection", ServeClient(std::move(socket), peer, tls, services,
+                                                            std::move(admitted))));
   }
 }
 

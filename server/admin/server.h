@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -30,9 +31,13 @@ struct ServerConfig {
   std::string listen = "127.0.0.1:7071";  ///< listen_address.h; not kOff. Port 0 = any free one.
   ServerTls tls;
   Duration request_timeout = std::chrono::seconds(10);  ///< Also how long idle clients are kept.
-  /// Whether the API asks who calls. Where it does not, it is served on loopback alone.
+  /// Whether the API asks who calls. Where it does not, or in plain text, it is served on loopback
+  /// alone.
   bool api_asks_callers = false;
-  std::size_t max_connections = 64;  ///< Further clients wait in the kernel's backlog.
+  /// When they are taken a further one ends the connection that has waited longest for a request.
+  std::size_t max_connections = 64;
+  /// Of the bodies of all requests together; a further one is told to come back.
+  std::uint64_t max_bodies_bytes = std::uint64_t{8} << 20;
 };
 
 /// Accepts on shard 0, a task a connection. Owner: app, which stops it last, so that health is

@@ -204,15 +204,15 @@ absl::Status Application::Parts::StartAdmin() {
   if (config.admin_listen == admin::kOff) return absl::OkStatus();
   admin::ServerTls admin_tls = config.admin_tls;
   admin_tls.reload_interval = config.grpc_tls.reload_interval;
-  const bool asks_callers = callers != nullptr;
   gateway = std::make_unique<rpc::JsonGateway>(
-      rpc::JsonGateway::Deps{runtime, clock, server->Local(), asks_callers, version},
+      rpc::JsonGateway::Deps{runtime, clock, server->Local(),
+                             callers ? &callers->authenticator() : nullptr, log, version},
       rpc::JsonGatewayConfig());
   ASSIGN_OR_RETURN(admin,
                    admin::Server::Start({runtime, clock, drain_signal, log, metrics, gateway.get()},
                                         {.listen = config.admin_listen,
                                          .tls = std::move(admin_tls),
-                                         .api_asks_callers = asks_callers}));
+                                         .api_asks_callers = callers != nullptr}));
   return absl::OkStatus();
 }
 

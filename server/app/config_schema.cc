@@ -128,7 +128,8 @@ std::vector<ConfigKey> EdgeKeys() {
           "Address of /livez, /readyz, /metrics and the JSON API over HTTP; port 0 takes a free "
           "one, off is none."),
       BoolKey("admin.insecure", FETCHD_AT(admin_insecure),
-              "Tell metrics to everybody on an address that other machines reach."),
+              "Tell metrics to everybody on an address that other machines reach. The JSON API is "
+              "served there with callers.file and admin.tls alone: tokens are not for plain text."),
       TextKey("admin.tls.certificate_file", FETCHD_AT(admin_tls.certificate_file),
               "The certificate of the admin listener (PEM, its intermediates after it), for HTTPS. "
               "Empty: plain text."),

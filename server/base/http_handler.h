@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/semaphore.h"
 #include "base/status.h"
 #include "base/strings.h"
 #include "base/task.h"
@@ -19,13 +20,13 @@ struct HttpField {
   std::string value;
 };
 
-/// Whole: its body is there.
 struct HttpRequest {
   std::string method;  ///< "GET"
   std::string target;  ///< As it was written: "/v1/jobs?pageSize=10".
   std::vector<HttpField> fields;
   std::string body;
-  std::string peer;  ///< As gRPC writes it: "ipv4:127.0.0.1:33914".
+  std::vector<Permit> body_bytes;  ///< What the body is counted in: to be given back with it.
+  std::string peer;                ///< As gRPC writes it: "ipv4:127.0.0.1:33914".
 
   std::string_view path() const { return std::string_view(target).substr(0, target.find('?')); }
   /// Of every field `name`, whatever its case.
@@ -64,7 +65,11 @@ struct HttpReply {
 class HttpHandler {
  public:
   virtual ~HttpHandler() = default;
-  /// On any executor; does not block it. Ends by itself; a cancelled one ends its work.
+  /// What there is to answer to a request whose body has not come, and need not: by who sends it
+  /// and where to. Nullopt: it may come. Does not block.
+  virtual std::optional<HttpReply> Judge(const HttpRequest& head) = 0;
+  /// Judges, too, and has the body. On any executor; does not block it. Ends by itself; a cancelled
+  /// one ends its work.
   virtual Task<HttpReply> Handle(HttpRequest request) = 0;
   /// How a request is refused that Handle() is not asked about.
   virtual HttpReply Refuse(int status, const std::string& message) const = 0;

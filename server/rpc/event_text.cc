@@ -35,7 +35,7 @@ absl::StatusOr<std::string> EventOf(const google::protobuf::Message& message) {
 std::string EndEvent(const google::rpc::Status& status) {
   if (status.code() == 0) return "event: end\ndata: {}\n\n";
   const int http_status = HttpStatusOf(static_cast<grpc::StatusCode>(status.code()));
-  return Concat("event: error\ndata: ", ErrorJson(http_status, status), "\n\n");
+  return Concat("event: failure\ndata: ", ErrorJson(http_status, status), "\n\n");
 }
 
 }  // namespace fetchd::rpc

@@ -23,7 +23,7 @@ std::string ErrorJson(int http_status, const google::rpc::Status& status);
 /// That, with the fields that belong to it: Retry-After (RetryInfo, in whole seconds),
 /// WWW-Authenticate.
 HttpReply ErrorReply(const google::rpc::Status& status);
-/// With a status of HTTP that no code of gRPC stands for: 405, 413, 415, 431.
+/// With a status of HTTP that no code of gRPC stands for: 405, 408, 413, 415, 431.
 HttpReply ErrorReply(int http_status, grpc::StatusCode code, const std::string& message);
 
 }  // namespace fetchd::rpc

@@ -12,6 +12,7 @@
 #include "base/strings.h"
 #include "base/utf8.h"
 #include "rpc/auth.h"
+#include "rpc/bearer_token.h"
 #include "rpc/event_text.h"
 #include "rpc/history.h"
 #include "rpc/json_error.h"
@@ -29,6 +30,7 @@ constexpr std::string_view kDocumentPath = "/openapi.json";
 constexpr std::string_view kHistoryPath = "/v1/history";
 constexpr std::string_view kStatusPath = "/v1/status";
 constexpr std::chrono::seconds kStreamRetry{5};
+constexpr std::uint64_t kMaxParsing = 2;
 
 /// What gRPC takes as metadata; it ends the process over anything else.
 bool IsPrintable(std::string_view text) {
@@ -65,19 +67,44 @@ LocalCall::Render RenderOf(const JsonRoute& route) {
   };
 }
 
-absl::Status NoFreeStream(std::uint64_t most) {
-  return WithRetryAfter(
-      WithReason(absl::ResourceExhaustedError(Concat("all ", most, " streams over HTTP are taken")),
-                 {"HTTP_STREAM_LIMIT", {}}),
-      kStreamRetry);
+absl::Status NoFreeStream(std::size_t most) {
+  return WithRetryAfter(WithReason(absl::ResourceExhaustedError(Concat(
+                                       "there are as many streams over HTTP as there may be: ",
+                                       most, ", and half of these of a tenant")),
+                                   {"HTTP_STREAM_LIMIT", {}}),
+                        kStreamRetry);
 }
 
 HttpReply ReplyTo(const absl::Status& status) { return ErrorReply(ToProtoStatus(status)); }
 
+bool IsDocument(const HttpRequest& request) {
+  return request.path() == kDocumentPath && (request.method == "GET" || request.method == "HEAD");
+}
+
+/// Who may know how the server does now may know how it did.
+bool IsHistory(const HttpRequest& request) {
+  return request.path() == kHistoryPath && request.method == "GET";
+}
+
+JsonMatch MatchOf(const HttpRequest& request) {
+  return MatchJsonRoute(request.method, IsHistory(request) ? kStatusPath : request.path());
+}
+
+HttpReply NoRoute(const std::string& verbs) {
+  if (verbs.empty()) {
+    return ErrorReply(404, grpc::StatusCode::NOT_FOUND,
+                      "there is no such path: /openapi.json lists those that there are");
+  }
+  HttpReply reply =
+      ErrorReply(405, grpc::StatusCode::UNIMPLEMENTED, Concat("this path takes ", verbs));
+  reply.fields.push_back({"Allow", verbs});
+  return reply;
+}
+
 /// The events of a watch.
 class EventStream final : public HttpBodyStream {
  public:
-  EventStream(LocalCallGuard call, Permit slot, Clock& clock, Duration keep_alive)
+  EventStream(LocalCallGuard call, WatchSlot slot, Clock& clock, Duration keep_alive)
       : call_(std::move(call)), slot_(std::move(slot)), clock_(clock), keep_alive_(keep_alive) {}
 
   Task<absl::StatusOr<std::string>> Next() override {
@@ -101,7 +128,7 @@ class EventStream final : public HttpBodyStream {
 
  private:
   LocalCallGuard call_;
-  const Permit slot_;
+  const WatchSlot slot_;
   Clock& clock_;
   const Duration keep_alive_;
   bool is_first_ = true;
@@ -112,7 +139,7 @@ class EventStream final : public HttpBodyStream {
 
 struct JsonGateway::Begun {
   LocalCallGuard call;
-  Permit slot;  ///< Of a stream.
+  WatchSlot slot;  ///< Of a stream.
 };
 
 JsonGateway::JsonGateway(Deps deps, JsonGatewayConfig config)
@@ -120,7 +147,10 @@ JsonGateway::JsonGateway(Deps deps, JsonGatewayConfig config)
       config_(config),
       document_(OpenApiDocument(deps_.version)),
       calls_(std::make_unique<LocalCalls>()),
+      no_rates_(0, deps_.clock),
+      gate_({deps_.authenticator, no_rates_, deps_.log, deps_.clock}),
       streams_(config.max_streams),
+      parsing_(kMaxParsing),
       channel_(deps_.server.channel) {}
 
 JsonGateway::~JsonGateway() = default;
@@ -137,43 +167,67 @@ std::shared_ptr<grpc::Channel> JsonGateway::Channel() const {
 
 HttpReply JsonGateway::Refuse(int status, const std::string& message) const {
   const grpc::StatusCode code = status == 403   ? grpc::StatusCode::PERMISSION_DENIED
-                                : status == 429 ? grpc::StatusCode::RESOURCE_EXHAUSTED
+                                : status == 408 ? grpc::StatusCode::DEADLINE_EXCEEDED
+                                : status == 503 ? grpc::StatusCode::UNAVAILABLE
                                                 : grpc::StatusCode::INVALID_ARGUMENT;
   return ErrorReply(status, code, message);
 }
 
-Task<HttpReply> JsonGateway::Handle(HttpRequest request) {
-  if (request.path() == kDocumentPath && request.method == "GET") {
+std::optional<HttpReply> JsonGateway::Judge(const HttpRequest& head) {
+  if (IsDocument(head)) {
     HttpReply reply;
     reply.content_type = kJsonType;
     reply.body = document_;
-    co_return reply;
+    return reply;
   }
-  if (request.path() == kHistoryPath && request.method == "GET") {
-    co_return co_await AnswerHistory(std::move(request));
+  const JsonMatch match = MatchOf(head);
+  if (match.route == nullptr) return NoRoute(head.path() == kDocumentPath ? "GET" : match.verbs);
+  if (match.route->has_body() && !IsJson(head)) {
+    return ErrorReply(415, grpc::StatusCode::INVALID_ARGUMENT,
+                      "a POST is Content-Type: application/json, also when it has no body");
   }
-  JsonMatch match = MatchJsonRoute(request.method, request.path());
-  if (match.route == nullptr && match.verbs.empty()) {
-    co_return ErrorReply(404, grpc::StatusCode::NOT_FOUND,
-                         "there is no such path: /openapi.json lists those that there are");
-  }
-  if (match.route == nullptr) {
-    HttpReply reply =
-        ErrorReply(405, grpc::StatusCode::UNIMPLEMENTED, Concat("this path takes ", match.verbs));
-    reply.fields.push_back({"Allow", match.verbs});
-    co_return reply;
-  }
-  if (match.route->has_body() && !IsJson(request)) {
-    co_return ErrorReply(415, grpc::StatusCode::INVALID_ARGUMENT,
-                         "a POST is Content-Type: application/json, also when it has no body");
-  }
+  const absl::StatusOr<Principal> caller = Recognize(*match.route, head);
+  if (!caller.ok()) return ReplyTo(caller.status());
+  return std::nullopt;
+}
+
+Task<HttpReply> JsonGateway::Handle(HttpRequest request) {
+  if (auto judged = Judge(request)) co_return *std::move(judged);
+  if (IsHistory(request)) co_return co_await AnswerHistory(std::move(request));
+  JsonMatch match = MatchOf(request);
   co_return co_await Call(*match.route, std::move(match.name), std::move(request));
 }
 
-// Who may know how the server does now may know how it did.
+// Neither its rate nor its role: those are of the call, which is admitted as every other.
+absl::StatusOr<Principal> JsonGateway::Recognize(const JsonRoute& route,
+                                                 const HttpRequest& request) const {
+  absl::StatusOr<Principal> caller = Authenticate(request.Values("authorization"));
+  if (!caller.ok() && route.rpc.rule().audited && Channel() != nullptr) {
+    gate_.Audit(route.rpc, {Principal(), request.peer, std::string()}, caller.status());
+  }
+  return caller;
+}
+
+absl::StatusOr<Principal> JsonGateway::Authenticate(
+    const std::vector<std::string_view>& authorization) const {
+  if (!std::ranges::all_of(authorization, IsPrintable)) {
+    return Unauthenticated("the authorization field is no bearer token", "TOKEN_INVALID");
+  }
+  const std::lock_guard lock(mutex_);  // The authenticator is there until Close().
+  if (channel_ == nullptr) return DrainingError();
+  if (deps_.authenticator == nullptr) return Anybody();
+  Evidence evidence;
+  ASSIGN_OR_RETURN(evidence.bearer_token, ReadBearerToken(authorization));
+  if (!evidence.bearer_token) {
+    return Unauthenticated("this call needs a token: Authorization: Bearer <token>",
+                           "TOKEN_MISSING");
+  }
+  return deps_.authenticator->Authenticate(evidence);
+}
+
 Task<HttpReply> JsonGateway::AnswerHistory(HttpRequest request) {
+  const JsonMatch status = MatchOf(request);
   request.target = kStatusPath;
-  const JsonMatch status = MatchJsonRoute("GET", kStatusPath);
   HttpReply reply = co_await Call(*status.route, status.name, std::move(request));
   if (reply.status == 200) reply.body = HistoryJson(deps_.server.history->samples());
   co_return reply;
@@ -190,36 +244,21 @@ Task<absl::StatusOr<JsonGateway::Begun>> JsonGateway::Begin(const JsonRoute& rou
                                                             std::string name, HttpRequest request) {
   const google::protobuf::MethodDescriptor& method = MethodOf(route);
   LocalCallSpec spec{.method = Concat('/', method.service()->full_name(), '/', method.name())};
-  const std::vector<std::string_view> authorization = request.Values("authorization");
-  if (deps_.asks_callers && authorization.empty()) {
-    co_return Unauthenticated("this call needs a token: Authorization: Bearer <token>",
-                              "TOKEN_MISSING");
-  }
-  for (const std::string_view value : authorization) {
-    if (!IsPrintable(value)) {
-      co_return Unauthenticated("the authorization field is no bearer token", "TOKEN_INVALID");
-    }
+  for (const std::string_view value : request.Values("authorization")) {
     spec.metadata.emplace_back("authorization", value);
   }
   spec.metadata.emplace_back(kLocalPeerField, request.peer);
   spec.metadata.emplace_back(kLocalKeyField, deps_.server.key);
-  Permit slot;
+  WatchSlot slot;
   if (method.server_streaming()) {
-    slot = streams_.TryAcquire(1);
-    if (!slot) co_return NoFreeStream(streams_.capacity());
+    CO_ASSIGN_OR_RETURN(const Principal caller, Recognize(route, request));
+    absl::StatusOr<WatchSlot> taken = streams_.Take(caller);
+    if (!taken.ok()) co_return NoFreeStream(config_.max_streams);
+    slot = *std::move(taken);
   } else {
     spec.deadline = deps_.clock.WallNow() + config_.call_timeout;
   }
-  const JsonParameters parameters{
-      .name = std::move(name),
-      .query = QueryOf(request),
-      .resume_token = method.server_streaming()
-                          ? std::string(request.Value("last-event-id").value_or(""))
-                          : std::string()};
-  absl::StatusOr<std::string> bytes = co_await deps_.runtime.blocking().Run(
-      [&route, &parameters, &request] { return ReadRequest(route, parameters, request.body); });
-  if (!bytes.ok()) co_return bytes.status();
-  spec.request = *std::move(bytes);
+  CO_ASSIGN_OR_RETURN(spec.request, co_await Serialize(route, std::move(name), std::move(request)));
   const std::shared_ptr<grpc::Channel> channel = Channel();
   if (channel == nullptr) co_return DrainingError();
   const auto executor = co_await asio::this_coro::executor;
@@ -227,6 +266,26 @@ Task<absl::StatusOr<JsonGateway::Begun>> JsonGateway::Begin(const JsonRoute& rou
   grpc::GenericStub stub(channel);
   call->Start(stub, spec);
   co_return Begun{LocalCallGuard(call), std::move(slot)};
+}
+
+// The request goes with it: of a body that is read its bytes are left.
+Task<absl::StatusOr<std::string>> JsonGateway::Serialize(const JsonRoute& route, std::string name,
+                                                         HttpRequest request) {
+  const bool is_stream = MethodOf(route).server_streaming();
+  const std::vector<std::string_view> last_ids = request.Values("last-event-id");
+  if (is_stream && last_ids.size() > 1) {
+    co_return absl::InvalidArgumentError("there are several Last-Event-ID fields");
+  }
+  const JsonParameters parameters{.name = std::move(name),
+                                  .query = QueryOf(request),
+                                  .resume_token = is_stream && !last_ids.empty()
+                                                      ? std::string(last_ids.front())
+                                                      : std::string()};
+  const Deadline deadline = Deadline::After(deps_.clock, config_.call_timeout);
+  CO_ASSIGN_OR_RETURN(const Permit turn,
+                      co_await parsing_.Acquire(1, deps_.clock, deadline, "reading the request"));
+  co_return co_await deps_.runtime.blocking().Run(
+      [&route, &parameters, &request] { return ReadRequest(route, parameters, request.body); });
 }
 
 Task<HttpReply> JsonGateway::AnswerOnce(Begun begun) {

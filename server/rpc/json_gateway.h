@@ -4,14 +4,22 @@
 
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "base/http_handler.h"
 #include "base/semaphore.h"
 #include "base/time.h"
+#include "rpc/auth.h"
+#include "rpc/auth_gate.h"
+#include "rpc/call_rates.h"
 #include "rpc/json_routes.h"
 #include "rpc/local_access.h"
+#include "rpc/watch_slots.h"
 #include "runtime/runtime.h"
+#include "telemetry/log.h"
 
 namespace grpc {
 class Channel;
@@ -22,7 +30,8 @@ namespace fetchd::rpc {
 class LocalCalls;
 
 struct JsonGatewayConfig {
-  /// Streams at the same time, each with a connection: less than the listener has of these.
+  /// Streams at the same time, each with a connection: less than the listener has of these. Where
+  /// callers are asked, those of one tenant have half of them.
   std::size_t max_streams = 32;
   /// Of a call that is no stream, and of the beginning of one.
   Duration call_timeout = std::chrono::seconds(30);
@@ -38,8 +47,8 @@ class JsonGateway final : public HttpHandler {
     runtime::Runtime& runtime;  ///< Its blocking pool reads bodies.
     Clock& clock;
     LocalAccess server;
-    /// Who calls without a token is refused before his body is read.
-    bool asks_callers = false;
+    const Authenticator* authenticator = nullptr;  ///< Null: nobody is asked. Until Close().
+    telemetry::Logger& log;
     std::string version;  ///< For the OpenAPI document.
   };
   JsonGateway(Deps deps, JsonGatewayConfig config);
@@ -47,12 +56,18 @@ class JsonGateway final : public HttpHandler {
 
   /// Errors are those of the method, as {"error": …}. A watch is text/event-stream.
   Task<HttpReply> Handle(HttpRequest request) override;
+  /// A path that there is not, a body of another type, and callers whom the server does not know.
+  std::optional<HttpReply> Judge(const HttpRequest& head) override;
   HttpReply Refuse(int status, const std::string& message) const override;
   /// Calls from now on are UNAVAILABLE. The server has ended all that there were.
   void Close();
 
  private:
   struct Begun;
+  absl::StatusOr<Principal> Recognize(const JsonRoute& route, const HttpRequest& request) const;
+  absl::StatusOr<Principal> Authenticate(const std::vector<std::string_view>& authorization) const;
+  Task<absl::StatusOr<std::string>> Serialize(const JsonRoute& route, std::string name,
+                                              HttpRequest request);
   Task<HttpReply> Call(const JsonRoute& route, std::string name, HttpRequest request);
   Task<absl::StatusOr<Begun>> Begin(const JsonRoute& route, std::string name, HttpRequest request);
   Task<HttpReply> AnswerHistory(HttpRequest request);
@@ -64,7 +79,10 @@ class JsonGateway final : public HttpHandler {
   const JsonGatewayConfig config_;
   const std::string document_;  ///< /openapi.json
   const std::unique_ptr<LocalCalls> calls_;
-  Semaphore streams_;
+  CallRates no_rates_;  ///< The server keeps them.
+  const Gate gate_;     ///< For the audit lines of what the server is not asked.
+  WatchSlots streams_;
+  Semaphore parsing_;  ///< Bodies that are read at the same time: the pool is the store's, too.
   mutable std::mutex mutex_;
   std::shared_ptr<grpc::Channel> channel_;  ///< Guarded by mutex_; null once closed.
 };

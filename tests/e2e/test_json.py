@@ -5,6 +5,7 @@ import socket
 import subprocess
 import threading
 
+import certificates
 import harness
 import test_callers
 
@@ -152,7 +153,7 @@ class CallsTest(JsonTest):
         self.assertIn("deadline", post(server, "/v1:drain", {"grace": "1s"}).json())
 
         event, _, data = next(events)
-        self.assertEqual((event, data["error"]["code"], data["error"]["status"]), ("error", 503, "UNAVAILABLE"))
+        self.assertEqual((event, data["error"]["code"], data["error"]["status"]), ("failure", 503, "UNAVAILABLE"))
         self.assertEqual(list(events), [])
         self.assertEqual(server.process.wait(60), 0)
 
@@ -201,7 +202,7 @@ class WatchTest(JsonTest):
             self.assertEqual(answer.status, status, answer.body)
         # Whether there is a job is looked up by the stream that has begun.
         answer = curl(server, "/v1/jobs:watch?names=jobs/01jd00000000000000000000zz")
-        self.assertIn("event: error\ndata: {\"error\":{\"code\":404,\"status\":\"NOT_FOUND\"", answer.body)
+        self.assertIn("event: failure\ndata: {\"error\":{\"code\":404,\"status\":\"NOT_FOUND\"", answer.body)
 
     def test_streams_are_few_and_one_too_many_is_told_to_come_back(self):
         server = self.start_server()
@@ -214,6 +215,13 @@ class WatchTest(JsonTest):
         self.assertEqual(curl(server, "/v1/jobs").status, 200)
         for watch in watches:
             watch.close()
+        # Who goes is noticed at once.
+        again = []
+        while len(again) < 32:
+            events = Events(server, "/v1/jobs:watch")
+            self.addCleanup(events.close)
+            if events.first == ": open\n":
+                again.append(events)
 
 
 class RefusalTest(JsonTest):
@@ -251,6 +259,7 @@ class RefusalTest(JsonTest):
             with self.subTest(fields):
                 self.assertEqual(post(server, "/v1:drain", {}, *options).status, 403)
                 self.assertEqual(curl(server, "/v1/jobs", *options).status, 403)
+        self.assertIn("msg=\"admin refused a request\" peer=ipv4:127.0.0.1:", server.log.read_text())
         for name in ("localhost", "127.0.0.1"):
             self.assertEqual(curl(server, "/v1/jobs", "-H", f"Host: {name}:1234", "-H", f"Origin: http://{name}:1234").status, 200)
         self.assertEqual(server.health("/readyz")[0], 200)
@@ -262,7 +271,6 @@ class RefusalTest(JsonTest):
         def ask(request):
             with socket.create_connection((host, int(port)), 20) as client:
                 client.sendall(request)
-                client.shutdown(socket.SHUT_WR)
                 return b"".join(iter(lambda: client.recv(65536), b"")).decode("latin-1")
 
         for target in ("/v1/jobs/a%0d%0aX-Forged:%20y", "/v1/jobs?a%0d%0aX-Forged:%20y=1", "/%0d%0aX-Forged:%20y"):
@@ -275,7 +283,7 @@ class RefusalTest(JsonTest):
         # The next request is not within the first one's body.
         smuggled = ask(b"POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 40\r\nTransfer-Encoding: chunked\r\n\r\n"
                        b"0\r\n\r\nGET /livez HTTP/1.1\r\nHost: a\r\n\r\n")
-        self.assertEqual(smuggled.count("HTTP/1.1 "), 1)
+        self.assertEqual((smuggled.count("HTTP/1.1 "), smuggled.split(" ")[1]), (1, "400"))
         self.assertEqual(curl(server, "/v1/jobs").status, 200)
 
 
@@ -304,6 +312,7 @@ class CallersTest(JsonTest, test_callers.CallersTest):
         self.assertEqual(curl(server, "/v1/jobs").field("WWW-Authenticate"), "Bearer")
         self.assertEqual(curl(server, "/v1/jobs", "-H", "Authorization: Bearer a", "-H", "Authorization: Bearer b").status, 401)
         self.assertEqual(post(server, "/v1/jobs", job, token=reports).reason, "ROLE_MISSING")
+        self.assertEqual(post(server, "/v1/jobs", job).reason, "TOKEN_MISSING")
         self.assertEqual(curl(server, "/v1/status", "-H", "Host: fetchd.example", token=admin).status, 200)
         self.assertEqual(post(server, "/v1:drain", {}, "-H", "Origin: https://attacker.example", token=admin).status, 403)
 
@@ -312,7 +321,26 @@ class CallersTest(JsonTest, test_callers.CallersTest):
         self.assertIn(f"principal=ci tenant=builds by=token method=CreateJob resource={name}", audited)
         self.assertIn("peer=ipv4:127.0.0.1:", audited)
         self.assertNotIn(ci, server.log.read_text())
+        (stranger,) = [line for line in lines if "outcome=UNAUTHENTICATED" in line]
+        self.assertIn("method=CreateJob", stranger)
+        self.assertIn("reason=TOKEN_MISSING peer=ipv4:127.0.0.1:", stranger)
 
+    def test_of_strangers_no_body_is_awaited(self):
+        server = self.new_asking_server().start()
+        host, port = server.admin_address.rsplit(":", 1)
+        for field in ("", "Authorization: Bearer unknown\r\n"):
+            with socket.create_connection((host, int(port)), 20) as client:
+                client.sendall(f"POST /v1/jobs HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n{field}Content-Length: 1048576\r\n\r\n".encode())
+                self.assertIn(b"HTTP/1.1 401 ", client.recv(65536))
+
+    def test_a_tenant_has_half_of_the_streams(self):
+        ci, reports = self.token("ci", "builds", "read"), self.token("reports", "reports", "read")
+        server = self.new_asking_server().start()
+        for _ in range(16):
+            self.watch(server, "/v1/jobs:watch", "-H", f"Authorization: Bearer {ci}")
+
+        self.assertEqual(curl(server, "/v1/jobs:watch", token=ci).reason, "HTTP_STREAM_LIMIT")
+        self.watch(server, "/v1/jobs:watch", "-H", f"Authorization: Bearer {reports}")
 
     def test_who_calls_too_often_is_told_when_to_come_back(self):
         ci = self.token("ci", "builds", "read")
@@ -350,6 +378,30 @@ class ReachTest(JsonTest):
         refused = curl(server, "/v1/jobs")
         self.assertEqual((refused.status, "callers.file" in refused.error["message"]), (403, True))
         self.assertEqual(server.health("/readyz")[0], 200)
+
+
+class ReachedByOthersTest(test_callers.CallersTest):
+    def ask(self, scheme, server, path):
+        port = server.admin_address.rsplit(":", 1)[1]
+        run = subprocess.run(["curl", "-sS", "-k", "-o", "/dev/null", "-w", "%{http_code}", "-H", f"Authorization: Bearer {self.admin[1].read_text().strip()}",
+                              f"{scheme}://127.0.0.1:{port}{path}"], capture_output=True, text=True, timeout=60, check=True)
+        return int(run.stdout)
+
+    def reached(self, *settings):
+        server = self.new_asking_server("admin.insecure=true", *settings)
+        server.settings.append(f"admin.listen=0.0.0.0:{server.admin_address.rsplit(':', 1)[1]}")
+        return server
+
+    def test_tokens_do_not_cross_a_network_in_plain_text(self):
+        server = self.reached().start()
+
+        self.assertEqual([self.ask("http", server, path) for path in ("/v1/jobs", "/", "/livez")], [403, 403, 200])
+
+    def test_with_tls_callers_are_asked(self):
+        certificate, key = certificates.Authority(self.folder / "ca").issue("admin", "IP:127.0.0.1")
+        server = self.reached(f"admin.tls.certificate_file={certificate}", f"admin.tls.key_file={key}").start()
+
+        self.assertEqual(self.ask("https", server, "/v1/jobs"), 200)
 
 
 class LoadTest(JsonTest):

@@ -69,7 +69,7 @@ export async function follow(path, { signal, onOpen, onEvent, onState }) {
           onState("live");
           onOpen(token !== "");
           delay = 500;
-        } else if (event.name === "error") {
+        } else if (event.name === "failure") {
           throw new ApiError(event.data.error.code, event.data.error);
         } else {
           token = event.id || token;

@@ -3,11 +3,15 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <boost/asio/post.hpp>
 #include <chrono>
 #include <deque>
+#include <future>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "admin/connection.h"
 #include "admin/server.h"
@@ -24,6 +28,49 @@ using ::testing::IsEmpty;
 using ::testing::Not;
 using ::testing::StartsWith;
 using namespace std::chrono_literals;
+
+/// Nobody waits for it any more.
+class Dropped {
+ public:
+  explicit Dropped(std::atomic<bool>& dropped) : dropped_(dropped) {}
+  ~Dropped() {
+    dropped_ = true;
+    dropped_.notify_all();
+  }
+
+ private:
+  std::atomic<bool>& dropped_;
+};
+
+/// A stream that has nothing to say.
+class Silence final : public HttpBodyStream {
+ public:
+  Silence(Clock& clock, std::atomic<bool>& dropped) : clock_(clock), dropped_(dropped) {}
+  Task<absl::StatusOr<std::string>> Next() override {
+    co_await clock_.SleepFor(1h);
+    co_return std::string();
+  }
+
+ private:
+  Clock& clock_;
+  const Dropped dropped_;
+};
+
+/// As RealClock, and counts who waits.
+class CountingClock final : public Clock {
+ public:
+  SteadyTime Now() const override { return clock_.Now(); }
+  WallTime WallNow() const override { return clock_.WallNow(); }
+  Task<void> SleepUntil(SteadyTime at) override {
+    ++waits;
+    return clock_.SleepUntil(at);
+  }
+
+  std::atomic<int> waits{0};
+
+ private:
+  RealClock clock_;
+};
 
 /// Pieces that are there already; then it ends, or goes on for ever.
 class Pieces final : public HttpBodyStream {
@@ -54,18 +101,34 @@ class Pieces final : public HttpBodyStream {
 /// Says what it was asked.
 class EchoingApi final : public HttpHandler {
  public:
+  explicit EchoingApi(Clock& clock) : clock_(clock) {}
+
+  std::optional<HttpReply> Judge(const HttpRequest& head) override {
+    if (head.path() != "/unknown") return std::nullopt;
+    return Refuse(401, "who is it?");
+  }
   Task<HttpReply> Handle(HttpRequest request) override {
     HttpReply reply;
     reply.status = 201;
     reply.content_type = "application/json";
-    reply.fields.push_back({"X-Content-Type-Options", "nosniff"});
-    if (request.path() == "/stream") {
+    reply.fields.push_back({"X-Echo", "yes"});
+    if (auto judged = Judge(request)) co_return *std::move(judged);
+    peer = request.peer;
+    ++asked;
+    asked.notify_all();
+    if (request.path() == "/never") {
+      const Dropped guard(dropped);
+      co_await clock_.SleepFor(1h);
+    } else if (request.path() == "/silence") {
+      reply.stream = std::make_unique<Silence>(clock_, dropped);
+    } else if (request.path() == "/large") {
+      reply.body = std::string(kLarge, 'x');
+    } else if (request.path() == "/stream") {
       reply.stream = std::make_unique<Pieces>(pieces, taken);
     } else {
       reply.body = Concat(request.method, ' ', request.target, ' ', request.body.size(), ' ',
                           request.Value("x-test").value_or("-"), ' ', request.body.substr(0, 9));
     }
-    peer = request.peer;
     co_return reply;
   }
   HttpReply Refuse(int status, const std::string& message) const override {
@@ -76,8 +139,14 @@ class EchoingApi final : public HttpHandler {
   }
 
   std::deque<std::string> pieces;
-  std::atomic<int> taken{0};
+  static constexpr std::size_t kLarge = std::size_t{1} << 20;
+
+  std::atomic<int> taken{0}, asked{0};
+  std::atomic<bool> dropped{false};
   std::string peer;
+
+ private:
+  Clock& clock_;
 };
 
 class AdminApiTest : public ::testing::Test {
@@ -98,12 +167,13 @@ class AdminApiTest : public ::testing::Test {
     return client.ReadToEnd();
   }
 
-  RealClock clock_;
+  CountingClock clock_;
   telemetry::Metrics metrics_{clock_};
   runtime::DrainSignal drain_signal_;
-  telemetry::Logger log_{telemetry::LogConfig(), [](std::string_view) {},
+  std::string lines_;  ///< Written on the shard.
+  telemetry::Logger log_{telemetry::LogConfig(), [this](std::string_view line) { lines_ += line; },
                          [] { return WallTime(); }};
-  EchoingApi api_;
+  EchoingApi api_{clock_};
   runtime::Runtime runtime_{runtime::RuntimeConfig{.shards = 1, .blocking_threads = 1}};
   std::unique_ptr<Server> server_;
 };
@@ -116,8 +186,10 @@ TEST_F(AdminApiTest, ARequestReachesItWholeAndItsAnswerComesBack) {
   const std::string answer = Ask(Concat("POST /v1/jobs?a=b HTTP/1.1\r\n", kClose,
                                         "x-Test: y\r\nContent-Length: 4\r\n\r\nbody"));
 
-  EXPECT_THAT(answer, StartsWith("HTTP/1.1 201 Created\r\nContent-Type: application/json\r\n"
-                                 "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"));
+  EXPECT_THAT(
+      answer,
+      StartsWith("HTTP/1.1 201 Created\r\nContent-Type: application/json\r\n"
+                 "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nX-Echo: yes\r\n"));
   EXPECT_THAT(answer, EndsWith("\r\n\r\nPOST /v1/jobs?a=b 4 y body"));
   EXPECT_THAT(api_.peer, StartsWith("ipv4:127.0.0.1:"));
 }
@@ -178,11 +250,34 @@ TEST_F(AdminApiTest, WhatIsNoHttpIsRefusedInItsWords) {
       Ask(Concat("POST /a HTTP/1.1\r\n", kClose, "Transfer-Encoding: chunked\r\n\r\nnonsense\r\n")),
       StartsWith("HTTP/1.1 400 "));
   EXPECT_THAT(Ask(Concat("POST /a HTTP/1.1\r\n", kClose,
-                         "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n")),
-              StartsWith("HTTP/1.1 400 "));
-  EXPECT_THAT(Ask(Concat("POST /a HTTP/1.1\r\n", kClose,
                          "Content-Length: 1\r\nContent-Length: 2\r\n\r\nab")),
               StartsWith("HTTP/1.1 400 "));
+}
+
+TEST_F(AdminApiTest, ABodyHasOneLengthThatEverybodyReadsAlike) {
+  Start();
+  for (const std::string fields :
+       {"Content-Length: 1\r\nTransfer-Encoding: chunked",
+        "Transfer-Encoding: chunked\r\nContent-Length: 1",
+        "Transfer-Encoding: gzip\r\nContent-Length: 1",
+        "Content-Length: 1\r\nTransfer-Encoding: gzip", "Transfer-Encoding: identity",
+        "Transfer-Encoding: gzip, chunked", "Transfer-Encoding: chunked, gzip",
+        "Transfer-Encoding: chunked, chunked",
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity", "Transfer-Encoding: xchunked",
+        "Transfer-Encoding:"}) {
+    for (const char* target : {"/a", "/livez"}) {
+      const std::string answer =
+          Ask(Concat("POST ", target, " HTTP/1.1\r\nHost: localhost\r\n", fields,
+                     "\r\n\r\n0\r\n\r\nGET /livez HTTP/1.1\r\n\r\n"));
+      EXPECT_THAT(answer, StartsWith("HTTP/1.1 400 ")) << fields;
+      EXPECT_EQ(answer.find("HTTP/1.1", 1), std::string::npos) << fields;
+    }
+  }
+  EXPECT_THAT(
+      Ask("POST /a HTTP/1.0\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+      StartsWith("HTTP/1.0 400 "));
+  EXPECT_EQ(api_.asked, 0);
 }
 
 TEST_F(AdminApiTest, WhoWaitsToBeToldToGoOnIsTold) {
@@ -196,12 +291,13 @@ TEST_F(AdminApiTest, WhoWaitsToBeToldToGoOnIsTold) {
   EXPECT_THAT(client.ReadToEnd(), EndsWith("POST /a 4 - body"));
 }
 
-TEST_F(AdminApiTest, AHalfSentBodyIsCutAtItsDeadline) {
+TEST_F(AdminApiTest, AHalfSentBodyIsAnsweredAtItsDeadline) {
   Start({.request_timeout = 100ms});
   Client client(server_->address());
   client.Connect().Send("POST /a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\nbo");
 
-  EXPECT_THAT(client.ReadToEnd(), IsEmpty());
+  EXPECT_THAT(client.ReadToEnd(),
+              AllOf(StartsWith("HTTP/1.1 408 "), HasSubstr("Connection: close\r\n")));
 }
 
 TEST_F(AdminApiTest, WhatMayNotPassIsRefusedBeforeItsBody) {
@@ -210,6 +306,143 @@ TEST_F(AdminApiTest, WhatMayNotPassIsRefusedBeforeItsBody) {
   client.Connect().Send("POST /a HTTP/1.1\r\nHost: attacker.example\r\nContent-Length: 4\r\n\r\n");
 
   EXPECT_THAT(client.ReadToEnd(), StartsWith("HTTP/1.1 403 "));
+}
+
+TEST_F(AdminApiTest, WhoMayNotPassIsInTheLogTenTimesASecondAtMost) {
+  Start();
+  for (int i = 0; i < 12; ++i) {
+    Ask("GET /v1/jobs?token=x HTTP/1.1\r\nHost: attacker.example\r\nConnection: close\r\n\r\n");
+  }
+  server_.reset();
+
+  EXPECT_THAT(lines_, AllOf(HasSubstr("peer=ipv4:127.0.0.1:"), HasSubstr("path=/v1/jobs why=")));
+  EXPECT_THAT(lines_, Not(HasSubstr("token")));
+}
+
+TEST_F(AdminApiTest, OfWhomItDoesNotKnowTheBodyIsNotAwaited) {
+  Start({.request_timeout = 1h});
+  // Together they announce more than all bodies may have.
+  std::vector<std::unique_ptr<Client>> slow;
+  for (int i = 0; i < 16; ++i) {
+    slow.push_back(std::make_unique<Client>(server_->address()));
+    slow.back()->Connect().Send(
+        "POST /unknown HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1048576\r\n\r\n");
+    EXPECT_THAT(slow.back()->ReadUntil("who is it?"), StartsWith("HTTP/1.1 401 "));
+  }
+  EXPECT_THAT(Ask(Concat("POST /a HTTP/1.1\r\n", kClose, "Content-Length: 4\r\n\r\nbody")),
+              EndsWith("POST /a 4 - body"));
+  EXPECT_EQ(api_.asked, 1);
+}
+
+TEST_F(AdminApiTest, BodiesAreCountedAsTheyComeAndOneTooManyIsToldToComeBack) {
+  Start({.request_timeout = 1h, .max_bodies_bytes = 64 << 10});
+  const std::string small = Concat("POST /a HTTP/1.1\r\n", kClose, "Content-Length: 4\r\n\r\nbody");
+  std::vector<std::unique_ptr<Client>> slow;
+  const auto announce = [&] {
+    slow.push_back(std::make_unique<Client>(server_->address()));
+    slow.back()->Connect().Send(
+        "POST /a HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\n"
+        "Content-Length: 1048576\r\n\r\n");
+    EXPECT_THAT(slow.back()->ReadUntil("\r\n\r\n"), StartsWith("HTTP/1.1 100 "));
+  };
+  for (int i = 0; i < 3; ++i) announce();
+  EXPECT_THAT(Ask(small), StartsWith("HTTP/1.1 201 ")) << "a body takes what a read may bring";
+
+  announce();
+  EXPECT_THAT(Ask(small), AllOf(StartsWith("HTTP/1.1 503 "), HasSubstr("Retry-After: 1\r\n")));
+
+  slow.clear();
+  while (!Ask(small).starts_with("HTTP/1.1 201 ")) {
+  }
+}
+
+TEST_F(AdminApiTest, ABodyGivesBackWhatItDoesNotTake) {
+  Start({.request_timeout = 1h, .max_bodies_bytes = 32 << 10});
+  Client client(server_->address());
+  client.Connect().Send(
+      "POST /never HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+      "3\r\none\r\n0\r\n\r\n");
+  api_.asked.wait(0);
+
+  EXPECT_THAT(Ask(Concat("POST /a HTTP/1.1\r\n", kClose, "Content-Length: 4\r\n\r\nbody")),
+              StartsWith("HTTP/1.1 201 "));
+}
+
+TEST_F(AdminApiTest, HealthIsAnsweredWhileTheApiHasAllThatItMayHave) {
+  Start({.request_timeout = 1h, .max_connections = 8});
+  std::vector<std::unique_ptr<Client>> busy;
+  for (int i = 0; i < 6; ++i) {
+    busy.push_back(std::make_unique<Client>(server_->address()));
+    busy.back()->Connect().Send("GET /never HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  }
+  for (int asked = api_.asked; asked != 6; asked = api_.asked) api_.asked.wait(asked);
+
+  EXPECT_THAT(Ask("GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+              AllOf(StartsWith("HTTP/1.1 503 "), HasSubstr("Retry-After: 1\r\n")));
+  EXPECT_THAT(Ask("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"), StartsWith("HTTP/1.1 503 "));
+  EXPECT_THAT(Ask(Concat("GET /livez HTTP/1.1\r\n", kClose, "\r\n")), EndsWith("\r\n\r\nok"));
+  // Idle ones make room, the one that waits longest first.
+  std::vector<std::unique_ptr<Client>> idle;
+  for (int i = 0; i < 4; ++i) {
+    idle.push_back(std::make_unique<Client>(server_->address()));
+    idle.back()->Connect();
+  }
+  EXPECT_THAT(Ask(Concat("GET /livez HTTP/1.1\r\n", kClose, "\r\n")), EndsWith("\r\n\r\nok"));
+  EXPECT_THAT(idle.front()->ReadToEnd(), IsEmpty());
+}
+
+TEST_F(AdminApiTest, WhoGoesIsNotWorkedFor) {
+  for (const char* path : {"/never", "/silence"}) {
+    api_.dropped = false;
+    api_.asked = 0;
+    Start({.request_timeout = 1h});
+    Client client(server_->address());
+    client.Connect().Send(Concat("GET ", path, " HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+    api_.asked.wait(0);
+
+    client.Reset();
+
+    api_.dropped.wait(false);
+    EXPECT_TRUE(api_.dropped);
+    server_.reset();
+  }
+}
+
+TEST_F(AdminApiTest, WhatComesWhileItWorksIsTheNextRequest) {
+  api_.pieces = {"one", "two"};
+  Start();
+  Client client(server_->address());
+  client.Connect().Send(
+      "GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\nGET /a HTTP/1.1\r\nHost: localhost\r\n\r\n");
+
+  EXPECT_THAT(client.ReadUntil("GET /a 0 - - "), HasSubstr("two\r\n0\r\n\r\nHTTP/1.1 201 "));
+}
+
+TEST_F(AdminApiTest, WhoHasGoneMeanwhileHasAnAddressAllTheSame) {
+  Start();
+  std::promise<void> go_on;
+  asio::post(runtime_.shard(0).executor(), [held = go_on.get_future().share()] { held.wait(); });
+  Client client(server_->address());
+  client.Connect().Send("GET /v1/jobs HTTP/1.1\r\nHost: attacker.example\r\n\r\n");
+  const std::string peer = Concat("peer=ipv4:", client.address(), " ");
+  client.Reset();
+  go_on.set_value();
+  // Connections are served in the order in which they came.
+  Ask(Concat("GET /livez HTTP/1.1\r\n", kClose, "\r\n"));
+  server_.reset();
+
+  EXPECT_THAT(lines_, HasSubstr(peer));
+}
+
+TEST_F(AdminApiTest, EachSliceOfAnAnswerHasItsTime) {
+  Start();
+  Ask(Concat("GET /a HTTP/1.1\r\n", kClose, "\r\n"));
+  const int small = clock_.waits.exchange(0);
+
+  EXPECT_THAT(Ask(Concat("GET /large HTTP/1.1\r\n", kClose, "\r\n")),
+              EndsWith(Concat("\r\n\r\n", std::string(EchoingApi::kLarge, 'x'))));
+
+  EXPECT_GE(clock_.waits, small + 15) << "1 MiB in slices of 64 KiB";
 }
 
 TEST_F(AdminApiTest, AStreamComesInChunksAndTheConnectionGoesOn) {

@@ -10,6 +10,7 @@
 #include <array>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/strings.h"
 
@@ -26,7 +27,9 @@ class Client {
     peer_.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     peer_.sin_port = htons(*ParseDecimal<std::uint16_t>(address.substr(address.rfind(':') + 1)));
   }
-  ~Client() { close(fd_); }
+  ~Client() {
+    if (fd_ >= 0) close(fd_);
+  }
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 
@@ -37,6 +40,19 @@ class Client {
   void Send(std::string_view bytes) {
     EXPECT_EQ(send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL),
               static_cast<ssize_t>(bytes.size()));
+  }
+  /// Its own: "127.0.0.1:33914".
+  std::string address() const {
+    sockaddr_in own{};
+    socklen_t size = sizeof own;
+    EXPECT_EQ(getsockname(fd_, reinterpret_cast<sockaddr*>(&own), &size), 0);
+    return Concat("127.0.0.1:", ntohs(own.sin_port));
+  }
+  /// At once, and without a farewell: the server has nobody to ask for the address.
+  void Reset() {
+    const linger now{.l_onoff = 1, .l_linger = 0};
+    setsockopt(fd_, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+    close(std::exchange(fd_, -1));
   }
   /// Up to and with `end`, or all that came before the connection ended.
   std::string ReadUntil(std::string_view end) {

@@ -70,7 +70,7 @@ TEST_F(AdminServerTest, LivenessIsPlainTextAndNotCached) {
 
   EXPECT_EQ(Get("/livez"),
             "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nCache-Control: no-store\r\n"
-            "Connection: close\r\nContent-Length: 2\r\n\r\nok");
+            "X-Content-Type-Options: nosniff\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok");
 }
 
 constexpr telemetry::MetricFamily kApples{"fetchd_apples", telemetry::MetricType::kGauge, "A."};

@@ -119,7 +119,7 @@ TEST(EventTextTest, AMessageWithoutChoicesIsAMessage) {
 TEST(EventTextTest, TheLastOneSaysHowItEnded) {
   EXPECT_EQ(EndEvent(ToProtoStatus(absl::OkStatus())), "event: end\ndata: {}\n\n");
   EXPECT_EQ(EndEvent(ToProtoStatus(absl::OutOfRangeError("too old"))),
-            "event: error\ndata: {\"error\":{\"code\":400,\"status\":\"OUT_OF_RANGE\","
+            "event: failure\ndata: {\"error\":{\"code\":400,\"status\":\"OUT_OF_RANGE\","
             "\"message\":\"too old\"}}\n\n");
 }
 
