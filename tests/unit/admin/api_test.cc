@@ -415,7 +415,7 @@ TEST_F(AdminApiTest, WhatComesWhileItWorksIsTheNextRequest) {
   client.Connect().Send(
       "GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\nGET /a HTTP/1.1\r\nHost: localhost\r\n\r\n");
 
-  EXPECT_THAT(client.ReadUntil("GET /a 0 - - "), HasSubstr("two\r\n0\r\n\r\nHTTP/1.1 201 "));
+  EXPECT_THAT(client.ReadUntil("GET /a 0 - "), HasSubstr("two\r\n0\r\n\r\nHTTP/1.1 201 "));
 }
 
 TEST_F(AdminApiTest, WhoHasGoneMeanwhileHasAnAddressAllTheSame) {
