@@ -247,19 +247,23 @@ CREATE TABLE bodies (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX bodies_by_job ON bodies (job_id);
 
+WITH results AS (
+  SELECT id, tenant, state, iif(json_valid(result), result, '{}') AS told
+  FROM jobs WHERE state IN ('SUCCEEDED', 'FAILED', 'CANCELLED')
+)
 INSERT INTO bodies (destination, job_id, tenant, bytes)
 SELECT place, id, tenant, bytes FROM (
-  SELECT json_extract(result, '$.destination') AS place, id, tenant,
-         json_extract(result, '$.size_bytes') AS bytes
-  FROM jobs
-  WHERE state = 'SUCCEEDED' AND json_valid(result) AND json_type(result, '$.deliveries') IS NULL
-    AND json_extract(result, '$.not_modified') IS NULL
+  SELECT json_extract(told, '$.destination') AS place, id, tenant,
+         json_extract(told, '$.size_bytes') AS bytes
+  FROM results
+  WHERE state = 'SUCCEEDED' AND json_type(told, '$.deliveries') IS NULL
+    AND json_extract(told, '$.not_modified') IS NULL
   UNION ALL
-  SELECT json_extract(delivery.value, '$.destination'), jobs.id, jobs.tenant,
-         json_extract(jobs.result, '$.size_bytes')
-  FROM jobs, json_each(iif(json_valid(jobs.result), jobs.result, '{}'), '$.deliveries') AS delivery
-  WHERE jobs.state IN ('SUCCEEDED', 'FAILED', 'CANCELLED')
-    AND iif(delivery.type = 'object', json_extract(delivery.value, '$.error') IS NULL, 0)
+  SELECT json_extract(place, '$.destination'), id, tenant, bytes
+  FROM (SELECT r.id, r.tenant, json_extract(r.told, '$.size_bytes') AS bytes,
+               iif(delivery.type = 'object', delivery.value, '{}') AS place
+        FROM results AS r, json_each(r.told, '$.deliveries') AS delivery)
+  WHERE json_extract(place, '$.error') IS NULL
 )
 WHERE typeof(place) = 'text' AND place NOT IN ('', 'discard:')
   AND typeof(bytes) = 'integer' AND bytes >= 0
