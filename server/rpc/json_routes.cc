@@ -36,6 +36,7 @@ constexpr std::array kRoutes = {
     JsonRoute{"GET", "/v1/origins", "ListOrigins"},
     JsonRoute{"POST", "/v1/origins:setLimits", "SetOriginLimits"},
     JsonRoute{"POST", "/v1:drain", "Drain"},
+    JsonRoute{"POST", "/v1:setLogLevel", "SetLogLevel"},
 };
 
 constexpr std::array<std::string_view, 3> kNotOverJson = {"CreateJobs", "Fetch", "ReadBody"};

@@ -63,6 +63,7 @@ TEST(JsonRoutesTest, PathsAreMatchedWhole) {
       {"POST", "/v1/jobs/01a:cancel", "CancelJob", "jobs/01a"},
       {"GET", "/v1/batches/01b/entries", "ListBatchEntries", "batches/01b"},
       {"POST", "/v1:drain", "Drain", ""},
+      {"POST", "/v1:setLogLevel", "SetLogLevel", ""},
   };
   for (const PathCase& given : cases) {
     const JsonMatch match = MatchJsonRoute(given.verb, given.path);
