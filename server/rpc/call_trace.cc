@@ -49,8 +49,8 @@ TraceContext ReadTrace(const CallMetadata& metadata) {
 
 TraceContext TraceOf(grpc::ServerContextBase& context) {
   TraceContext trace = ReadTrace(context.client_metadata());
-  context.AddInitialMetadata(kRequestId, trace.request_id);
-  context.AddInitialMetadata(kTraceparent, FormatTraceparent(trace, RandomSpanId()));
+  context.AddTrailingMetadata(kRequestId, trace.request_id);
+  context.AddTrailingMetadata(kTraceparent, FormatTraceparent(trace, RandomSpanId()));
   return trace;
 }
 

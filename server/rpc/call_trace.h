@@ -16,8 +16,9 @@ using CallMetadata = std::multimap<grpc::string_ref, grpc::string_ref>;
 /// id. Nothing of what was passed over is kept.
 TraceContext ReadTrace(const CallMetadata& metadata);
 
-/// That, and the caller is told: x-request-id and traceparent of the initial metadata. Once, before
-/// the call is answered.
+/// That, and the caller is told: x-request-id and traceparent of the trailing metadata. A call
+/// whose initial metadata has come is not retried by gRPC's clients (gRFC A6), whatever becomes of
+/// it. Once, before the call is answered.
 TraceContext TraceOf(grpc::ServerContextBase& context);
 
 }  // namespace fetchd::rpc

@@ -110,7 +110,7 @@ class TraceTest : public ::testing::Test {
     return lines;
   }
   static std::string Answered(const grpc::ClientContext& context, const char* name) {
-    const auto& metadata = context.GetServerInitialMetadata();
+    const auto& metadata = context.GetServerTrailingMetadata();
     const auto found = metadata.find(name);
     return found == metadata.end() ? "" : std::string(found->second.data(), found->second.size());
   }
@@ -145,6 +145,21 @@ TEST_F(TraceTest, IsToldBackAndInEachLineAndNotSentToTheOrigin) {
   ASSERT_THAT(lines, SizeIs(3));  // The audit line, an attempt and the end.
   for (const std::string& line : lines) EXPECT_THAT(line, HasSubstr("x_request_id=call-7"));
   EXPECT_EQ(parents_, std::vector<std::string>{""});
+}
+
+TEST_F(TraceTest, ARefusedCallMayBeTriedAgainByTheClient) {
+  StartServer();
+  grpc::ClientContext context;
+  Say(context);
+  v1::GetJobRequest request;
+  request.set_name("jobs/none");
+  v1::Job job;
+
+  EXPECT_FALSE(fetch_->GetJob(&context, request, &job).ok());
+
+  EXPECT_TRUE(context.GetServerInitialMetadata().empty()) << "gRPC retries nothing after it";
+  EXPECT_EQ(Answered(context, "x-request-id"), "call-7");
+  EXPECT_THAT(Lines("call-7"), SizeIs(0)) << "nothing was changed";
 }
 
 TEST_F(TraceTest, SurvivesARestartAndIsSentWhereThatIsWanted) {
