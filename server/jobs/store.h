@@ -60,6 +60,7 @@ struct UrlsChosen {
 struct TenantBounds {
   std::uint64_t live_jobs = std::numeric_limits<std::uint64_t>::max();
   std::uint64_t stored_bytes = std::numeric_limits<std::uint64_t>::max();
+  friend bool operator==(const TenantBounds&, const TenantBounds&) = default;
 };
 
 struct CreateOutcome {
@@ -159,8 +160,8 @@ class Store : public BatchStore, public SinkNoteStore {
   virtual Task<absl::StatusOr<Job>> Update(JobId id, Change change) = 0;
   /// Ended jobs only (FAILED_PRECONDITION else). Their request_id is free again.
   virtual Task<absl::Status> Delete(JobId id) = 0;
-  /// At start, before anything is claimed: applies Recovered to every RUNNING job. Returns how
-  /// many.
+  /// At start, before anything is claimed: applies Recovered to every RUNNING job that no other
+  /// process runs. Returns how many.
   virtual Task<absl::StatusOr<std::uint64_t>> Recover() = 0;
 
   /// Events with sequence > after that match the filter, oldest first. OUT_OF_RANGE when `after` is
@@ -174,6 +175,8 @@ class Store : public BatchStore, public SinkNoteStore {
   virtual void RemoveListener(
       std::uint64_t id) = 0;  ///< The callback is not running, nor called again, once this returns.
   virtual Task<absl::StatusOr<StoreStats>> Stats() = 0;
+  /// Other processes work on the same jobs: they claim them, and cancel what runs here.
+  virtual bool IsShared() const { return false; }
 };
 
 }  // namespace fetchd::jobs

@@ -20,7 +20,9 @@ using jobs::Job;
 using jobs::State;
 using jobs::TenantOf;
 
-BatchTable TableOf(Transaction& transaction) { return BatchTable(transaction.jobs.database()); }
+BatchTable TableOf(Transaction& transaction) {
+  return BatchTable(transaction.jobs.database(), transaction.jobs.deferred());
+}
 
 absl::Status Changed(Transaction& transaction, const BatchId& id, WallTime now) {
   transaction.effects.Batch();
@@ -54,6 +56,7 @@ absl::StatusOr<bool> CountEntry(Transaction& transaction, const BatchEntry& entr
   if (job || known) return false;
   if (sealed) return jobs::SealedError(entry.batch);
   RETURN_IF_ERROR(table.InsertEntry(entry));
+  table.NoteNew(entry.batch, entry.entry);
   RETURN_IF_ERROR(table.Count(entry.batch, BatchShareOf(entry), 1));
   RETURN_IF_ERROR(Changed(transaction, entry.batch, now));
   return true;
@@ -97,6 +100,7 @@ absl::StatusOr<std::vector<Job>> StepJobs(Transaction& transaction, const Batch&
   const jobs::Change change =
       cancel ? jobs::Change(jobs::CancelRequested()) : jobs::Change(jobs::RetryRequested());
   ASSIGN_OR_RETURN(std::vector<Job> changed, ChangeJobs(transaction, ids, change, now));
+  RETURN_IF_ERROR(table.Lock());
   if (ids.size() < static_cast<std::size_t>(limit)) {
     RETURN_IF_ERROR(table.EndAction(batch.id));
   } else {
@@ -123,6 +127,7 @@ absl::StatusOr<std::vector<Job>> StepDelete(Transaction& transaction, const Batc
     RETURN_IF_ERROR(DeleteJob(transaction, job_id, now).status());
   }
   if (!ids.empty()) return cancelled;
+  RETURN_IF_ERROR(table.Lock());
   ASSIGN_OR_RETURN(const int entries, table.DeleteEntries(id, limit));
   RETURN_IF_ERROR(Changed(transaction, id, now));
   if (entries == 0) RETURN_IF_ERROR(table.Delete(id));
@@ -153,6 +158,7 @@ absl::Status CountNew(Transaction& transaction, const Job& job) {
   if (job.batch.empty()) return absl::OkStatus();
   BatchTable table = TableOf(transaction);
   const BatchShare share = jobs::BatchShareOf(job);
+  table.NoteNew(job.batch, job.batch_entry);
   RETURN_IF_ERROR(table.SaveShare(job.id.str(), share));
   RETURN_IF_ERROR(table.Count(job.batch, share, 1));
   transaction.effects.Batch();
@@ -212,6 +218,7 @@ absl::StatusOr<jobs::BatchOutcome> CreateBatch(Transaction& transaction, const B
 absl::StatusOr<Batch> ChangeBatch(Transaction& transaction, const BatchId& id,
                                   jobs::BatchRequest request, WallTime now) {
   BatchTable table = TableOf(transaction);
+  RETURN_IF_ERROR(table.Lock());
   ASSIGN_OR_RETURN(Batch batch, table.Load(id));
   const BatchAction before = batch.action;
   RETURN_IF_ERROR(jobs::Apply(request, batch));

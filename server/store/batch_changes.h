@@ -5,7 +5,7 @@
 #include <string>
 
 #include "jobs/batch_store.h"
-#include "store/writer.h"
+#include "store/transaction.h"
 
 namespace fetchd::store {
 

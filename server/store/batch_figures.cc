@@ -58,6 +58,10 @@ BatchShare BatchShareOf(const BatchEntry& entry) {
 }
 
 absl::Status BatchTable::Count(const BatchId& id, const BatchShare& share, int sign) {
+  if (deferred_ != nullptr) {
+    deferred_->Add(DeferredRows::Figure{id, share, sign});
+    return absl::OkStatus();
+  }
   const auto bytes = static_cast<std::int64_t>(share.bytes) * sign;
   // Sums stop at the largest number.
   Query query(db_,
@@ -75,6 +79,10 @@ absl::Status BatchTable::Count(const BatchId& id, const BatchShare& share, int s
 }
 
 absl::Status BatchTable::Touch(const BatchId& id, WallTime now) {
+  if (deferred_ != nullptr) {
+    deferred_->Add(DeferredRows::Touch{id, now});
+    return absl::OkStatus();
+  }
   Query query(db_, "UPDATE batches SET version = version + 1, updated_at = ?2 WHERE id = ?1",
               id.str(), now);
   return query.Run();
@@ -170,8 +178,8 @@ absl::StatusOr<int> BatchTable::DeleteEntries(const BatchId& id, int limit) {
               "DELETE FROM batch_entries WHERE batch = ?1 AND entry IN"
               " (SELECT entry FROM batch_entries WHERE batch = ?1 ORDER BY entry LIMIT ?2)",
               id.str(), limit);
-  RETURN_IF_ERROR(query.Run());
-  return sqlite3_changes(db_.handle());
+  ASSIGN_OR_RETURN(const std::int64_t deleted, query.RunAndCount());
+  return static_cast<int>(deleted);
 }
 
 absl::StatusOr<jobs::BatchEntryPage> BatchTable::Entries(const BatchId& id, int page_size,

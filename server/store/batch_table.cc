@@ -78,6 +78,7 @@ absl::StatusOr<Batch> BatchTable::Load(const BatchId& id) {
   if (!found) return absl::NotFoundError(Concat("there is no batch ", id.str()));
   ASSIGN_OR_RETURN(Batch batch, BatchOfRow(query));
   RETURN_IF_ERROR(LoadCounters(batch));
+  if (deferred_ != nullptr) deferred_->AddTo(batch);
   return batch;
 }
 
@@ -139,7 +140,7 @@ absl::StatusOr<jobs::BatchPage> BatchTable::ReadPage(Query& query, const std::st
 absl::Status BatchTable::SaveRequest(const Batch& batch, bool new_action) {
   Query query(db_,
               "UPDATE batches SET sealed = ?2, cancelled = ?3, action = ?4,"
-              " action_after = iif(?5, '', action_after) WHERE id = ?1",
+              " action_after = CASE WHEN ?5 = 1 THEN '' ELSE action_after END WHERE id = ?1",
               batch.id.str(), batch.sealed, batch.cancelled, jobs::BatchActionName(batch.action),
               new_action);
   return query.Run();
@@ -155,7 +156,23 @@ absl::Status BatchTable::EndAction(const BatchId& id) {
   return query.Run();
 }
 
+absl::Status BatchTable::Lock() {
+  if (db_.engine() == Engine::kSqlite) return absl::OkStatus();
+  Query query(db_, kLockEnds);
+  return query.Run();
+}
+
+void BatchTable::NoteNew(const BatchId& id, std::int64_t entry) {
+  if (deferred_ != nullptr) deferred_->Add(DeferredRows::Entry{id, entry});
+}
+
 absl::Status BatchTable::Delete(const BatchId& id) {
+  // SQLite's foreign keys would do that; PostgreSQL's would lock batches for each of their entries.
+  for (const char* sql : {"DELETE FROM batch_counters WHERE batch = ?1",
+                          "DELETE FROM batch_errors WHERE batch = ?1"}) {
+    Query rows(db_, sql, id.str());
+    RETURN_IF_ERROR(rows.Run());
+  }
   Query query(db_, "DELETE FROM batches WHERE id = ?1", id.str());
   return query.Run();
 }

@@ -8,6 +8,7 @@
 
 #include "jobs/batch_store.h"
 #include "store/database.h"
+#include "store/deferred_rows.h"
 
 namespace fetchd::store {
 
@@ -35,6 +36,9 @@ inline constexpr char kNextAction[] =
     "SELECT id, action_after FROM batches INDEXED BY batches_with_action"
     " WHERE action <> '' AND id > ?1 ORDER BY id LIMIT 1";
 
+/// Held by the end of each transaction on PostgreSQL: see postgres_committer.h.
+inline constexpr char kLockEnds[] = "SELECT value FROM counters WHERE name = 'events' FOR UPDATE";
+
 #define FETCHD_STORE_BATCH_COLUMNS                                                              \
   "id, display_name, request_id, defaults, created_at, updated_at, sealed, cancelled, action, " \
   "version"
@@ -51,7 +55,9 @@ inline constexpr char kBatchesOfTenant[] =
 /// holds a reference.
 class BatchTable {
  public:
-  explicit BatchTable(Database& database) : db_(database) {}
+  /// With `deferred`, figures are for the end of the transaction.
+  explicit BatchTable(Database& database, DeferredRows* deferred = nullptr)
+      : db_(database), deferred_(deferred) {}
 
   absl::Status Insert(const jobs::Batch& batch);
   /// With its counters. NOT_FOUND.
@@ -68,6 +74,11 @@ class BatchTable {
   absl::Status SaveRequest(const jobs::Batch& batch, bool new_action);
   absl::Status SaveActionAfter(const BatchId& id, const std::string& after);
   absl::Status EndAction(const BatchId& id);
+  /// Before the rows of a batch are changed, not its figures alone: with several writers, these
+  /// wait for each other here.
+  absl::Status Lock();
+  /// Notes that an entry is new in its batch, for the end of the transaction to see that it may be.
+  void NoteNew(const BatchId& id, std::int64_t entry);
   absl::Status Delete(const BatchId& id);
 
   struct Pending {
@@ -120,6 +131,7 @@ class BatchTable {
   absl::Status AddEntrySamples(const BatchId& id, jobs::BatchErrors& errors);
 
   Database& db_;
+  DeferredRows* const deferred_;
 };
 
 /// What of an entry counts, as a job's share does.

@@ -5,6 +5,14 @@
 namespace fetchd::store {
 namespace {
 
+// By its job alone: what it replaces is looked up at the end of the transaction.
+void CountBodyLater(DeferredRows& deferred, const jobs::Job& job, const std::string& destination) {
+  deferred.Add(DeferredRows::Body{.destination = destination,
+                                  .job_id = job.id.str(),
+                                  .tenant = job.tenant,
+                                  .bytes = static_cast<std::int64_t>(job.result->size_bytes)});
+}
+
 absl::Status CountBody(Transaction& transaction, const jobs::Job& job,
                        const std::string& destination) {
   Database& database = transaction.jobs.database();
@@ -26,13 +34,22 @@ absl::Status CountBody(Transaction& transaction, const jobs::Job& job,
 }  // namespace
 
 absl::Status CountBodies(Transaction& transaction, const jobs::Job& job) {
+  DeferredRows* const deferred = transaction.jobs.deferred();
   for (const std::string& destination : jobs::StoredAt(*job.result)) {
-    RETURN_IF_ERROR(CountBody(transaction, job, destination));
+    if (deferred != nullptr) {
+      CountBodyLater(*deferred, job, destination);
+    } else {
+      RETURN_IF_ERROR(CountBody(transaction, job, destination));
+    }
   }
   return absl::OkStatus();
 }
 
 absl::Status UncountBodies(Transaction& transaction, const std::string& id) {
+  if (DeferredRows* const deferred = transaction.jobs.deferred()) {
+    deferred->Add(DeferredRows::Forgotten{id});
+    return absl::OkStatus();
+  }
   Query query(transaction.jobs.database(),
               "DELETE FROM bodies WHERE job_id = ? RETURNING tenant, bytes", id);
   while (true) {
@@ -44,7 +61,9 @@ absl::Status UncountBodies(Transaction& transaction, const std::string& id) {
 
 absl::StatusOr<std::map<std::string, std::uint64_t>> LoadStoredBytes(Database& database) {
   std::map<std::string, std::uint64_t> stored;
-  Query query(database, "SELECT tenant, sum(bytes) FROM bodies GROUP BY tenant");
+  const bool sqlite = database.engine() == Engine::kSqlite;
+  Query query(database, sqlite ? "SELECT tenant, sum(bytes) FROM bodies GROUP BY tenant"
+                               : "SELECT tenant, bytes FROM stored_bytes");
   while (true) {
     ASSIGN_OR_RETURN(const bool found, query.Step());
     if (!found) return stored;

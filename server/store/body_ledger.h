@@ -1,4 +1,6 @@
 // What is stored at which destination, by which job: a row for each, which the last job there owns.
+// Where several processes write, rows and sums are written at the end of the transaction: two that
+// fill one destination at once would each take away what was there before both.
 #pragma once
 
 #include <cstdint>
@@ -7,7 +9,7 @@
 
 #include "jobs/job.h"
 #include "store/database.h"
-#include "store/writer.h"
+#include "store/transaction.h"
 
 namespace fetchd::store {
 
@@ -17,7 +19,7 @@ absl::Status CountBodies(Transaction& transaction, const jobs::Job& job);
 /// Of a job that is deleted.
 absl::Status UncountBodies(Transaction& transaction, const std::string& id);
 
-/// By tenant, as a count finds them.
+/// By tenant, as a count finds them; on PostgreSQL they are rows.
 absl::StatusOr<std::map<std::string, std::uint64_t>> LoadStoredBytes(Database& database);
 
 }  // namespace fetchd::store

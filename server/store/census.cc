@@ -3,6 +3,7 @@
 #include <utility>
 
 namespace fetchd::store {
+
 bool Add(jobs::LiveJobs& live, const MaybeState& state, std::int64_t by) {
   const auto added = static_cast<std::uint64_t>(by);  // Wraps around: -1 takes one away.
   if (state == jobs::State::kRunning) {
@@ -22,12 +23,16 @@ void Census::Count(Move move) {
 
 std::uint64_t Census::Live(const std::string& tenant) const {
   const auto entry = tenants_.find(tenant);
-  return entry == tenants_.end() ? 0 : entry->second.all();
+  const auto loaded = loaded_.find(tenant);
+  return (entry == tenants_.end() ? 0 : entry->second.all()) +
+         (loaded == loaded_.end() ? 0 : loaded->second.live_jobs);
 }
 
 std::uint64_t Census::StoredBytes(const std::string& tenant) const {
   const auto entry = stored_bytes_.find(tenant);
-  return entry == stored_bytes_.end() ? 0 : entry->second;
+  const auto loaded = loaded_.find(tenant);
+  return (entry == stored_bytes_.end() ? 0 : entry->second) +
+         (loaded == loaded_.end() ? 0 : loaded->second.stored_bytes);
 }
 
 void Census::Undo(std::size_t kept) {

@@ -32,6 +32,14 @@ class Census {
       : tenants_(stats.tenants.begin(), stats.tenants.end()),
         stored_bytes_(stats.stored_bytes.begin(), stats.stored_bytes.end()) {}
 
+  /// Where others write too and nothing is known before it is asked for: what the database holds of
+  /// a tenant, without the moves so far.
+  struct Loaded {
+    std::uint64_t live_jobs = 0, stored_bytes = 0;
+  };
+  void Load(const std::string& tenant, Loaded loaded) { loaded_[tenant] = loaded; }
+  bool HasLoaded(const std::string& tenant) const { return loaded_.contains(tenant); }
+
   void Count(Move move);
   /// Jobs of a tenant that have not ended.
   std::uint64_t Live(const std::string& tenant) const;
@@ -46,6 +54,7 @@ class Census {
  private:
   std::unordered_map<std::string, jobs::LiveJobs> tenants_;
   std::unordered_map<std::string, std::uint64_t> stored_bytes_;
+  std::unordered_map<std::string, Loaded> loaded_;  // Beside those.
   std::vector<Move> moves_;
 };
 

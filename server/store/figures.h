@@ -10,7 +10,7 @@
 #include "jobs/store.h"
 #include "store/census.h"
 #include "store/database.h"
-#include "store/writer.h"
+#include "store/transaction.h"
 
 namespace fetchd::store {
 
@@ -22,6 +22,8 @@ class Figures {
 
   /// On the writer's thread, after a commit.
   void Publish(const Effects& effects);
+  /// Of what another process committed: the newest event, and whether anything else changed.
+  void PublishOthers(std::int64_t last_sequence, bool batch_changed);
 
   jobs::StoreStats stats() const {
     const std::lock_guard lock(stats_mutex_);
@@ -45,7 +47,9 @@ class Figures {
   }
 
  private:
-  void Count(const Census::Move& move);  ///< Under stats_mutex_.
+  void Count(const Census::Move& move);   ///< Under stats_mutex_.
+  bool AdvanceTo(std::int64_t sequence);  ///< False: it was there already.
+  void Call();
 
   mutable std::mutex stats_mutex_;
   jobs::StoreStats stats_;  // Guarded by stats_mutex_; holds every state.
@@ -58,5 +62,9 @@ class Figures {
 /// As a count finds them, when the store is opened.
 absl::StatusOr<jobs::StoreStats> LoadStats(Database& database);
 absl::StatusOr<std::int64_t> LoadLastSequence(Database& database);
+/// Of PostgreSQL, where they are rows: jobs by state, and what each tenant has.
+absl::Status LoadCounts(Database& database, jobs::StoreStats& stats);
+/// Likewise: what a tenant has, as committed.
+absl::StatusOr<Census::Loaded> LoadTenant(Database& database, const std::string& tenant);
 
 }  // namespace fetchd::store

@@ -6,6 +6,8 @@
 #include "jobs/stored_bodies.h"
 #include "store/batch_changes.h"
 #include "store/body_ledger.h"
+#include "store/figures.h"
+#include "store/spec_codec.h"
 
 namespace fetchd::store {
 namespace {
@@ -34,13 +36,27 @@ absl::Status TenantQueueFull(const std::string& tenant, std::uint64_t max_live) 
   return WithRetryAfter(WithQuota(std::move(full), {"tenant:" + tenant, why}), kQueueFullPause);
 }
 
-absl::Status CheckBounds(const Census& census, const Job& job, const jobs::TenantBounds& bounds) {
+// By the census, which does not know of every tenant where other processes write too.
+absl::Status CheckBounds(Transaction& transaction, const Job& job,
+                         const jobs::TenantBounds& bounds) {
+  if (bounds == jobs::TenantBounds()) return absl::OkStatus();
+  Census& census = transaction.effects.census();
+  Database& database = transaction.jobs.database();
+  if (database.engine() == Engine::kPostgres && !census.HasLoaded(job.tenant)) {
+    ASSIGN_OR_RETURN(const Census::Loaded loaded, LoadTenant(database, job.tenant));
+    census.Load(job.tenant, loaded);
+  }
   if (census.Live(job.tenant) >= bounds.live_jobs) {
     return TenantQueueFull(job.tenant, bounds.live_jobs);
   }
   const std::uint64_t stored = census.StoredBytes(job.tenant);
   if (stored < bounds.stored_bytes || jobs::PlacesLeft(job) == 0) return absl::OkStatus();
   return jobs::TenantStorageFull(job.tenant, stored, bounds.stored_bytes);
+}
+
+// Another process of the fleet may have made it, with another first key.
+bool IsOfAnotherKey(const JobTable& table, const JobTable::Earlier& earlier, const Job& job) {
+  return table.keys().IsFingerprintOf(earlier.fingerprint, CanonicalContent(job));
 }
 
 absl::Status RecordEvent(Transaction& transaction, const Job& job, WallTime now) {
@@ -84,7 +100,7 @@ absl::Status FailDamaged(Transaction& transaction, const StoredJob& row, WallTim
   return absl::OkStatus();
 }
 
-// Applies `change` to each job that can be read, and returns those.
+// Applies `change` to each job that can be read and admits it, and returns those.
 absl::StatusOr<std::vector<Job>> ApplyToAll(Transaction& transaction, const jobs::Change& change,
                                             WallTime now, std::vector<StoredJob> rows) {
   std::vector<Job> changed;
@@ -94,7 +110,10 @@ absl::StatusOr<std::vector<Job>> ApplyToAll(Transaction& transaction, const jobs
       RETURN_IF_ERROR(FailDamaged(transaction, row, now));
       continue;
     }
-    RETURN_IF_ERROR(ApplyAndSave(transaction, change, now, *row.job));
+    // Another process may have been first.
+    const absl::Status applied = ApplyAndSave(transaction, change, now, *row.job);
+    if (absl::IsFailedPrecondition(applied) || absl::IsAborted(applied)) continue;
+    RETURN_IF_ERROR(applied);
     changed.push_back(*std::move(row.job));
   }
   return changed;
@@ -108,7 +127,9 @@ absl::StatusOr<jobs::CreateOutcome> CreateJob(Transaction& transaction, const Jo
   JobTable& table = transaction.jobs;
   if (!job.request_id.empty()) {
     ASSIGN_OR_RETURN(const auto earlier, table.FindRequest(job.tenant, job.request_id));
-    if (earlier && earlier->fingerprint != fingerprint) return RequestIdReused(job, earlier->id);
+    if (earlier && earlier->fingerprint != fingerprint && !IsOfAnotherKey(table, *earlier, job)) {
+      return RequestIdReused(job, earlier->id);
+    }
     if (earlier) {
       ASSIGN_OR_RETURN(Job existing, table.Load(earlier->id));
       RETURN_IF_ERROR(CountRepeated(transaction, job, existing));
@@ -120,7 +141,7 @@ absl::StatusOr<jobs::CreateOutcome> CreateJob(Transaction& transaction, const Jo
     return WithReason(absl::AlreadyExistsError(Concat("there is a job ", job.id.str(), " already")),
                       {"JOB_ID_TAKEN", {{"job", job.id.name()}}});
   }
-  RETURN_IF_ERROR(CheckBounds(transaction.effects.census(), job, bounds));
+  RETURN_IF_ERROR(CheckBounds(transaction, job, bounds));
   RETURN_IF_ERROR(AdmitToBatch(transaction, job));
   RETURN_IF_ERROR(table.Insert(job, fingerprint));
   RETURN_IF_ERROR(CountNew(transaction, job));
@@ -179,6 +200,7 @@ absl::StatusOr<jobs::UrlsChosen> ChooseUrls(Transaction& transaction, const std:
   jobs::UrlsChosen chosen{.looked_at = static_cast<int>(ids.size())};
   for (StoredJob& row : rows) {
     if (!row.job.ok()) continue;  // It fails when it is claimed.
+    if (!jobs::IsClaimable(row.job->state)) continue;
     const std::optional<std::size_t> index = choice(*row.job);
     if (!index || *index == row.job->urls.next) continue;
     RETURN_IF_ERROR(ApplyAndSave(transaction, jobs::UrlChosen{*index}, now, *row.job));

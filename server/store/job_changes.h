@@ -8,7 +8,7 @@
 
 #include "jobs/store.h"
 #include "store/ready_jobs.h"
-#include "store/writer.h"
+#include "store/transaction.h"
 
 namespace fetchd::store {
 

@@ -34,6 +34,16 @@ absl::Status CheckOpensAll(Database& database, const KeyRing* keys, const std::s
   }
 }
 
+absl::StatusOr<bool> IsAnySealedWithAnother(Database& database, const std::string& key_id) {
+  for (const char* sql : {"SELECT 1 FROM jobs WHERE key_id < ?1 ORDER BY key_id LIMIT 1",
+                          "SELECT 1 FROM jobs WHERE key_id > ?1 ORDER BY key_id LIMIT 1"}) {
+    Query query(database, sql, key_id);
+    ASSIGN_OR_RETURN(const bool found, query.Step());
+    if (found) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 absl::StatusOr<KeyRing> ReadKeyFile(const std::filesystem::path& path) {
@@ -50,6 +60,15 @@ absl::StatusOr<KeyRing> CreateKeyFile(const std::filesystem::path& path) {
   ASSIGN_OR_RETURN(const Secret key, NewKey());
   RETURN_IF_ERROR(CreateFile(path, Base64Encode(key.Reveal()) + '\n'));  // A line, to add others.
   return KeyRing(Sealer(key.Reveal()));
+}
+
+absl::Status AdoptSharedKeys(Database& database, const KeyRing& keys, const std::string& source,
+                             const SqliteConfig::OnSealingAnew& tell) {
+  ASSIGN_OR_RETURN(const std::string sealed_with, LoadSealedWith(database));
+  ASSIGN_OR_RETURN(const bool others, IsAnySealedWithAnother(database, keys.key_id()));
+  if (!others && sealed_with == keys.key_id()) return absl::OkStatus();
+  RETURN_IF_ERROR(CheckOpensAll(database, &keys, source));
+  return SealAnew(database, keys, tell);
 }
 
 absl::StatusOr<KeyRing> OpenKeys(Database& database, const SqliteConfig& config) {

@@ -21,4 +21,9 @@ absl::StatusOr<KeyRing> CreateKeyFile(const std::filesystem::path& path);
 /// it (store/resealing.h) before this returns. Blocks; before the database is used.
 absl::StatusOr<KeyRing> OpenKeys(Database& database, const SqliteConfig& config);
 
+/// The same for keys that are shared with other processes, which may have sealed with another first
+/// key since. `source` is where an operator looks for them.
+absl::Status AdoptSharedKeys(Database& database, const KeyRing& keys, const std::string& source,
+                             const SqliteConfig::OnSealingAnew& tell);
+
 }  // namespace fetchd::store

@@ -19,9 +19,19 @@ constexpr int kMaxEvents = 10000;
 constexpr std::string_view kTokenVersion = "v1";
 
 // A statement that grows with the filter; each term brings its parameters.
-struct Statement {
-  std::string sql;
-  std::vector<Value> parameters;
+struct FilterStatement {
+  Engine engine = Engine::kSqlite;
+  std::string sql = {};
+  std::vector<Value> parameters = {};
+
+  bool sqlite() const { return engine == Engine::kSqlite; }
+  // Those of a JSON list, for one parameter.
+  std::string In(std::string_view column) const {
+    if (sqlite()) return Concat(column, " IN (SELECT value FROM json_each(?))");
+    return Concat(column, " = ANY (ARRAY(SELECT json_array_elements_text(CAST(? AS json))))");
+  }
+  // A column whose index should not lead. PostgreSQL knows by itself.
+  std::string Beside(std::string_view column) const { return Concat(sqlite() ? "+" : "", column); }
 
   void Add(std::string_view term, std::initializer_list<Value> values) {
     sql += term;
@@ -76,11 +86,11 @@ absl::StatusOr<std::string> ReadToken(const JobFilter& filter, const std::string
 
 // With one state its index gives the order; with several, a walk down the ids beats sorting them
 // all.
-void AddStates(const JobFilter& filter, Statement& statement) {
+void AddStates(const JobFilter& filter, FilterStatement& statement) {
   if (filter.states.size() == 1) {
     statement.Add(" AND j.state = ?", {jobs::StateName(filter.states[0])});
   } else if (!filter.states.empty()) {
-    statement.Add(" AND +j.state IN (SELECT value FROM json_each(?))", {StateList(filter)});
+    statement.Add(Concat(" AND ", statement.In(statement.Beside("j.state"))), {StateList(filter)});
   }
 }
 
@@ -91,20 +101,22 @@ const char* BatchIndex(const JobFilter& filter) {
                                    : "jobs AS j INDEXED BY jobs_of_batch";
 }
 
-Statement ListStatement(const JobFilter& filter, const std::string& before_id, int rows) {
-  Statement statement;
+FilterStatement ListStatement(Engine engine, const JobFilter& filter, const std::string& before_id,
+                              int rows) {
+  FilterStatement statement{engine};
   // The first label leads, by its index; the others are looked up.
   auto label = filter.labels.begin();
   const bool by_label = label != filter.labels.end();
   const std::string id = by_label ? "l.job_id" : "j.id";
   statement.sql = "SELECT " FETCHD_STORE_JOB_COLUMNS " FROM ";
   if (by_label) {
-    statement.sql += "labels AS l CROSS JOIN jobs AS j ON j.id = l.job_id";
+    statement.sql += statement.sqlite() ? "labels AS l CROSS JOIN jobs AS j ON j.id = l.job_id"
+                                        : "labels AS l JOIN jobs AS j ON j.id = l.job_id";
     statement.Add(" WHERE l.key = ? AND l.value = ?", {label->first, label->second});
     ++label;
   } else {
     statement.sql += BatchIndex(filter);
-    statement.sql += " WHERE 1";
+    statement.sql += " WHERE 1 = 1";
   }
   for (; label != filter.labels.end(); ++label) {
     statement.Add(
@@ -113,14 +125,15 @@ Statement ListStatement(const JobFilter& filter, const std::string& before_id, i
   }
   if (!before_id.empty()) statement.Add(Concat(" AND ", id, " < ?"), {before_id});
   if (!filter.ids.empty()) {
-    statement.Add(Concat(" AND ", id, " IN (SELECT value FROM json_each(?))"), {IdList(filter)});
+    statement.Add(Concat(" AND ", statement.In(id)), {IdList(filter)});
   }
   AddStates(filter, statement);
   if (!filter.origin.empty()) statement.Add(" AND j.origin = ?", {filter.origin});
   // With a state or a label that index is the better one; the tenant is looked at beside it.
   if (!filter.tenant.empty()) {
     const bool leads = !by_label && filter.states.size() != 1;
-    statement.Add(leads ? " AND j.tenant = ?" : " AND +j.tenant = ?", {filter.tenant});
+    const std::string tenant = leads ? "j.tenant" : statement.Beside("j.tenant");
+    statement.Add(Concat(" AND ", tenant, " = ?"), {filter.tenant});
   }
   if (!filter.batch.empty()) statement.Add(" AND j.batch = ?", {filter.batch.str()});
   if (filter.created_after) {
@@ -133,24 +146,32 @@ Statement ListStatement(const JobFilter& filter, const std::string& before_id, i
   return statement;
 }
 
-Statement EventStatement(std::int64_t after, const JobFilter& filter, int limit) {
-  Statement statement;
+// Labels of a job, or those that its deletion keeps.
+std::string EventHasLabel(const FilterStatement& statement) {
+  if (statement.sqlite()) {
+    return " AND EXISTS (SELECT 1 FROM json_each(iif(json_valid(coalesce(j.labels, e.labels)),"
+           " coalesce(j.labels, e.labels), '{}')) AS l"
+           " WHERE l.key = ? AND l.value = ?)";
+  }
+  return " AND CAST(convert_from(coalesce(j.labels, e.labels), 'UTF8') AS json)"
+         " ->> CAST(? AS text) = ?";
+}
+
+FilterStatement EventStatement(Engine engine, std::int64_t after, const JobFilter& filter,
+                               int limit) {
+  FilterStatement statement{engine};
   statement.sql = "SELECT e.sequence, e.at, e.state, e.deleted, e.job_id, " FETCHD_STORE_JOB_COLUMNS
                   " FROM events AS e LEFT JOIN jobs AS j ON j.id = e.job_id"
-                  " WHERE (e.deleted OR j.id IS NOT NULL)";
+                  " WHERE (e.deleted = 1 OR j.id IS NOT NULL)";
   statement.Add(" AND e.sequence > ?", {after});
   if (!filter.ids.empty()) {
-    statement.Add(" AND e.job_id IN (SELECT value FROM json_each(?))", {IdList(filter)});
+    statement.Add(Concat(" AND ", statement.In("e.job_id")), {IdList(filter)});
   }
   if (!filter.states.empty()) {
-    statement.Add(" AND e.state IN (SELECT value FROM json_each(?))", {StateList(filter)});
+    statement.Add(Concat(" AND ", statement.In("e.state")), {StateList(filter)});
   }
   for (const auto& [key, value] : filter.labels) {
-    statement.Add(
-        " AND EXISTS (SELECT 1 FROM json_each(iif(json_valid(coalesce(j.labels, e.labels)),"
-        " coalesce(j.labels, e.labels), '{}')) AS l"
-        " WHERE l.key = ? AND l.value = ?)",
-        {key, value});
+    statement.Add(EventHasLabel(statement), {key, value});
   }
   if (!filter.origin.empty()) {
     statement.Add(" AND coalesce(j.origin, e.origin) = ?", {filter.origin});
@@ -205,7 +226,7 @@ absl::StatusOr<JobPage> ListJobs(Database& database, const JobTable& table, cons
   if (!page_token.empty()) {
     ASSIGN_OR_RETURN(before_id, ReadToken(filter, page_token));
   }
-  const Statement statement = ListStatement(filter, before_id, size + 1);
+  const FilterStatement statement = ListStatement(database.engine(), filter, before_id, size + 1);
   Query query(database, statement.sql, statement.parameters);
   JobPage page;
   while (true) {
@@ -223,7 +244,8 @@ absl::StatusOr<JobPage> ListJobs(Database& database, const JobTable& table, cons
 absl::StatusOr<std::vector<JobEvent>> ListEvents(Database& database, const JobTable& table,
                                                  std::int64_t after, const JobFilter& filter,
                                                  int limit) {
-  const Statement statement = EventStatement(after, filter, std::clamp(limit, 1, kMaxEvents));
+  const FilterStatement statement =
+      EventStatement(database.engine(), after, filter, std::clamp(limit, 1, kMaxEvents));
   Query query(database, statement.sql, statement.parameters);
   std::vector<JobEvent> events;
   while (true) {

@@ -4,6 +4,7 @@
 
 #include "base/secret.h"
 #include "base/strings.h"
+#include "store/json.h"
 #include "store/object_codec.h"
 #include "store/record_codec.h"
 #include "store/request_key.h"
@@ -49,7 +50,13 @@ enum Column {
   kKeyId,
 };
 
-constexpr char kJobById[] = "SELECT " FETCHD_STORE_JOB_COLUMNS " FROM jobs AS j WHERE j.id = ?1";
+constexpr char kJobById[] =
+    "SELECT " FETCHD_STORE_JOB_COLUMNS " FROM jobs AS j WHERE j.id = ?1 FOR UPDATE";
+/// Those of the list ?1, a JSON array, in its order, in one round trip. PostgreSQL's.
+constexpr char kJobsById[] =
+    "SELECT " FETCHD_STORE_JOB_COLUMNS
+    " FROM json_array_elements_text(CAST(?1 AS json)) WITH ORDINALITY AS wanted (id, place)"
+    " JOIN jobs AS j ON j.id = wanted.id ORDER BY wanted.place FOR UPDATE OF j";
 
 absl::StatusOr<JobId> ReadId(const std::string& text) {
   absl::StatusOr<JobId> id = JobId::Parse(text);
@@ -185,6 +192,11 @@ absl::Status JobTable::ReadAll(Query& query, std::vector<StoredJob>& into) const
 absl::StatusOr<std::vector<StoredJob>> JobTable::Rows(const std::vector<std::string>& ids) {
   std::vector<StoredJob> rows;
   rows.reserve(ids.size());
+  if (db_.engine() == Engine::kPostgres) {
+    Query query(db_, kJobsById, JsonList(ids));
+    RETURN_IF_ERROR(ReadAll(query, rows));
+    return rows;
+  }
   for (const std::string& id : ids) {
     Query query(db_, kJobById, id);
     RETURN_IF_ERROR(ReadAll(query, rows));

@@ -8,6 +8,7 @@
 
 #include "jobs/job.h"
 #include "store/database.h"
+#include "store/deferred_rows.h"
 #include "store/key_ring.h"
 
 namespace fetchd::store {
@@ -24,10 +25,11 @@ namespace fetchd::store {
 #define FETCHD_STORE_CLAIMABLE "(state = 'QUEUED' OR state = 'WAITING' OR state = 'INTERRUPTED')"
 
 /// Claimable jobs whose deadline is at ?1 or before, the earliest first, at most ?2.
-inline constexpr char kExpiredJobs[] =
-    "SELECT " FETCHD_STORE_JOB_COLUMNS
-    " FROM jobs AS j INDEXED BY jobs_deadline"
-    " WHERE " FETCHD_STORE_CLAIMABLE " AND deadline_at <= ?1 ORDER BY deadline_at, id LIMIT ?2";
+inline constexpr char kExpiredJobs[] = "SELECT " FETCHD_STORE_JOB_COLUMNS
+                                       " FROM jobs AS j INDEXED BY jobs_deadline"
+                                       " WHERE " FETCHD_STORE_CLAIMABLE
+                                       " AND deadline_at <= ?1 ORDER BY deadline_at, id LIMIT ?2"
+                                       " FOR UPDATE SKIP LOCKED";
 /// The earliest deadline of a claimable job.
 inline constexpr char kFirstDeadlineAt[] =
     "SELECT deadline_at FROM jobs INDEXED BY jobs_deadline"
@@ -52,8 +54,14 @@ struct StoredJob {
 class JobTable {
  public:
   JobTable(Database& database, const KeyRing& keys) : db_(database), keys_(keys) {}
+  /// Of one of several processes that write: `deferred` is for the end of the transaction, and what
+  /// runs is run by `replica`.
+  JobTable(Database& database, const KeyRing& keys, DeferredRows& deferred, std::string replica)
+      : db_(database), keys_(keys), deferred_(&deferred), replica_(std::move(replica)) {}
 
   Database& database() { return db_; }
+  const KeyRing& keys() const { return keys_; }
+  DeferredRows* deferred() const { return deferred_; }  ///< Null: rows are written as they come.
 
   /// Reads the job from columns `first`.. of the query's row. DATA_LOSS when the row is damaged.
   absl::StatusOr<jobs::Job> ReadJob(const Query& row, int first = 0) const;
@@ -96,7 +104,7 @@ class JobTable {
   /// For a damaged row, of which nothing else can be kept.
   absl::Status MarkFailed(const std::string& id, const absl::Status& error, WallTime at);
   absl::Status AddAttempt(const std::string& id, const jobs::AttemptRecord& record);
-  /// Returns the event's sequence number.
+  /// Returns the event's sequence number; 0 when that is known only at the end.
   absl::StatusOr<std::int64_t> AddEvent(const std::string& id, jobs::State state, WallTime at);
   /// Removes the job and all of its rows, and adds the event of that, which outlives them.
   absl::StatusOr<std::int64_t> Delete(const jobs::Job& job, WallTime at);
@@ -104,9 +112,12 @@ class JobTable {
  private:
   absl::Status ReadAll(Query& query, std::vector<StoredJob>& into) const;
   absl::StatusOr<std::int64_t> NextAttempt(const std::string& id);
+  absl::Status AddAttemptUnseen(const std::string& id, const std::string& record);
 
   Database& db_;
   const KeyRing& keys_;
+  DeferredRows* deferred_ = nullptr;
+  std::string replica_;
 };
 
 /// DATA_LOSS, reason JOB_DAMAGED: the error of a job whose row is damaged.

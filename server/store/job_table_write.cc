@@ -8,6 +8,7 @@
 #include "store/request_key.h"
 #include "store/spec_codec.h"
 #include "store/spec_secrets.h"
+#include "store/sqlite_session.h"
 
 namespace fetchd::store {
 namespace {
@@ -22,6 +23,17 @@ absl::StatusOr<std::optional<std::string>> Sealed(const Job& job, const KeyRing&
   if (secrets.empty()) return std::nullopt;
   return keys.Seal(secrets, job.id.str());
 }
+
+#define FETCHD_STORE_SAVE_JOB                                                              \
+  "UPDATE jobs SET state = ?2, ready_at = ?3, updated_at = ?4, deadline_at = ?5,"          \
+  " retried_at = ?6, started_at = ?7, finished_at = ?8, attempt = ?9, fence = ?10,"        \
+  " checkpoint = ?11, error = ?12, result = ?13, lane = coalesce(?14, lane), retry = ?15," \
+  " url_memory = ?16"
+constexpr char kSave[] = FETCHD_STORE_SAVE_JOB " WHERE id = ?1";
+/// And by whom it is run. Rescues are counted as long as a job does nothing but run.
+constexpr char kSaveOfReplica[] = FETCHD_STORE_SAVE_JOB
+    ", replica = CASE WHEN ?2 = 'RUNNING' THEN ?17 END,"
+    " rescues = CASE WHEN ?2 = 'RUNNING' THEN rescues ELSE 0 END WHERE id = ?1";
 
 }  // namespace
 
@@ -64,17 +76,14 @@ absl::Status JobTable::Save(const Job& job) {
   // Of a job that runs or has ended nobody reads it.
   std::optional<std::string> lane;
   if (jobs::IsClaimable(job.state)) lane = jobs::OriginOfNext(job);
-  Query query(
-      db_,
-      "UPDATE jobs SET state = ?2, ready_at = ?3, updated_at = ?4, deadline_at = ?5,"
-      " retried_at = ?6, started_at = ?7, finished_at = ?8, attempt = ?9, fence = ?10,"
-      " checkpoint = ?11, error = ?12, result = ?13, lane = coalesce(?14, lane), retry = ?15,"
-      " url_memory = ?16 WHERE id = ?1",
-      job.id.str(), jobs::StateName(job.state), job.ready_at, job.updated_at, job.deadline_at,
-      job.retried_at, job.started_at, job.finished_at, job.attempt, job.fence,
-      EncodeCheckpoint(job.checkpoint), EncodeStatus(job.error), result, lane,
-      job.attempt > 0 ? 1 : 0, EncodeUrlMemory(job.urls));
-  return query.Run();
+  const auto run = [&](const char* sql, const auto&... more) {
+    Query query(db_, sql, job.id.str(), jobs::StateName(job.state), job.ready_at, job.updated_at,
+                job.deadline_at, job.retried_at, job.started_at, job.finished_at, job.attempt,
+                job.fence, EncodeCheckpoint(job.checkpoint), EncodeStatus(job.error), result, lane,
+                job.attempt > 0 ? 1 : 0, EncodeUrlMemory(job.urls), more...);
+    return query.Run();
+  };
+  return db_.engine() == Engine::kSqlite ? run(kSave) : run(kSaveOfReplica, replica_);
 }
 
 absl::Status JobTable::SealAnew(const Job& job) {
@@ -117,14 +126,31 @@ absl::StatusOr<std::int64_t> JobTable::NextAttempt(const std::string& id) {
   return query.Int(0);
 }
 
+// Without a look at what is there.
+absl::Status JobTable::AddAttemptUnseen(const std::string& id, const std::string& record) {
+  Query insert(db_,
+               "INSERT INTO attempts (job_id, ordinal, record)"
+               " SELECT CAST(?1 AS text), coalesce(max(ordinal), 0) + 1, CAST(?2 AS bytea)"
+               " FROM attempts WHERE job_id = ?1",
+               id, record);
+  RETURN_IF_ERROR(insert.Run());
+  Query middle(db_,
+               "DELETE FROM attempts WHERE job_id = ?1 AND ordinal > ?2 AND ordinal <="
+               " (SELECT max(ordinal) FROM attempts WHERE job_id = ?1) - ?3",
+               id, jobs::kFirstAttemptRecords,
+               jobs::kMaxAttemptRecords - jobs::kFirstAttemptRecords);
+  return middle.Run();
+}
+
 absl::Status JobTable::AddAttempt(const std::string& id, const jobs::AttemptRecord& record) {
+  // An origin may put a job off thousands of times.
+  static_assert(jobs::kMaxAttemptRecords > jobs::kFirstAttemptRecords);
+  if (db_.engine() == Engine::kPostgres) return AddAttemptUnseen(id, EncodeAttempt(record));
   ASSIGN_OR_RETURN(const std::int64_t ordinal, NextAttempt(id));
   Query query(db_, "INSERT INTO attempts (job_id, ordinal, record) VALUES (?, ?, ?)", id, ordinal,
               EncodeAttempt(record));
   RETURN_IF_ERROR(query.Run());
   if (ordinal <= jobs::kMaxAttemptRecords) return absl::OkStatus();
-  // An origin may put a job off thousands of times.
-  static_assert(jobs::kMaxAttemptRecords > jobs::kFirstAttemptRecords);
   Query middle(db_, "DELETE FROM attempts WHERE job_id = ?1 AND ordinal > ?2 AND ordinal <= ?3", id,
                jobs::kFirstAttemptRecords,
                ordinal - (jobs::kMaxAttemptRecords - jobs::kFirstAttemptRecords));
@@ -132,10 +158,14 @@ absl::Status JobTable::AddAttempt(const std::string& id, const jobs::AttemptReco
 }
 
 absl::StatusOr<std::int64_t> JobTable::AddEvent(const std::string& id, State state, WallTime at) {
+  if (deferred_ != nullptr) {
+    deferred_->Add(DeferredRows::Event{id, state, at});
+    return 0;
+  }
   Query query(db_, "INSERT INTO events (job_id, state, at) VALUES (?, ?, ?)", id,
               jobs::StateName(state), at);
   RETURN_IF_ERROR(query.Run());
-  return sqlite3_last_insert_rowid(db_.handle());
+  return sqlite3_last_insert_rowid(SqliteHandle(db_));
 }
 
 absl::StatusOr<std::int64_t> JobTable::Delete(const Job& job, WallTime at) {
@@ -144,13 +174,19 @@ absl::StatusOr<std::int64_t> JobTable::Delete(const Job& job, WallTime at) {
   RETURN_IF_ERROR(events.Run());
   Query row(db_, "DELETE FROM jobs WHERE id = ?1", job.id.str());
   RETURN_IF_ERROR(row.Run());
+  if (deferred_ != nullptr) {
+    deferred_->Add(DeferredRows::Event{job.id.str(), job.state, at, true,
+                                       jobs::OriginOfUrl(job.spec, 0), EncodeLabels(job.labels),
+                                       job.tenant, job.batch.str(), job.created_at});
+    return 0;
+  }
   Query event(db_,
               "INSERT INTO events (job_id, state, at, deleted, origin, created_at, labels, tenant,"
               " batch) VALUES (?, ?, ?, 1, ?, ?, ?, ?, ?)",
               job.id.str(), jobs::StateName(job.state), at, jobs::OriginOfUrl(job.spec, 0),
               job.created_at, EncodeLabels(job.labels), job.tenant, NullWhenEmpty(job.batch.str()));
   RETURN_IF_ERROR(event.Run());
-  return sqlite3_last_insert_rowid(db_.handle());
+  return sqlite3_last_insert_rowid(SqliteHandle(db_));
 }
 
 }  // namespace fetchd::store

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/status.h"
 #include "base/strings.h"
@@ -36,6 +37,13 @@ void PutOptional(json::object& object, const char* key, const std::optional<T>& 
 }
 inline void PutText(json::object& object, const char* key, std::string_view text) {
   if (!text.empty()) object[key] = View(text);
+}
+
+/// A list as one parameter of a statement.
+inline std::string JsonList(const std::vector<std::string>& texts) {
+  json::array list;
+  for (const std::string& text : texts) list.emplace_back(View(text));
+  return json::serialize(list);
 }
 
 inline json::object TextsToJson(const std::map<std::string, std::string>& texts) {

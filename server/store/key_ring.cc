@@ -76,4 +76,9 @@ const Sealer* KeyRing::Find(std::string_view key_id) const {
   return key == keys_.end() ? nullptr : &*key;
 }
 
+bool KeyRing::IsFingerprintOf(std::string_view fingerprint, std::string_view content) const {
+  return std::ranges::any_of(
+      keys_, [&](const Sealer& key) { return key.Fingerprint(content) == fingerprint; });
+}
+
 }  // namespace fetchd::store

@@ -36,6 +36,8 @@ class KeyRing {
   std::string Fingerprint(std::string_view content) const {
     return keys_.front().Fingerprint(content);
   }
+  /// Made by any of the keys.
+  bool IsFingerprintOf(std::string_view fingerprint, std::string_view content) const;
 
  private:
   explicit KeyRing(std::vector<Sealer> keys) : keys_(std::move(keys)) {}

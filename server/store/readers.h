@@ -1,9 +1,13 @@
 // Connections that read what is committed.
 #pragma once
 
-#include <filesystem>
+#include <condition_variable>
+#include <cstddef>
+#include <functional>
+#include <limits>
 #include <memory>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 #include "store/database.h"
@@ -14,26 +18,57 @@ namespace fetchd::store {
 /// time, and kept.
 class Readers {
  public:
-  explicit Readers(std::filesystem::path path) : path_(std::move(path)) {}
+  using Open = std::function<absl::StatusOr<Database>()>;
 
-  /// Calls read(database) inside one read transaction: all of its queries see the same commit.
-  /// Blocks: for pool threads.
+  /// At most `most` connections: who finds none waits for one.
+  explicit Readers(Open open, std::size_t most = std::numeric_limits<std::size_t>::max())
+      : open_(std::move(open)), most_(most) {}
+
+  /// Calls read(database) inside one read transaction: all of its queries see the same commit. Once
+  /// more on a new connection when a kept one turns out to be gone. Blocks: for pool threads.
   template <typename F>
   std::invoke_result_t<F&, Database&> Run(F& read) {
-    ASSIGN_OR_RETURN(std::unique_ptr<Database> database, Take());
-    RETURN_IF_ERROR(database->Execute("BEGIN"));
-    auto result = read(*database);
-    // Ends a read: there is nothing to lose, and a connection that cannot even do that is not kept.
-    if (database->Execute("ROLLBACK").ok()) Return(std::move(database));
-    return result;
+    const Place place(*this);
+    std::unique_ptr<Database> kept = TakeKept();
+    if (kept != nullptr) {
+      auto result = RunOn(std::move(kept), read);
+      if (!absl::IsUnavailable(result.status())) return result;
+      DropKept();
+    }
+    ASSIGN_OR_RETURN(Database opened, open_());
+    return RunOn(std::make_unique<Database>(std::move(opened)), read);
   }
 
  private:
-  absl::StatusOr<std::unique_ptr<Database>> Take();
+  /// A connection may be used while it lives.
+  class Place {
+   public:
+    explicit Place(Readers& readers);
+    ~Place();
+    Place(const Place&) = delete;
+    Place& operator=(const Place&) = delete;
+
+   private:
+    Readers& readers_;
+  };
+
+  template <typename F>
+  std::invoke_result_t<F&, Database&> RunOn(std::unique_ptr<Database> database, F& read) {
+    RETURN_IF_ERROR(database->Begin());
+    auto result = read(*database);
+    // Ends a read: there is nothing to lose, and a connection that cannot even do that is not kept.
+    if (database->RollBack().ok()) Return(std::move(database));
+    return result;
+  }
+  std::unique_ptr<Database> TakeKept();
+  void DropKept();
   void Return(std::unique_ptr<Database> database);
 
-  const std::filesystem::path path_;
+  const Open open_;
+  const std::size_t most_;
   std::mutex mutex_;
+  std::condition_variable freed_;
+  std::size_t in_use_ = 0;                       // Guarded by mutex_.
   std::vector<std::unique_ptr<Database>> idle_;  // Guarded by mutex_.
 };
 

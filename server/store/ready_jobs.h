@@ -46,7 +46,7 @@ inline constexpr char kNextJob[] =
     "SELECT ready_at, id FROM jobs INDEXED BY jobs_ready"
     " WHERE " FETCHD_STORE_CLAIMABLE
     " AND tenant = ?1 AND lane = ?2 AND retry = ?3 AND priority = ?4"
-    " AND (ready_at, id) > (?5, ?6) ORDER BY ready_at, id LIMIT 1";
+    " AND (ready_at, id) > (?5, ?6) ORDER BY ready_at, id LIMIT 1 FOR UPDATE SKIP LOCKED";
 
 /// Where a look at a tenant's lanes goes on.
 struct LaneCursor {

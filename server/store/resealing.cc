@@ -15,13 +15,15 @@ constexpr char kSealedWith[] = "key_id";  // In meta: the key that all is sealed
 constexpr int kRows = 500;                // In a transaction: what a kill costs.
 
 absl::Status SaveMeta(Database& database, const char* key, const std::string& value) {
-  Query save(database, "INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)", std::string(key),
-             value);
+  Query save(database,
+             "INSERT INTO meta (key, value) VALUES (?1, ?2)"
+             " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+             key, value);
   return save.Run();
 }
 
 absl::StatusOr<std::string> LoadMeta(Database& database, const char* key) {
-  Query query(database, "SELECT value FROM meta WHERE key = ?", std::string(key));
+  Query query(database, "SELECT value FROM meta WHERE key = ?", key);
   ASSIGN_OR_RETURN(const bool found, query.Step());
   return found ? query.Text(0) : std::string();
 }
@@ -38,10 +40,10 @@ absl::StatusOr<std::string> LoadProgress(Database& database, const std::string& 
 /// Undone as a whole when `change` fails.
 template <typename Change>
 absl::Status InTransaction(Database& database, Change change) {
-  RETURN_IF_ERROR(database.Execute("BEGIN IMMEDIATE"));
+  RETURN_IF_ERROR(database.Begin());
   absl::Status status = change();
   if (status.ok()) status = database.Execute("COMMIT");
-  if (database.InTransaction()) database.Execute("ROLLBACK").IgnoreError();  // `status` says more.
+  if (database.InTransaction()) database.RollBack().IgnoreError();  // `status` says more.
   return status;
 }
 
@@ -50,7 +52,7 @@ absl::Status InTransaction(Database& database, Change change) {
 absl::StatusOr<std::vector<std::string>> NextRows(Database& database, const std::string& after) {
   Query query(database,
               "SELECT id FROM jobs WHERE id > ?1 AND (sealed IS NOT NULL OR request_id IS NOT NULL"
-              " OR instr(spec, '?') > 0 OR instr(spec, '#') > 0) ORDER BY id LIMIT ?2",
+              " OR spec LIKE '%?%' OR spec LIKE '%#%') ORDER BY id LIMIT ?2",
               after, kRows);
   std::vector<std::string> ids;
   while (true) {
@@ -90,7 +92,7 @@ absl::Status HideInEntries(Database& database) {
     {
       Query query(database,
                   "SELECT batch, url, entry FROM batch_entries WHERE (batch, entry) > (?1, ?2)"
-                  " AND (instr(url, '?') > 0 OR instr(url, '#') > 0)"
+                  " AND (url LIKE '%?%' OR url LIKE '%#%')"
                   " ORDER BY batch, entry LIMIT ?3",
                   batch, number, kRows);
       while (true) {
@@ -131,7 +133,9 @@ absl::Status SealAnew(Database& database, const KeyRing& keys,
   RETURN_IF_ERROR(SealJobs(database, keys, done));
   RETURN_IF_ERROR(HideInEntries(database));
   // The log of changes has the old contents, too. Whoever is killed before this begins again.
-  RETURN_IF_ERROR(database.Execute("PRAGMA wal_checkpoint(TRUNCATE)"));
+  if (database.engine() == Engine::kSqlite) {
+    RETURN_IF_ERROR(database.Execute("PRAGMA wal_checkpoint(TRUNCATE)"));
+  }
   RETURN_IF_ERROR(InTransaction(database, [&]() -> absl::Status {
     RETURN_IF_ERROR(SaveMeta(database, kProgress, ""));
     return SaveMeta(database, kSealedWith, keys.key_id());

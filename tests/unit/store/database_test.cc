@@ -12,6 +12,7 @@
 #include "store/job_table.h"
 #include "store/ready_jobs.h"
 #include "store/schema.h"
+#include "store/sqlite_session.h"
 
 namespace fetchd::store {
 namespace {
@@ -133,7 +134,7 @@ class StepCounter {
       ++*static_cast<int*>(steps);
       return 0;
     };
-    sqlite3_progress_handler(database.handle(), 100, count, &hundreds_);
+    sqlite3_progress_handler(SqliteHandle(database), 100, count, &hundreds_);
   }
   int hundreds() const { return hundreds_; }
 

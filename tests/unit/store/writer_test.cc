@@ -11,6 +11,7 @@
 #include "sqlite_files.h"
 #include "store/data_files.h"
 #include "store/schema.h"
+#include "store/sqlite_committer.h"
 
 namespace fetchd::store {
 namespace {
@@ -40,10 +41,11 @@ class WriterTest : public ::testing::Test {
     auto opened = Database::Open(files_.database(), Database::Mode::kReadWrite);
     ASSERT_TRUE(opened.ok()) << opened.status();
     ASSERT_EQ(Migrate(*opened), absl::OkStatus());
-    writer_.emplace(*std::move(opened), keys_, Census({}), [this](const Effects& effects) {
+    const auto on_commit = [this](const Effects& effects) {
       committed_.push_back(effects.changes());
       last_sequence_ = effects.last_sequence();
-    });
+    };
+    writer_.emplace(MakeSqliteCommitter(*std::move(opened), keys_, Census({}), on_commit));
   }
 
   /// In one transaction: the writer is busy until all of them wait.

@@ -1,0 +1,179 @@
+#include "store/postgres_committer.h"
+
+#include <poll.h>
+
+#include <cstdint>
+#include <utility>
+
+#include "base/strings.h"
+#include "store/postgres_error.h"
+#include "store/transaction_end.h"
+
+namespace fetchd::store {
+namespace {
+
+constexpr int kMostRuns = 8;
+/// How often a server is asked what became of a transaction, and for how long that takes.
+constexpr int kMostQuestions = 50;
+constexpr int kQuestionMilliseconds = 100;
+
+enum class Fate { kCommitted, kRolledBack, kUnknown };
+
+class PostgresCommitter final : public Committer {
+ public:
+  explicit PostgresCommitter(PostgresCommitterDeps deps) : deps_(std::move(deps)) {}
+  void Commit(std::span<PendingChange* const> changes) override;
+
+ private:
+  struct Run {
+    Census census{jobs::StoreStats()};
+    DeferredRows deferred;
+    std::int64_t transaction_id = 0;
+  };
+
+  absl::Status Connect();
+  absl::Status RunTransaction(std::span<PendingChange* const> changes, Run& run,
+                              Transaction& transaction);
+  absl::Status RunChange(PendingChange& change, Run& run, Transaction& transaction);
+  absl::Status RunInSavepoint(PendingChange& change, Run& run, Transaction& transaction);
+  /// The answer of the server itself, of the connection that is gone.
+  Fate FateOf(std::int64_t transaction_id, int backend_pid);
+  PostgresSession& session() { return static_cast<PostgresSession&>(database_->session()); }
+
+  const PostgresCommitterDeps deps_;
+  std::unique_ptr<Database> database_;  // Null: not connected.
+  bool in_savepoints_ = false;          // This run has one for each change.
+};
+
+absl::Status PostgresCommitter::Connect() {
+  if (database_ != nullptr && !session().broken()) return absl::OkStatus();
+  database_.reset();
+  ASSIGN_OR_RETURN(std::unique_ptr<PostgresSession> session, deps_.connect());
+  database_ = std::make_unique<Database>(std::move(session));
+  return absl::OkStatus();
+}
+
+void PostgresCommitter::Commit(std::span<PendingChange* const> changes) {
+  const SteadyTime from = clock_.Now();
+  absl::Status status;
+  in_savepoints_ = false;
+  for (int runs = 0; runs < kMostRuns; ++runs) {
+    status = Connect();
+    if (!status.ok()) break;
+    Run run;
+    Transaction transaction{JobTable(*database_, deps_.keys, run.deferred, deps_.replica()),
+                            Effects(run.census)};
+    status = RunTransaction(changes, run, transaction);
+    Fate fate = status.ok() ? Fate::kCommitted : Fate::kRolledBack;
+    if (session().commit_is_unknown()) {
+      fate = FateOf(run.transaction_id, session().backend_pid());
+    }
+    if (fate == Fate::kCommitted) {
+      transaction.effects.Took(clock_.Now() - from);
+      if (transaction.effects.changes() > 0) deps_.on_commit(transaction.effects);
+      return;
+    }
+    const bool again = session().broken() ? fate == Fate::kRolledBack
+                                          : IsConflict(session().sql_state()) || !in_savepoints_;
+    if (!session().broken()) {
+      in_savepoints_ = in_savepoints_ || !IsConflict(session().sql_state());
+      session().RollBack().IgnoreError();  // The next run says more.
+    }
+    if (!again) break;
+  }
+  for (PendingChange* change : changes) change->outcome = status;
+}
+
+absl::Status PostgresCommitter::RunTransaction(std::span<PendingChange* const> changes, Run& run,
+                                               Transaction& transaction) {
+  RETURN_IF_ERROR(database_->Begin());
+  {
+    Query id(*database_, "SELECT CAST(CAST(pg_current_xact_id() AS text) AS bigint)");
+    RETURN_IF_ERROR(id.Run(&run.transaction_id));
+  }
+  for (PendingChange* change : changes) {
+    RETURN_IF_ERROR(in_savepoints_ ? RunInSavepoint(*change, run, transaction)
+                                   : RunChange(*change, run, transaction));
+  }
+  // What has failed so far is not to hold the lock; and the id is needed.
+  RETURN_IF_ERROR(session().Drain());
+  std::int64_t last_sequence = 0;
+  RETURN_IF_ERROR(
+      WriteEnd(*database_, run.deferred, transaction.effects, deps_.replica(), last_sequence));
+  RETURN_IF_ERROR(session().Commit());
+  if (!run.deferred.events().empty()) transaction.effects.Event(last_sequence);
+  return absl::OkStatus();
+}
+
+// An error is that of the whole transaction; a change that is refused has its own in its outcome.
+absl::Status PostgresCommitter::RunChange(PendingChange& change, Run& run,
+                                          Transaction& transaction) {
+  const Effects before = transaction.effects;
+  const std::size_t moves_before = run.census.moves().size();
+  const DeferredRows::Mark mark = run.deferred.mark();
+  const std::uint64_t writes_before = session().writes();
+  change.outcome = change.change(transaction);
+  RETURN_IF_ERROR(session().failure());
+  if (change.outcome.ok()) return absl::OkStatus();
+  // Half of it may be there.
+  if (session().writes() != writes_before) return change.outcome;
+  transaction.effects = before;
+  run.census.Undo(moves_before);
+  run.deferred.Undo(mark);
+  return absl::OkStatus();
+}
+
+absl::Status PostgresCommitter::RunInSavepoint(PendingChange& change, Run& run,
+                                               Transaction& transaction) {
+  const Effects before = transaction.effects;
+  const std::size_t moves_before = run.census.moves().size();
+  const DeferredRows::Mark mark = run.deferred.mark();
+  {
+    Query savepoint(*database_, "SAVEPOINT one");
+    RETURN_IF_ERROR(savepoint.Run());
+  }
+  change.outcome = change.change(transaction);
+  if (change.outcome.ok()) change.outcome = session().Drain();
+  if (!change.outcome.ok()) {
+    const bool conflict = !session().failure().ok() && IsConflict(session().sql_state());
+    if (session().broken() || conflict) return change.outcome;
+    transaction.effects = before;
+    run.census.Undo(moves_before);
+    run.deferred.Undo(mark);
+    RETURN_IF_ERROR(session().RollBackToOne());
+  }
+  Query release(*database_, "RELEASE SAVEPOINT one");
+  return release.Run();
+}
+
+Fate PostgresCommitter::FateOf(std::int64_t transaction_id, int backend_pid) {
+  for (int asked = 0; asked < kMostQuestions; ++asked) {
+    if (asked > 0) poll(nullptr, 0, kQuestionMilliseconds);
+    auto connection = deps_.connect();
+    if (!connection.ok()) continue;
+    Database database(*std::move(connection));
+    // Nobody waits for its answer any more; it may be at it still.
+    Query end(database,
+              "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = ?1"
+              " AND CAST(CAST(backend_xid AS text) AS bigint) = ?2 % 4294967296",
+              backend_pid, transaction_id);
+    end.Run().IgnoreError();  // It is gone already, as a rule.
+    Query query(database,
+                "SELECT coalesce(pg_xact_status(CAST(CAST(?1 AS text) AS xid8)), 'aborted')",
+                Concat(transaction_id));
+    const absl::StatusOr<bool> found = query.Step();
+    if (!found.ok() || !*found) continue;
+    const std::string fate = query.Text(0);
+    if (fate == "committed") return Fate::kCommitted;
+    if (fate == "aborted") return Fate::kRolledBack;
+  }
+  return Fate::kUnknown;
+}
+
+}  // namespace
+
+std::unique_ptr<Committer> MakePostgresCommitter(PostgresCommitterDeps deps) {
+  return std::make_unique<PostgresCommitter>(std::move(deps));
+}
+
+}  // namespace fetchd::store

@@ -1,0 +1,126 @@
+#include "store/postgres_store.h"
+
+#include <utility>
+#include <vector>
+
+#include "store/job_key.h"
+#include "store/postgres_committer.h"
+#include "store/postgres_schema.h"
+#include "store/postgres_session.h"
+#include "store/replica_watch.h"
+#include "store/sql_store.h"
+
+namespace fetchd::store {
+namespace {
+
+constexpr std::size_t kMostReaders = 6;
+
+absl::StatusOr<Database> OpenDatabase(const PostgresAddress& address, bool read_only) {
+  ASSIGN_OR_RETURN(std::unique_ptr<PostgresSession> session,
+                   PostgresSession::Open(address, {.read_only = read_only}));
+  return Database(std::move(session));
+}
+
+class OpenPostgresStore final : public SqlStore {
+ public:
+  OpenPostgresStore(PostgresConfig config, Parts parts, std::string replica, Clock& clock,
+                    runtime::BlockingPool& pool)
+      : SqlStore(std::move(parts), clock, pool),
+        address_(config.address),
+        lease_(config.lease),
+        name_(std::move(replica)) {
+    auto connect = [this] { return PostgresSession::Open(address_, {}); };
+    StartWriter(MakePostgresCommitter({connect, keys(), [this] { return name_.Get(); },
+                                       [this](const Effects& effects) { Publish(effects); }}));
+    watch_ = std::make_unique<ReplicaWatch>(
+        ReplicaWatchDeps{connect, clock, name_, figures(), writer(), lease_,
+                         config.on_trouble ? config.on_trouble : [](const absl::Status&) {},
+                         config.on_rescue ? config.on_rescue : [](const Rescue&) {}});
+  }
+  ~OpenPostgresStore() override {
+    watch_.reset();
+    StopWriter();
+  }
+
+  Task<absl::StatusOr<std::uint64_t>> Recover() override {
+    std::uint64_t recovered = 0;
+    for (bool own = true; own;) {
+      CO_ASSIGN_OR_RETURN(const Rescue done, co_await Step(&OpenPostgresStore::StepOwn));
+      recovered += done.jobs;
+      own = done.more;
+    }
+    for (bool more = true; more;) {
+      CO_ASSIGN_OR_RETURN(const Rescue done, co_await Step(&OpenPostgresStore::StepOthers));
+      recovered += done.jobs;
+      more = done.more;
+    }
+    co_return recovered;
+  }
+
+  bool IsShared() const override { return true; }
+
+  Task<absl::StatusOr<std::uint64_t>> StoredBytes(std::string tenant) override {
+    auto load = [&tenant](Database& database) { return LoadTenant(database, tenant); };
+    CO_ASSIGN_OR_RETURN(const Census::Loaded loaded, co_await Read(load));
+    co_return loaded.stored_bytes;
+  }
+
+  Task<absl::StatusOr<jobs::StoreStats>> Stats() override {
+    auto load = [this](Database& database) -> absl::StatusOr<jobs::StoreStats> {
+      jobs::StoreStats stats = figures().stats();
+      RETURN_IF_ERROR(LoadCounts(database, stats));
+      return stats;
+    };
+    co_return co_await Read(load);
+  }
+
+ protected:
+  absl::Status BeforeClaims(Transaction& transaction) override {
+    return HoldLease(transaction.jobs.database(), name_.Get());
+  }
+  void AbandonClaims(std::vector<Taken> taken) override {
+    std::vector<AbandonedClaim> claims;
+    for (Taken& claim : taken) claims.push_back({std::move(claim.id), claim.fence});
+    watch_->Abandon(std::move(claims));
+  }
+
+ private:
+  using StepOf = absl::StatusOr<Rescue> (OpenPostgresStore::*)(Transaction&);
+
+  absl::StatusOr<Rescue> StepOwn(Transaction& transaction) {
+    return RecoverOwn(transaction, name_.Get(), clock().WallNow());
+  }
+  absl::StatusOr<Rescue> StepOthers(Transaction& transaction) {
+    return RescueJobs(transaction, name_.Get(), lease_, clock().WallNow());
+  }
+  Task<absl::StatusOr<Rescue>> Step(StepOf step) {
+    auto run = [this, step](Transaction& transaction) { return (this->*step)(transaction); };
+    co_return co_await writer().RunAlone(run);
+  }
+
+  const PostgresAddress address_;
+  const LeaseTime lease_;
+  ReplicaName name_;
+  std::unique_ptr<ReplicaWatch> watch_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<jobs::Store>> PostgresStore::Open(PostgresConfig config,
+                                                                 Clock& clock,
+                                                                 runtime::BlockingPool& pool) {
+  ASSIGN_OR_RETURN(Database database, OpenDatabase(config.address, false));
+  RETURN_IF_ERROR(MigratePostgres(database));
+  RETURN_IF_ERROR(AdoptSharedKeys(database, config.keys, config.keys_from, config.on_sealing_anew));
+  const std::string replica = ReplicaName::Random();
+  RETURN_IF_ERROR(RegisterReplica(database, replica, config.lease));
+  ASSIGN_OR_RETURN(const std::int64_t last_sequence, LoadLastSequence(database));
+  auto open_reader = [address = config.address] { return OpenDatabase(address, true); };
+  SqlStore::Parts parts{
+      config.keys, jobs::StoreStats(), last_sequence, std::move(open_reader), kMostReaders,
+      true,        config.commits};
+  return std::make_unique<OpenPostgresStore>(std::move(config), std::move(parts), replica, clock,
+                                             pool);
+}
+
+}  // namespace fetchd::store

@@ -1,0 +1,68 @@
+// The processes that share a database: which of them are there, and what becomes of the jobs of one
+// that is not.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <mutex>
+#include <string>
+#include <utility>
+
+#include "store/transaction.h"
+
+namespace fetchd::store {
+
+// Time is the database's: whose clock is wrong has the same lease as the others. One row is renewed
+// for all jobs of a replica.
+
+using LeaseTime = std::chrono::milliseconds;
+
+/// The id of this process among them: another one once the others gave it up. Thread-safe.
+class ReplicaName {
+ public:
+  explicit ReplicaName(std::string id) : id_(std::move(id)) {}
+  static std::string Random();
+
+  std::string Get() const {
+    const std::lock_guard lock(mutex_);
+    return id_;
+  }
+  void Set(std::string id) {
+    const std::lock_guard lock(mutex_);
+    id_ = std::move(id);
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::string id_;  // Guarded by mutex_.
+};
+
+absl::Status RegisterReplica(Database& database, const std::string& id, LeaseTime lease);
+/// False: the others have taken its jobs.
+absl::StatusOr<bool> RenewLease(Database& database, const std::string& id, LeaseTime lease);
+/// What it ran may be taken at once.
+absl::Status CloseReplica(Database& database, const std::string& id);
+/// UNAVAILABLE when its lease has passed: it must not claim. Until the transaction ends nobody
+/// gives it up.
+absl::Status HoldLease(Database& database, const std::string& id);
+/// Whether RescueJobs has something to do for `id`.
+absl::StatusOr<bool> IsAnyGone(Database& database, const std::string& id, LeaseTime lease);
+
+/// A job that was lost so often by processes that ran it may be what kills them.
+inline constexpr std::int64_t kMostRescues = 5;
+
+struct Rescue {
+  std::string replica;  ///< Empty: there was none to do.
+  std::uint64_t jobs = 0, parked = 0;
+  bool more = false;
+};
+/// Applies Recovered to jobs that a replica which is gone ran, not `id`, up to some hundreds; at
+/// kMostRescues in a row a job fails instead (JOB_LOST_TOO_OFTEN). Its fence grows: who ran it and
+/// is not gone after all has lost it. Leases that passed while the database was away are given the
+/// time of one more. Alone in its transaction.
+absl::StatusOr<Rescue> RescueJobs(Transaction& transaction, const std::string& id, LeaseTime lease,
+                                  WallTime now);
+/// The same with what `id` itself runs, which is not held against it: at its start.
+absl::StatusOr<Rescue> RecoverOwn(Transaction& transaction, const std::string& id, WallTime now);
+
+}  // namespace fetchd::store
