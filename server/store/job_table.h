@@ -61,6 +61,7 @@ class JobTable {
 
   Database& database() { return db_; }
   const KeyRing& keys() const { return keys_; }
+  const std::string& replica() const { return replica_; }
   DeferredRows* deferred() const { return deferred_; }  ///< Null: rows are written as they come.
 
   /// Reads the job from columns `first`.. of the query's row. DATA_LOSS when the row is damaged.

@@ -2,10 +2,12 @@
 
 #include <poll.h>
 
+#include <chrono>
 #include <cstdint>
 #include <utility>
 
 #include "base/strings.h"
+#include "base/time.h"
 #include "store/postgres_error.h"
 #include "store/transaction_end.h"
 
@@ -13,9 +15,11 @@ namespace fetchd::store {
 namespace {
 
 constexpr int kMostRuns = 8;
-/// How often a server is asked what became of a transaction, and for how long that takes.
-constexpr int kMostQuestions = 50;
-constexpr int kQuestionMilliseconds = 100;
+/// For so long a server is asked what became of a transaction, with such pauses.
+constexpr Duration kPatience = std::chrono::seconds(10);
+constexpr int kPauseMilliseconds = 100;
+/// For who was told that there is no database.
+constexpr std::chrono::seconds kRetryAfter{1};
 
 enum class Fate { kCommitted, kRolledBack, kUnknown };
 
@@ -41,6 +45,7 @@ class PostgresCommitter final : public Committer {
   PostgresSession& session() { return static_cast<PostgresSession&>(database_->session()); }
 
   const PostgresCommitterDeps deps_;
+  const RealClock clock_;               // Of waits for the server: jobs have another one.
   std::unique_ptr<Database> database_;  // Null: not connected.
   bool in_savepoints_ = false;          // This run has one for each change.
 };
@@ -81,6 +86,7 @@ void PostgresCommitter::Commit(std::span<PendingChange* const> changes) {
     }
     if (!again) break;
   }
+  if (absl::IsUnavailable(status)) status = WithRetryAfter(std::move(status), kRetryAfter);
   for (PendingChange* change : changes) change->outcome = status;
 }
 
@@ -147,8 +153,9 @@ absl::Status PostgresCommitter::RunInSavepoint(PendingChange& change, Run& run,
 }
 
 Fate PostgresCommitter::FateOf(std::int64_t transaction_id, int backend_pid) {
-  for (int asked = 0; asked < kMostQuestions; ++asked) {
-    if (asked > 0) poll(nullptr, 0, kQuestionMilliseconds);
+  const Deadline deadline = Deadline::After(clock_, kPatience);
+  for (bool first = true; first || !deadline.Passed(clock_); first = false) {
+    if (!first) poll(nullptr, 0, kPauseMilliseconds);
     auto connection = deps_.connect();
     if (!connection.ok()) continue;
     Database database(*std::move(connection));

@@ -76,7 +76,7 @@ class OpenPostgresStore final : public SqlStore {
 
  protected:
   absl::Status BeforeClaims(Transaction& transaction) override {
-    return HoldLease(transaction.jobs.database(), name_.Get());
+    return HoldLease(transaction.jobs.database(), transaction.jobs.replica());
   }
   void AbandonClaims(std::vector<Taken> taken) override {
     std::vector<AbandonedClaim> claims;

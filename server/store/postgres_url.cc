@@ -62,6 +62,7 @@ bool IsPostgresUrl(std::string_view url) {
 }
 
 std::string WithoutPassword(const std::string& url) {
+  if (!IsPostgresUrl(url)) return url;
   std::string shown = url;
   std::vector<Span> passwords = PasswordsIn(url);
   std::ranges::sort(passwords, std::greater<>(), &Span::begin);

@@ -88,24 +88,33 @@ absl::Status ReplicaWatch::ListenOnce() {
   if (std::exchange(failures_, 0) > 0) deps_.on_trouble(absl::OkStatus());
   const auto round = std::min(deps_.lease / 4, kLongestRound);
   const int socket = static_cast<PostgresSession&>(database.session()).socket();
-  while (Pause(static_cast<int>(round.count()), socket)) {
-    RETURN_IF_ERROR(WaitForNews(database));
+  SteadyTime renew_at = clock_.Now() + round;
+  while (true) {
+    // What came in with an answer does not wake the next pause.
+    RETURN_IF_ERROR(HearNews(database));
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(renew_at - clock_.Now());
+    if (!Pause(static_cast<int>(std::max(left.count(), LeaseTime::rep{0})), socket)) break;
+    if (clock_.Now() < renew_at) continue;
     RETURN_IF_ERROR(KeepLease(database));
+    renew_at = clock_.Now() + round;
   }
   CloseReplica(database, deps_.name.Get()).IgnoreError();  // Else its lease passes.
   return absl::OkStatus();
 }
 
-// Of any number of notifications one is as good as all.
-absl::Status ReplicaWatch::WaitForNews(Database& database) {
+// Of any number of notifications one is as good as all. The own ones are known.
+absl::Status ReplicaWatch::HearNews(Database& database) {
   auto& session = static_cast<PostgresSession&>(database.session());
-  bool others = false;
-  while (true) {
-    ASSIGN_OR_RETURN(const auto from, session.NextNotification());
-    if (!from) break;
-    others = others || *from != deps_.name.Get();
+  for (bool others = true; others;) {
+    others = false;
+    while (true) {
+      ASSIGN_OR_RETURN(const auto from, session.NextNotification());
+      if (!from) break;
+      others = others || *from != deps_.name.Get();
+    }
+    if (others) RETURN_IF_ERROR(LookAtNewest(database, true));
   }
-  return LookAtNewest(database, others);
+  return absl::OkStatus();
 }
 
 absl::Status ReplicaWatch::LookAtNewest(Database& database, bool others) {

@@ -56,7 +56,7 @@ class ReplicaWatch {
   absl::Status ListenOnce();
   absl::Status KeepLease(Database& database);
   absl::Status LookAtNewest(Database& database, bool others);
-  absl::Status WaitForNews(Database& database);
+  absl::Status HearNews(Database& database);
   void Work();
   void Rescue();
   void GiveBack(const AbandonedClaim& claim);
@@ -65,6 +65,7 @@ class ReplicaWatch {
   bool Pause(int milliseconds, int socket = -1);
 
   const ReplicaWatchDeps deps_;
+  const RealClock clock_;  // Of the waits here; that of deps_ is the jobs'.
   std::mt19937_64 random_;
   int failures_ = 0;  // In a row, of the listening thread.
   int stop_[2];       // A pipe: closed at one end to stop the listening thread.
