@@ -25,7 +25,7 @@ RUN export DEBIAN_FRONTEND=noninteractive && apt-get -q -o Acquire::Languages=no
     apt-get -q upgrade -y --no-install-recommends && \
     apt-get -q install -y --no-install-recommends \
       ca-certificates \
-      libabsl20220623 libbrotli1 libc-ares2 libcjose0 libexpat1 libgrpc++1.51 libgrpc29 libidn2-0 libjansson4 libncursesw6 libnghttp2-14 \
+      libabsl20220623 libbrotli1 libc-ares2 libcjose0 libexpat1 libgrpc++1.51 libgrpc29 libidn2-0 libjansson4 libncursesw6 libnghttp2-14 libpq5 \
       libprometheus-cpp-core1.0 libprotobuf32 libre2-9 libsqlite3-0 libssl3 libstdc++6 libtinfo6 libyaml-cpp0.7 libzstd1 zlib1g && \
     find / -xdev -type f -perm /6000 -exec chmod u-s,g-s {} + && \
     rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/cache/debconf/*-old /var/cache/ldconfig/aux-cache /var/lib/dpkg/*-old \

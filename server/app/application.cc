@@ -28,7 +28,6 @@
 #include "rpc/server.h"
 #include "rpc/server_metrics.h"
 #include "runtime/loop_lag.h"
-#include "store/sqlite_store.h"
 
 namespace fetchd::app {
 namespace {
@@ -106,11 +105,7 @@ struct Application::Parts {
 absl::Status Application::Parts::OpenStorage() {
   ASSIGN_OR_RETURN(file_limit, FileLimitFor(config));
   RETURN_IF_ERROR(MakeDataDirectory(config.data_dir));
-  ASSIGN_OR_RETURN(store::SqliteConfig sqlite, SqliteConfigOf(config, clock, log));
-  sqlite.commits = &commits;
-  auto opened_store = store::SqliteStore::Open(sqlite, clock, runtime.blocking());
-  if (!opened_store.ok()) return WithPrefix(opened_store.status(), "store.url");
-  store = *std::move(opened_store);
+  ASSIGN_OR_RETURN(store, OpenStore(config, {clock, log, commits, runtime.blocking()}));
   auto opened_files = sink::Destinations::Open(config.FilesRoot(), clock, runtime.blocking(),
                                                runtime.shard(0).executor());
   if (!opened_files.ok()) return WithPrefix(opened_files.status(), "files.root");
@@ -225,7 +220,7 @@ void Application::Parts::LogServing() {
                        {"authentication", config.callers.enabled()},
                        {"admin", admin ? admin->address() : std::string(admin::kOff)},
                        {"data_dir", config.data_dir},
-                       {"database", config.DatabasePath().string()},
+                       {"database", config.DatabaseName()},
                        {"files_root", config.FilesRoot().string()},
                        {"egress_allow", allow},
                        {"proxy_default", config.proxy.default_name},

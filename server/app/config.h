@@ -45,8 +45,10 @@ struct Config {
   std::string admin_listen = "127.0.0.1:7071";  ///< Or "off".
   bool admin_insecure = false;
   admin::ServerTls admin_tls;  ///< Without reload_interval: that of grpc_tls.
-  std::string store_url;       ///< Empty = sqlite:<data_dir>/fetchd.db.
-  std::string files_root;      ///< Empty = <data_dir>/files.
+  std::string store_url;       ///< Empty = sqlite:<data_dir>/fetchd.db. May hold a password.
+  std::string store_password_file;
+  Duration store_lease = std::chrono::seconds(30);
+  std::string files_root;  ///< Empty = <data_dir>/files.
   SecretsConfig secrets;
   std::uint64_t buffer_bytes = std::uint64_t{256} << 20;
   Duration shutdown_grace = std::chrono::seconds(25);
@@ -65,8 +67,11 @@ struct Config {
   runtime::RuntimeConfig runtime;
   telemetry::LogConfig log;
 
-  /// With defaults filled in. The URL has been checked: it is sqlite.
+  bool UsesPostgres() const;
+  /// With defaults filled in. For SQLite, and of a URL that has been checked.
   std::filesystem::path DatabasePath() const;
+  /// The database as it may be shown: a path, or a URL without its password.
+  std::string DatabaseName() const;
   std::filesystem::path FilesRoot() const;
   std::filesystem::path OwnKeyFile() const;  ///< Where no other source of keys is named.
 };

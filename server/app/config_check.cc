@@ -9,11 +9,14 @@
 #include "base/byte_size.h"
 #include "base/strings.h"
 #include "rpc/server.h"
+#include "store/postgres_url.h"
 
 namespace fetchd::app {
 namespace {
 
 constexpr std::string_view kSqlite = "sqlite:";
+constexpr Duration kShortestLease = std::chrono::seconds(1);
+constexpr Duration kLongestLease = std::chrono::minutes(10);
 constexpr Duration kMaxGrace = std::chrono::hours(24);
 constexpr Duration kMaxClockSkew = std::chrono::minutes(10);
 /// Two of the largest buffers: one for the jobs and one for the streams.
@@ -23,10 +26,26 @@ constexpr std::uint64_t kMinDecodeBytes = std::uint64_t{40} << 20;
 
 void CheckStore(const Config& config, std::vector<std::string>& errors) {
   const std::string& url = config.store_url;
-  if (url.starts_with("postgres://") || url.starts_with("postgresql://")) {
-    errors.push_back("store.url: PostgreSQL is not supported by this version; use sqlite:PATH");
-  } else if (!url.empty() && (!url.starts_with(kSqlite) || url.size() == kSqlite.size())) {
-    errors.push_back("store.url: expects sqlite:PATH, such as sqlite:/var/lib/fetchd/fetchd.db");
+  if (config.store_lease < kShortestLease || config.store_lease > kLongestLease) {
+    errors.push_back("store.lease: from 1s to 10m");
+  }
+  if (config.UsesPostgres()) {
+    const absl::Status usable = store::CheckPostgresUrl(url);
+    if (!usable.ok()) errors.push_back(Concat("store.url: ", MessageOf(usable)));
+    if (config.secrets.key_file.empty() && config.secrets.key_command.empty()) {
+      errors.push_back(
+          "secrets.key_file: is missing; processes that share a database need the same keys: give "
+          "them here or by secrets.key_command");
+    }
+    return;
+  }
+  if (!url.empty() && (!url.starts_with(kSqlite) || url.size() == kSqlite.size())) {
+    errors.push_back(
+        "store.url: expects sqlite:PATH, such as sqlite:/var/lib/fetchd/fetchd.db, or "
+        "postgres://USER@HOST/DATABASE");
+  }
+  if (!config.store_password_file.empty()) {
+    errors.push_back("store.password_file: is of no use without a store.url of PostgreSQL");
   }
 }
 
@@ -207,7 +226,9 @@ void CheckDns(const Config& config, std::vector<std::string>& errors) {
 void CheckFilesRoot(const Config& config, std::vector<std::string>& errors) {
   std::error_code ignored;  // Then the path is taken as it is written.
   const auto root = std::filesystem::weakly_canonical(config.FilesRoot(), ignored);
-  for (const auto& ours : {std::filesystem::path(config.data_dir), config.DatabasePath()}) {
+  std::vector<std::filesystem::path> all = {config.data_dir};
+  if (!config.UsesPostgres()) all.push_back(config.DatabasePath());
+  for (const std::filesystem::path& ours : all) {
     const auto path = std::filesystem::weakly_canonical(ours, ignored);
     const auto [root_end, path_end] = std::ranges::mismatch(root, path);
     // A trailing slash is an empty last element.
@@ -232,6 +253,12 @@ void RemarkOnTenants(const Config& config, std::vector<std::string>& remarks) {
 }
 
 }  // namespace
+
+bool Config::UsesPostgres() const { return store::IsPostgresUrl(store_url); }
+
+std::string Config::DatabaseName() const {
+  return UsesPostgres() ? store::WithoutPassword(store_url) : DatabasePath().string();
+}
 
 std::filesystem::path Config::DatabasePath() const {
   if (store_url.empty()) return std::filesystem::path(data_dir) / "fetchd.db";

@@ -16,6 +16,7 @@
 #include "app/config_tls_keys.h"
 #include "app/config_values.h"
 #include "base/strings.h"
+#include "store/postgres_url.h"
 
 namespace fetchd::app {
 namespace {
@@ -111,11 +112,29 @@ ConfigKey DnsServersKey() {
           }};
 }
 
+ConfigKey StoreUrlKey() {
+  ConfigKey key = TextKey(
+      "store.url", FETCHD_AT(store_url),
+      "Where jobs are stored: sqlite:PATH; or postgres://USER@HOST:PORT/DATABASE, which any number "
+      "of processes share. Empty: sqlite:<data_dir>/fetchd.db.");
+  key.write = [](const Config& config) {
+    return Written{{"", WriteText(store::WithoutPassword(config.store_url))}};
+  };
+  return key;
+}
+
 std::vector<ConfigKey> StorageKeys() {
   return {
       TextKey("data_dir", FETCHD_AT(data_dir), "Where the jobs, their own key and the files live."),
-      TextKey("store.url", FETCHD_AT(store_url),
-              "Where jobs are stored: sqlite:PATH. Empty: sqlite:<data_dir>/fetchd.db."),
+      StoreUrlKey(),
+      TextKey(
+          "store.password_file", FETCHD_AT(store_password_file),
+          "A file with the password for PostgreSQL in its only line, instead of one in store.url "
+          "or in libpq's own places (PGPASSFILE)."),
+      DurationKey(
+          "store.lease", FETCHD_AT(store_lease),
+          "On PostgreSQL: others take over the jobs of a process that is not heard of for so "
+          "long."),
       TextKey("files.root", FETCHD_AT(files_root),
               "Where file: destinations are. Empty: <data_dir>/files."),
   };

@@ -5,6 +5,7 @@
 
 #include "app/command_output.h"
 #include "app/credential_files.h"
+#include "base/check.h"
 #include "base/strings.h"
 
 namespace fetchd::app {
@@ -33,21 +34,70 @@ void Tell(telemetry::Logger& log, const store::Resealing& resealing) {
 
 }  // namespace
 
+absl::StatusOr<std::optional<SealingKeys>> SealingKeysOf(const Config& config, const Clock& clock) {
+  const SecretsConfig& secrets = config.secrets;
+  if (!secrets.key_command.empty()) {
+    const auto output = CommandOutput(secrets.key_command, secrets.key_command_timeout, clock);
+    ASSIGN_OR_RETURN(store::KeyRing keys, KeysIn(output, kCommandKey, "its output"));
+    return SealingKeys{std::move(keys), kCommandKey};
+  }
+  if (secrets.key_file.empty()) return std::nullopt;
+  const absl::StatusOr<Secret> text = ReadPrivateFile(secrets.key_file);
+  ASSIGN_OR_RETURN(store::KeyRing keys, KeysIn(text, kFileKey, secrets.key_file));
+  return SealingKeys{std::move(keys), Concat(kFileKey, " (", secrets.key_file, ")")};
+}
+
 absl::StatusOr<store::SqliteConfig> SqliteConfigOf(const Config& config, const Clock& clock,
                                                    telemetry::Logger& log) {
   store::SqliteConfig sqlite{.path = config.DatabasePath(), .key_file = config.OwnKeyFile()};
   sqlite.on_sealing_anew = [&log](const store::Resealing& resealing) { Tell(log, resealing); };
-  const SecretsConfig& secrets = config.secrets;
-  if (!secrets.key_command.empty()) {
-    const auto output = CommandOutput(secrets.key_command, secrets.key_command_timeout, clock);
-    ASSIGN_OR_RETURN(sqlite.keys, KeysIn(output, kCommandKey, "its output"));
-    sqlite.keys_from = kCommandKey;
-  } else if (!secrets.key_file.empty()) {
-    const absl::StatusOr<Secret> text = ReadPrivateFile(secrets.key_file);
-    ASSIGN_OR_RETURN(sqlite.keys, KeysIn(text, kFileKey, secrets.key_file));
-    sqlite.keys_from = Concat(kFileKey, " (", secrets.key_file, ")");
-  }
+  ASSIGN_OR_RETURN(std::optional<SealingKeys> keys, SealingKeysOf(config, clock));
+  if (!keys) return sqlite;
+  sqlite.keys = std::move(keys->keys);
+  sqlite.keys_from = std::move(keys->from);
   return sqlite;
+}
+
+absl::StatusOr<store::PostgresConfig> PostgresConfigOf(const Config& config, const Clock& clock,
+                                                       telemetry::Logger& log) {
+  ASSIGN_OR_RETURN(std::optional<SealingKeys> keys, SealingKeysOf(config, clock));
+  FETCHD_CHECK(keys.has_value());  // CheckConfig.
+  store::PostgresConfig postgres{
+      .address = {config.store_url, Secret()},
+      .keys = std::move(keys->keys),
+      .keys_from = std::move(keys->from),
+      .lease = std::chrono::duration_cast<store::LeaseTime>(config.store_lease)};
+  if (!config.store_password_file.empty()) {
+    absl::StatusOr<Secret> password = ReadSecretFile(config.store_password_file);
+    if (!password.ok()) return WithPrefix(password.status(), "store.password_file");
+    postgres.address.password = *std::move(password);
+  }
+  postgres.on_sealing_anew = [&log](const store::Resealing& resealing) { Tell(log, resealing); };
+  postgres.on_trouble = [&log](const absl::Status& trouble) {
+    if (trouble.ok()) return log.Info("the job database answers again");
+    log.Warning("the job database does not answer", {{"error", MessageOf(trouble)}});
+  };
+  postgres.on_rescue = [&log](const store::Rescue& rescue) {
+    log.Warning("jobs of a process that is gone were taken over",
+                {{"replica", rescue.replica}, {"jobs", rescue.jobs}, {"failed", rescue.parked}});
+  };
+  return postgres;
+}
+
+absl::StatusOr<std::unique_ptr<jobs::Store>> OpenStore(const Config& config, StoreDeps deps) {
+  absl::StatusOr<std::unique_ptr<jobs::Store>> store;
+  if (config.UsesPostgres()) {
+    ASSIGN_OR_RETURN(store::PostgresConfig postgres,
+                     PostgresConfigOf(config, deps.clock, deps.log));
+    postgres.commits = &deps.commits;
+    store = store::PostgresStore::Open(std::move(postgres), deps.clock, deps.pool);
+  } else {
+    ASSIGN_OR_RETURN(store::SqliteConfig sqlite, SqliteConfigOf(config, deps.clock, deps.log));
+    sqlite.commits = &deps.commits;
+    store = store::SqliteStore::Open(std::move(sqlite), deps.clock, deps.pool);
+  }
+  if (!store.ok()) return WithPrefix(store.status(), "store.url");
+  return store;
 }
 
 absl::Status CheckSealingKeys(const Config& config) {

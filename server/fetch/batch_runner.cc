@@ -12,11 +12,12 @@ constexpr Duration kAfterAFailedStep = std::chrono::seconds(1);
 }  // namespace
 
 BatchRunner::BatchRunner(asio::any_io_executor executor, Clock& clock, jobs::BatchStore& store,
-                         StoreHealth& health, OnStep on_step)
+                         StoreHealth& health, OnStep on_step, std::optional<Duration> look_again)
     : clock_(clock),
       store_(store),
       health_(health),
       on_step_(std::move(on_step)),
+      look_again_(look_again),
       wake_(executor),
       stop_(executor) {}
 
@@ -29,9 +30,17 @@ void BatchRunner::Stop() {
 Task<absl::Status> BatchRunner::Run() {
   while (!stopping()) {
     const bool more = co_await Step();
-    if (!more && !stopping()) co_await wake_.Wait();
+    if (!more && !stopping()) co_await WaitForWork();
   }
   co_return absl::OkStatus();
+}
+
+Task<void> BatchRunner::WaitForWork() {
+  if (look_again_) {
+    co_await FirstOf(clock_.SleepFor(*look_again_), wake_.Wait());
+  } else {
+    co_await wake_.Wait();
+  }
 }
 
 // Returns whether there is more to do, as far as is known.

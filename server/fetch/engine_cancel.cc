@@ -63,7 +63,11 @@ Task<absl::StatusOr<jobs::Job>> EngineCore::Pause(JobId id) {
     if (jobs::IsTerminal(job.state)) co_return paused;
     // It runs, or did a moment ago: its run keeps what it has and pauses the job. Nothing says when
     // that is done, or when a claim that is on its way has become a run.
-    StopForPause(id);
+    // One that runs in another process is taken from it: it goes on from its last checkpoint.
+    if (!StopForPause(id) && deps_.store.IsShared() && poll == kLastPausePoll) {
+      jobs::Change taken = jobs::Recovered{};
+      (co_await deps_.store.Update(id, std::move(taken))).status().IgnoreError();  // As it ends.
+    }
     if (patience.Passed(deps_.clock)) {
       co_return absl::UnavailableError("the job runs and has not stopped yet; pause it again");
     }
@@ -71,12 +75,16 @@ Task<absl::StatusOr<jobs::Job>> EngineCore::Pause(JobId id) {
   }
 }
 
-void EngineCore::StopForPause(const JobId& id) {
+bool EngineCore::StopForPause(const JobId& id) {
   const std::lock_guard lock(mutex_);
+  bool found = false;
   for (const auto* runs : {&running_, &next_}) {
     const auto entry = runs->find(id);
-    if (entry != runs->end()) entry->second->Stop(StopReason::kPause);
+    if (entry == runs->end()) continue;
+    entry->second->Stop(StopReason::kPause);
+    found = true;
   }
+  return found;
 }
 
 // Of the claim that was cancelled and those before: the job may have been retried since, and run

@@ -10,6 +10,9 @@
 namespace fetchd::fetch {
 namespace {
 
+/// A process that is gone may have left a batch half done.
+constexpr Duration kOthersBatches = std::chrono::seconds(30);
+
 double Uniform() {
   thread_local std::mt19937_64 random(std::random_device{}());
   return std::uniform_real_distribution<double>(0, 1)(random);
@@ -73,7 +76,8 @@ EngineCore::EngineCore(CoreDeps deps, EngineConfig config)
                [this](jobs::Job job) { return OnExpired(std::move(job)); }),
       batch_runner_(
           deps_.runtime.shard(0).executor(), deps_.clock, deps_.store, store_health_,
-          [this](std::vector<jobs::Job> changed) { return OnBatchStep(std::move(changed)); }),
+          [this](std::vector<jobs::Job> changed) { return OnBatchStep(std::move(changed)); },
+          deps_.store.IsShared() ? std::optional(kOthersBatches) : std::nullopt),
       idle_(deps_.runtime.shard(0).executor()) {
   for (std::size_t i = 0; i < deps_.runtime.size(); ++i) {
     const asio::any_io_executor executor = deps_.runtime.shard(i).executor();
@@ -95,6 +99,8 @@ absl::Status EngineCore::Start() {
   const auto recovered =
       runtime::RunBlocking(deps_.runtime.shard(0).executor(), deps_.store.Recover());
   RETURN_IF_ERROR(recovered.status());
+  // Jobs come from others, too, and theirs end: then an origin or a tenant has room.
+  if (deps_.store.IsShared()) listener_ = deps_.store.OnEvents([this] { Wake(); });
   housekeeping_.Spawn("sweep temporaries", Sweep());
   housekeeping_.Spawn("sweep uploads", SweepNoted());
   control_.Spawn("dispatcher", dispatcher_.Run());
@@ -322,6 +328,7 @@ Task<absl::StatusOr<StreamEnd>> EngineCore::StreamOn(std::size_t shard, jobs::Fe
 void EngineCore::Drain(SteadyTime deadline) {
   drained_ = true;
   draining_.store(true, std::memory_order_release);
+  if (listener_) deps_.store.RemoveListener(*listener_);
   dispatcher_.Stop();
   expirer_.Stop();
   batch_runner_.Stop();

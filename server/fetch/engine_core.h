@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <unordered_map>
 #include <unordered_set>
@@ -79,7 +80,7 @@ class EngineCore {
   bool Leave(const std::shared_ptr<JobRun>& run, bool clean);
   void BeginNext(const JobId& id);
   void StopRuns(const JobId& id, std::int64_t fence);
-  void StopForPause(const JobId& id);
+  bool StopForPause(const JobId& id);  ///< False: it does not run here.
   Task<void> DropKept(jobs::Job job);
   Task<absl::Status> DropAll(JobId id, std::vector<sink::Destination> destinations,
                              FileRemoval removal);
@@ -112,6 +113,7 @@ class EngineCore {
   EngineCounters counters_;
   std::atomic<bool> draining_{false};
   bool drained_ = false;
+  std::optional<std::uint64_t> listener_;  ///< Of a store that others use, too.
   SharingCounters sharing_;
   sink::BufferPool shared_buffers_;
   std::vector<std::unique_ptr<ObjectSources>> sources_;      ///< One a shard.

@@ -52,7 +52,7 @@ class SbomTest(harness.TestCase):
 
     def test_libraries_have_the_versions_that_are_installed(self):
         for package, way in {"libssl3": "shared library", "libgrpc++1.51": "shared library", "libgrpc29": "shared library",
-                             "libprotobuf32": "shared library", "libsqlite3-0": "shared library", "libc-ares2": "shared library",
+                             "libprotobuf32": "shared library", "libsqlite3-0": "shared library", "libpq5": "shared library", "libc-ares2": "shared library",
                              "libboost1.81-dev": "headers", "libcli11-dev": "headers", "libc6": "shared library",
                              "libc6-dev": "linked in"}.items():
             with self.subTest(package):
@@ -66,6 +66,8 @@ class SbomTest(harness.TestCase):
             self.assertEqual(self.components[name]["hashes"], [{"alg": "SHA-256", "content": hashlib.sha256(content).hexdigest()}])
         self.assertIn("libsqlite3-0", self.depends["fetchd"])
         self.assertNotIn("libsqlite3-0", self.depends["fetchctl"])
+        self.assertIn("libpq5", self.depends["fetchd"])
+        self.assertNotIn("libpq5", self.depends["fetchctl"])
         self.assertIn("libssl3", self.depends["libgrpc29"])
 
     def test_the_time_is_the_one_that_was_given(self):

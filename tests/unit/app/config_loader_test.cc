@@ -336,8 +336,16 @@ INSTANTIATE_TEST_SUITE_P(
                        {"limits.connections=10", "limits.transfers=11"},
                        "limits.transfers: 11 is more than limits.connections (10)"},
         BadCombination{"TinyBuffers", {"limits.buffer_bytes=64k"}, "limits.buffer_bytes"},
+        BadCombination{"PostgresWithoutKeys",
+                       {"store.url=postgres://db/fetchd"},
+                       "secrets.key_file: is missing; processes that share a database"},
+        BadCombination{"NoPostgresPort",
+                       {"store.url=postgres://db/fetchd?prot=1", "secrets.key_file=/k"},
+                       "store.url: expects postgres://USER@HOST:PORT/DATABASE, as libpq reads it: "
+                       "invalid URI query parameter: \"prot\""},
+        BadCombination{"ShortLease", {"store.lease=500ms"}, "store.lease: from 1s to 10m"},
         BadCombination{
-            "Postgres", {"store.url=postgres://db/fetchd"}, "PostgreSQL is not supported"},
+            "PasswordForSqlite", {"store.password_file=/p"}, "store.password_file: is of no use"},
         BadCombination{"OtherStore", {"store.url=mysql:x"}, "expects sqlite:PATH"},
         BadCombination{"NoSuchProfile",
                        {"origins.example.org.tls_profile=corp"},
@@ -384,6 +392,23 @@ INSTANTIATE_TEST_SUITE_P(
         BadCombination{"NoListener", {"grpc.listen=7070"}, "is not HOST:PORT"},
         BadCombination{"NoAdminListener", {"admin.listen=7071"}, "is not ADDRESS:PORT"}),
     [](const auto& info) { return info.param.name; });
+
+TEST_F(ConfigLoaderTest, ThePasswordOfADatabaseIsNotShown) {
+  for (const std::string url : {"postgres://me:canary@db/fetchd", "postgresql://me:can@ary@db/d",
+                                "postgres://me:canary/@db/fetchd",
+                                "postgres://db/fetchd?user=me&password=canary&sslmode=require"}) {
+    const LoadedConfig loaded =
+        LoadConfig({.settings = {Concat("store.url=", url), "secrets.key_file=/k"}});
+    ASSERT_THAT(loaded.errors, IsEmpty());
+
+    const std::string printed = PrintConfig(loaded.config);
+    EXPECT_THAT(printed, HasSubstr("[redacted]"));
+    EXPECT_THAT(printed + loaded.config.DatabaseName(), ::testing::Not(HasSubstr("ary")));
+    for (const std::string& error : CheckConfig(loaded.config)) {
+      EXPECT_THAT(error, ::testing::Not(HasSubstr("ary")));
+    }
+  }
+}
 
 TEST_F(ConfigLoaderTest, TlsOfTheApiIsWholeOrNotThere) {
   const auto errors = [this](const std::string& yaml) {
