@@ -169,21 +169,6 @@ TEST_F(PostgresFleetTest, AProcessThatWasGivenUpClaimsAgainUnderAnotherName) {
   EXPECT_NE(Sql("SELECT string_agg(id, ',' ORDER BY id) FROM replicas"), before);
 }
 
-TEST_F(PostgresFleetTest, WithoutALeaseNothingIsClaimed) {
-  here_.Create(here_.NewJob());
-  // Nobody renews it: the row is another's.
-  Sql("CREATE FUNCTION never() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
-      " NEW.lease_until := OLD.lease_until; RETURN NEW; END $$;"
-      "UPDATE replicas SET lease_until = now();"
-      "CREATE TRIGGER never BEFORE UPDATE ON replicas FOR EACH ROW EXECUTE FUNCTION never()");
-  ASSERT_TRUE(
-      Becomes([&] { return Sql("SELECT bool_or(lease_until > now()) FROM replicas") == "f"; }));
-
-  const auto claims = there_.Await(there_.store().ClaimReady(1, {}));
-
-  EXPECT_FALSE(claims.ok() && !claims->empty());
-}
-
 TEST_F(PostgresFleetTest, EventsOfOthersAreHeard) {
   std::binary_semaphore heard(0);
   const std::uint64_t listener = there_.store().OnEvents([&heard] { heard.release(); });
