@@ -9,7 +9,7 @@
 #include "base/url_text.h"
 #include "sink/destinations.h"
 #include "sink/file_tree.h"
-#include "sink/part_file.h"
+#include "sink/part_name.h"
 
 namespace fetchd::sink {
 namespace {

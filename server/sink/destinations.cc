@@ -196,8 +196,9 @@ absl::StatusOr<std::unique_ptr<Sink>> Destinations::MakeSink(const Destination& 
     case Destination::Kind::kDiscard:
       return std::make_unique<DiscardSink>();
     case Destination::Kind::kFile:
-      return std::make_unique<FileSink>(*core_->tree, core_->commits, core_->pool, destination.path,
-                                        order.job, order.overwrite);
+      return std::make_unique<FileSink>(
+          core_->commits, core_->pool,
+          PartFile(*core_->tree, destination.path, {order.job, order.run}, order.overwrite));
     case Destination::Kind::kObject:
       break;
   }
@@ -228,9 +229,10 @@ Task<absl::StatusOr<std::size_t>> Destinations::SweepTemporaries(
   co_return sweep.removed();
 }
 
-Task<absl::Status> Destinations::DropTemporary(Destination destination, JobId job) {
+Task<absl::Status> Destinations::DropTemporary(Destination destination, JobId job,
+                                               std::int64_t run) {
   if (destination.kind != Destination::Kind::kFile) co_return absl::OkStatus();
-  PartFile part(*core_->tree, destination.path, std::move(job), OverwritePolicy::kAlways);
+  PartFile part(*core_->tree, destination.path, {std::move(job), {run}}, OverwritePolicy::kAlways);
   co_return co_await core_->pool.Run([&part] { return part.Discard(); });
 }
 

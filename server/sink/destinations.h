@@ -45,9 +45,18 @@ absl::StatusOr<Destination> ParseResolvedDestination(std::string_view uri);
 absl::Status CheckTogether(std::span<const Destination> destinations);
 inline constexpr char kDefaultDestination[] = "file:{job}/{basename}";
 
+/// Which run of its job a sink is of, where several processes may write for the same job: a claim
+/// has a number above those before it. Each run has a temporary file of its own, so that one who
+/// lost the job without knowing it writes to nothing that counts, and publishes nothing any more.
+struct RunNumbers {
+  std::int64_t own = 0;   ///< 0: no other process writes here.
+  std::int64_t kept = 0;  ///< Of the run that has what is to be resumed from, or an earlier one.
+};
+
 /// What a sink is made for.
 struct SinkOrder {
   JobId job;
+  RunNumbers run = {};
   OverwritePolicy overwrite = OverwritePolicy::kAlways;
   /// Of objects alone. Where empty, those of the place; content_type: the origin's.
   objstore::ObjectAttributes attributes = {};
@@ -96,8 +105,8 @@ class Destinations {
   /// At start: removes temporary files of jobs for which `live` is false (orphans of a crash).
   /// Returns how many. Blocking pool.
   Task<absl::StatusOr<std::size_t>> SweepTemporaries(std::function<bool(const JobId&)> live);
-  /// Removes what a job that will not go on has kept; nothing for objects.
-  Task<absl::Status> DropTemporary(Destination destination, JobId job);
+  /// Removes what a job that will not go on has kept, up to its run `run`; nothing for objects.
+  Task<absl::Status> DropTemporary(Destination destination, JobId job, std::int64_t run = 0);
   /// Ends what the note of an object's sink is of: see AbortNoted. From a shard.
   /// INVALID_ARGUMENT when no store serves the object any more.
   Task<absl::Status> DropNoted(Destination destination, std::string note,

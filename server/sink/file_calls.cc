@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -63,6 +64,18 @@ int FileCalls::AwaitWriteBack(int fd) {
   constexpr unsigned kAll =
       SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
   return ::sync_file_range(fd, 0, 0, kAll);
+}
+
+int FileCalls::Lock(int fd) { return ::flock(fd, LOCK_EX | LOCK_NB); }
+
+int FileCalls::Copy(int from, int to, std::uint64_t bytes) {
+  while (bytes > 0) {
+    const ssize_t copied = ::copy_file_range(from, nullptr, to, nullptr, bytes, 0);
+    if (copied < 0 && errno == EINTR) continue;
+    if (copied <= 0) return -1;
+    bytes -= static_cast<std::uint64_t>(copied);
+  }
+  return 0;
 }
 
 FileCalls& SystemFileCalls() {

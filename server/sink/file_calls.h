@@ -29,6 +29,9 @@ class FileCalls {
   virtual int SyncDirectory(int fd);   ///< fsync(2).
   virtual int SyncFileSystem(int fd);  ///< syncfs(2).
   virtual int AwaitWriteBack(int fd);  ///< sync_file_range(2) of all, without a device flush.
+  virtual int Lock(int fd);            ///< flock(2), exclusive, without waiting.
+  /// copy_file_range(2) of the first bytes, until they are there.
+  virtual int Copy(int from, int to, std::uint64_t bytes);
 };
 
 /// The real ones.

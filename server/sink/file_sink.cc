@@ -4,20 +4,15 @@
 
 namespace fetchd::sink {
 
-FileSink::FileSink(FileTree& tree, SyncGroup& commits, runtime::BlockingPool& pool,
-                   std::string path, JobId job, OverwritePolicy overwrite)
-    : commits_(commits),
-      pool_(pool),
-      overwrite_(overwrite),
-      url_("file://" + tree.Absolute(path)),
-      part_(tree, std::move(path), std::move(job), overwrite) {}
+FileSink::FileSink(SyncGroup& commits, runtime::BlockingPool& pool, PartFile part)
+    : commits_(commits), pool_(pool), part_(std::move(part)) {}
 
 absl::Status FileSink::EnsureOpen() {
   return part_.is_open() ? absl::OkStatus() : part_.Open(0).status();
 }
 
 Task<absl::StatusOr<std::uint64_t>> FileSink::Open(std::uint64_t resume_bytes) {
-  if (resume_bytes == 0 && overwrite_ != OverwritePolicy::kNever) co_return 0;
+  if (resume_bytes == 0 && part_.CanOpenLater()) co_return 0;
   co_return co_await pool_.Run([this, resume_bytes] { return part_.Open(resume_bytes); });
 }
 
@@ -60,7 +55,7 @@ Task<absl::StatusOr<std::uint64_t>> FileSink::Checkpoint() {
 // Discards the temporary file when the destination is left as it is, once that is durable.
 absl::StatusOr<bool> FileSink::IsAlreadyThere() {
   RETURN_IF_ERROR(EnsureOpen());
-  if (overwrite_ != OverwritePolicy::kIfDifferent) return false;
+  if (part_.overwrite() != OverwritePolicy::kIfDifferent) return false;
   ASSIGN_OR_RETURN(const bool same, part_.MatchesDestination());
   if (same) RETURN_IF_ERROR(part_.Discard());
   return same;
@@ -68,8 +63,8 @@ absl::StatusOr<bool> FileSink::IsAlreadyThere() {
 
 Task<absl::StatusOr<Receipt>> FileSink::Commit() {
   CO_RETURN_IF_ERROR(part_.CheckWhole());
-  Receipt receipt{url_, part_.size_bytes(), false};
-  if (!part_.is_open() || overwrite_ == OverwritePolicy::kIfDifferent) {
+  Receipt receipt{part_.url(), part_.size_bytes(), false};
+  if (!part_.is_open() || part_.overwrite() == OverwritePolicy::kIfDifferent) {
     const absl::StatusOr<bool> there = co_await pool_.Run([this] { return IsAlreadyThere(); });
     CO_RETURN_IF_ERROR(there.status());
     receipt.unchanged = *there;

@@ -12,8 +12,7 @@ namespace fetchd::sink {
 /// small file costs two visits to the blocking pool: one to open and write, one (shared) to commit.
 class FileSink final : public Sink {
  public:
-  FileSink(FileTree& tree, SyncGroup& commits, runtime::BlockingPool& pool, std::string path,
-           JobId job, OverwritePolicy overwrite);
+  FileSink(SyncGroup& commits, runtime::BlockingPool& pool, PartFile part);
 
   Task<absl::StatusOr<std::uint64_t>> Open(std::uint64_t resume_bytes) override;
   Task<absl::Status> Restart() override;
@@ -33,8 +32,6 @@ class FileSink final : public Sink {
 
   SyncGroup& commits_;
   runtime::BlockingPool& pool_;
-  const OverwritePolicy overwrite_;
-  const std::string url_;  ///< "file:///srv/files/a/b"
   PartFile part_;
 };
 

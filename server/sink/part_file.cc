@@ -6,28 +6,20 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <climits>
 #include <memory>
 
 #include "base/strings.h"
 #include "sink/file_error.h"
+#include "sink/part_name.h"
 
 namespace fetchd::sink {
 namespace {
 
-constexpr mode_t kPartMode = 0600;
-constexpr std::string_view kSuffix = ".fetchd-part";
-constexpr std::size_t kJobIdSize = 26;
-constexpr std::size_t kMaxBasename = NAME_MAX - 2 - kJobIdSize - kSuffix.size();
 constexpr std::size_t kCompareBlock = std::size_t{256} << 10;
 
 // Dirty pages a transfer may pile up before write-back starts, so that a flush never has much left
 // to do, its own or another's.
 constexpr std::uint64_t kWriteBackStep = std::uint64_t{8} << 20;
-
-bool SameFile(const struct stat& a, const struct stat& b) {
-  return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
-}
 
 // False with errno set when there is no such name.
 bool StatAt(int directory_fd, const std::string& name, struct stat& out) {
@@ -42,26 +34,14 @@ void StartWriteBack(int fd, std::uint64_t first, std::uint64_t end) {
 
 }  // namespace
 
-std::string PartFileName(const std::string& basename, const JobId& job) {
-  return Concat('.', std::string_view(basename).substr(0, kMaxBasename), '.', job.str(), kSuffix);
-}
-
-std::optional<JobId> JobOfPartFile(std::string_view name) {
-  if (name.size() < kJobIdSize + kSuffix.size() + 2 || name.front() != '.') return std::nullopt;
-  if (!name.ends_with(kSuffix)) return std::nullopt;
-  name.remove_suffix(kSuffix.size());
-  if (name[name.size() - kJobIdSize - 1] != '.') return std::nullopt;
-  auto job = JobId::Parse(name.substr(name.size() - kJobIdSize));
-  if (!job.ok()) return std::nullopt;
-  return *std::move(job);
-}
-
-PartFile::PartFile(FileTree& tree, std::string path, JobId job, OverwritePolicy overwrite)
+PartFile::PartFile(FileTree& tree, std::string path, PartOwner owner, OverwritePolicy overwrite)
     : tree_(tree),
       path_(std::move(path)),
       directory_(ParentOf(path_)),
       name_(LastSegmentOf(path_)),
-      part_name_(PartFileName(name_, job)),
+      part_name_(PartFileName(name_, owner.job, owner.run.own)),
+      shared_(owner.run.own > 0),
+      earlier_(tree, name_, std::move(owner.job), owner.run),
       overwrite_(overwrite) {}
 
 absl::Status PartFile::CheckDestination(int directory_fd) const {
@@ -82,17 +62,13 @@ absl::Status PartFile::CheckDestination(int directory_fd) const {
 // Overwrite "never", before anything is written.
 absl::Status PartFile::AdmitNewFile(int directory_fd) {
   struct stat existing{};
-  struct stat part{};
   if (!StatAt(directory_fd, name_, existing)) return absl::OkStatus();
-  if (!StatAt(directory_fd, part_name_, part) || !SameFile(existing, part)) {
-    return FileError(EEXIST, "write", path_);
-  }
-  // This job's own, published before a crash that came before its success was recorded. Both names
+  if (!earlier_.Published(directory_fd, name_)) return FileError(EEXIST, "write", path_);
+  // This job's own, published before a crash that came before its success was recorded. All names
   // go, and the next bytes to another file: somebody may be reading this one.
-  for (const std::string& name : {name_, part_name_}) {
-    if (tree_.calls().Unlink(directory_fd, name) != 0) return FileError(errno, "take back", path_);
-  }
-  return absl::OkStatus();
+  if (tree_.calls().Unlink(directory_fd, name_) != 0) return FileError(errno, "take back", path_);
+  RETURN_IF_ERROR(DiscardOwn(directory_fd));
+  return earlier_.Remove(directory_fd);
 }
 
 // A file that has another name as well, or is no plain file, is not ours to write into: it is
@@ -116,7 +92,10 @@ absl::StatusOr<std::uint64_t> PartFile::Open(std::uint64_t resume_bytes) {
   ASSIGN_OR_RETURN(const UniqueFd directory, tree_.MakeDirectory(directory_));
   RETURN_IF_ERROR(CheckDestination(directory.get()));
   if (overwrite_ == OverwritePolicy::kNever) RETURN_IF_ERROR(AdmitNewFile(directory.get()));
+  RETURN_IF_ERROR(earlier_.TakeOver(directory.get(), resume_bytes));
   RETURN_IF_ERROR(OpenPart(directory.get()));
+  // Where there are no locks a later run copies what it finds.
+  if (shared_) static_cast<void>(tree_.calls().Lock(fd_.get()));
   ASSIGN_OR_RETURN(on_root_file_system_, tree_.IsOnRootFileSystem(directory.get()));
   struct stat part{};
   if (::fstat(fd_.get(), &part) != 0) return FileError(errno, "open", path_);
@@ -209,10 +188,15 @@ absl::Status PartFile::Discard() {
   if (!directory.ok()) {
     return absl::IsNotFound(directory.status()) ? absl::OkStatus() : directory.status();
   }
-  if (tree_.calls().Unlink(directory->get(), part_name_) != 0 && errno != ENOENT) {
-    return FileError(errno, "remove the temporary file of", path_);
+  RETURN_IF_ERROR(DiscardOwn(directory->get()));
+  return earlier_.Remove(directory->get());
+}
+
+absl::Status PartFile::DiscardOwn(int directory_fd) {
+  if (tree_.calls().Unlink(directory_fd, part_name_) == 0 || errno == ENOENT) {
+    return absl::OkStatus();
   }
-  return absl::OkStatus();
+  return FileError(errno, "remove the temporary file of", path_);
 }
 
 absl::StatusOr<bool> PartFile::MatchesDestination() {

@@ -3,23 +3,23 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <string>
-#include <string_view>
 
 #include "base/ids.h"
 #include "sink/destinations.h"
+#include "sink/earlier_parts.h"
 #include "sink/file_tree.h"
 #include "sink/sync_group.h"
 #include "sink/written_ahead.h"
 
 namespace fetchd::sink {
 
-/// ".<basename>.<job>.fetchd-part", the basename cut so that the whole fits NAME_MAX.
-std::string PartFileName(const std::string& basename, const JobId& job);
-/// The job of such a name; nullopt for any other name.
-std::optional<JobId> JobOfPartFile(std::string_view name);
+/// Whose a temporary file is.
+struct PartOwner {
+  JobId job;
+  RunNumbers run = {};
+};
 
 /// Lies beside the destination, mode 0600, until it is published. All calls block; one thread at a
 /// time. Destruction keeps the file for a later Open.
@@ -30,7 +30,7 @@ std::optional<JobId> JobOfPartFile(std::string_view name);
 /// removes it once the success is recorded.
 class PartFile final : public Publication {
  public:
-  PartFile(FileTree& tree, std::string path, JobId job, OverwritePolicy overwrite);
+  PartFile(FileTree& tree, std::string path, PartOwner owner, OverwritePolicy overwrite);
 
   /// As Sink::Open.
   absl::StatusOr<std::uint64_t> Open(std::uint64_t resume_bytes);
@@ -46,6 +46,7 @@ class PartFile final : public Publication {
   absl::Status CheckWhole() const;
   /// Data and directory entry are durable under the temporary name.
   absl::Status Checkpoint();
+  /// With those of earlier runs.
   absl::Status Discard();
   /// For overwrite "if different": the destination holds exactly these bytes already. Then they and
   /// their name are durable, whoever wrote them: the job that is told so counts on it.
@@ -58,10 +59,15 @@ class PartFile final : public Publication {
   absl::Status SyncEntries() override;
 
   std::uint64_t size_bytes() const { return size_bytes_; }  ///< Without what was written ahead.
+  OverwritePolicy overwrite() const { return overwrite_; }
+  std::string url() const { return "file://" + tree_.Absolute(path_); }
+  /// When nothing is to be resumed: what Open() finds out can wait for the first write.
+  bool CanOpenLater() const { return overwrite_ != OverwritePolicy::kNever && !earlier_.any(); }
 
  private:
   absl::Status CheckDestination(int directory_fd) const;
   absl::Status AdmitNewFile(int directory_fd);
+  absl::Status DiscardOwn(int directory_fd);
   absl::Status OpenPart(int directory_fd);
   absl::Status Link(int directory_fd) const;
   absl::Status WriteAt(std::uint64_t offset, std::span<const std::byte> bytes);
@@ -73,6 +79,8 @@ class PartFile final : public Publication {
   const std::string directory_;
   const std::string name_;
   const std::string part_name_;
+  const bool shared_;  ///< Other processes may write for the same job.
+  const EarlierParts earlier_;
   const OverwritePolicy overwrite_;
   UniqueFd fd_;
   UniqueFd directory_fd_;  ///< Between Publish and SyncEntries.

@@ -7,7 +7,7 @@
 #include <memory>
 #include <string_view>
 
-#include "sink/part_file.h"
+#include "sink/part_name.h"
 
 namespace fetchd::sink {
 

@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "sink/part_file.h"
+#include "sink/part_name.h"
 
 namespace fetchd::simulation {
 namespace {

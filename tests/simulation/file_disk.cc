@@ -11,7 +11,7 @@
 #include <ranges>
 
 #include "base/strings.h"
-#include "sink/part_file.h"
+#include "sink/part_name.h"
 
 namespace fetchd::simulation {
 namespace {

@@ -1,6 +1,6 @@
 // What a run tells the store, in which order, and what it does when the store does not take it.
 #include "fetch/job_run.h"
-#include "sink/part_file.h"
+#include "sink/part_name.h"
 #include "unit/fetch/fetch_fixture.h"
 
 namespace fetchd::fetch {

@@ -125,8 +125,8 @@ Destination FileAt(std::string path) { return {Destination::Kind::kFile, std::mo
 
 TEST(DestinationTest, OneJobWritesToDifferentFiles) {
   const std::string longest(255, 'a');
-  const std::string like_it = std::string(215, 'a') + "b";
-  const std::string other = std::string(214, 'a') + "bb";
+  const std::string like_it = std::string(195, 'a') + "b";
+  const std::string other = std::string(194, 'a') + "bb";
   const auto together = [](std::vector<Destination> destinations) {
     return CheckTogether(destinations);
   };

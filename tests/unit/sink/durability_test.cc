@@ -9,6 +9,7 @@
 #include <mutex>
 
 #include "sink/part_file.h"
+#include "sink/part_name.h"
 #include "unit/sink/sink_fixture.h"
 
 namespace fetchd::sink {
@@ -184,8 +185,8 @@ TEST_F(DurabilityTest, FileSystemMountedBeneathTheRootIsNotReachedByItsFlush) {
   if (!two_file_systems || !tree.ok()) GTEST_SKIP() << "needs root, and a /dev/shm of its own";
   std::string folder = "/dev/shm/fetchd-sink-XXXXXX";
   ASSERT_NE(::mkdtemp(folder.data()), nullptr);
-  PartFile here(**tree, (root_ / "body").string().substr(1), NewJob(), OverwritePolicy::kAlways);
-  PartFile beneath(**tree, (folder + "/body").substr(1), NewJob(), OverwritePolicy::kAlways);
+  PartFile here(**tree, (root_ / "body").string().substr(1), {NewJob()}, OverwritePolicy::kAlways);
+  PartFile beneath(**tree, (folder + "/body").substr(1), {NewJob()}, OverwritePolicy::kAlways);
 
   EXPECT_TRUE(here.Open(0).ok());
   EXPECT_TRUE(beneath.Open(0).ok());

@@ -5,7 +5,7 @@
 #include <csignal>
 #include <fstream>
 
-#include "sink/part_file.h"
+#include "sink/part_name.h"
 #include "unit/sink/sink_fixture.h"
 
 namespace fetchd::sink {
