@@ -21,6 +21,7 @@
 #include "app/sealing_keys.h"
 #include "app/store_policy.h"
 #include "base/check.h"
+#include "base/following_clock.h"
 #include "base/strings.h"
 #include "egress/tenant_policies.h"
 #include "fetch/egress_log.h"
@@ -77,6 +78,7 @@ struct Application::Parts {
   const std::string version;
   telemetry::Logger log;
   RealClock clock;
+  FollowingClock job_clock;  ///< What jobs are told of, and wait for.
   fetch::EgressLog decisions{log, clock};
   runtime::DrainSignal drain_signal;
   DrainController drain;
@@ -105,7 +107,8 @@ struct Application::Parts {
 absl::Status Application::Parts::OpenStorage() {
   ASSIGN_OR_RETURN(file_limit, FileLimitFor(config));
   RETURN_IF_ERROR(MakeDataDirectory(config.data_dir));
-  ASSIGN_OR_RETURN(store, OpenStore(config, {clock, log, commits, runtime.blocking()}));
+  ASSIGN_OR_RETURN(store,
+                   OpenStore(config, {job_clock, log, commits, runtime.blocking(), version}));
   auto opened_files = sink::Destinations::Open(config.FilesRoot(), clock, runtime.blocking(),
                                                runtime.shard(0).executor());
   if (!opened_files.ok()) return WithPrefix(opened_files.status(), "files.root");
@@ -133,10 +136,10 @@ absl::Status Application::Parts::StartEngine() {
   RETURN_IF_ERROR(ServeObjects());
   loop_lag = std::make_unique<runtime::LoopLagMonitor>(runtime, clock);
   engine = std::make_unique<fetch::Engine>(
-      fetch::EngineDeps{runtime, clock, *store, *client, *destinations, *buffers, *policies, log,
-                        &decisions, std::move(store_policies)},
+      fetch::EngineDeps{runtime, job_clock, *store, *client, *destinations, *buffers, *policies,
+                        log, &decisions, std::move(store_policies)},
       std::move(engine_config));
-  AddMetricSources(metrics, {clock, version, *client, *engine, *store, *buffers, *loop_lag,
+  AddMetricSources(metrics, {job_clock, version, *client, *engine, *store, *buffers, *loop_lag,
                              decisions, commits, object_stores->meters(), drain_signal});
   RETURN_IF_ERROR(engine->Start());
   engine_started = true;
@@ -154,7 +157,7 @@ absl::Status Application::Parts::ServeObjects() {
 absl::Status Application::Parts::StartServer() {
   rpc::ServerDeps deps{
       .runtime = runtime,
-      .clock = clock,
+      .clock = job_clock,
       .store = *store,
       .engine = *engine,
       .destinations = *destinations,

@@ -1,5 +1,8 @@
 #include "app/sealing_keys.h"
 
+#include <unistd.h>
+
+#include <climits>
 #include <string>
 #include <utility>
 
@@ -11,6 +14,7 @@
 namespace fetchd::app {
 namespace {
 
+constexpr Duration kNotableDifference = std::chrono::seconds(2);
 constexpr char kFileKey[] = "secrets.key_file";
 constexpr char kCommandKey[] = "secrets.key_command";
 
@@ -20,6 +24,11 @@ absl::StatusOr<store::KeyRing> KeysIn(const absl::StatusOr<Secret>& text, const 
   absl::StatusOr<store::KeyRing> keys = store::KeyRing::Parse(text->Reveal());
   if (keys.ok()) return keys;
   return WithPrefix(keys.status(), Concat(key, ": ", source));
+}
+
+std::string HostName() {
+  char name[HOST_NAME_MAX + 1] = {};
+  return ::gethostname(name, sizeof name - 1) == 0 ? name : "unknown";
 }
 
 void Tell(telemetry::Logger& log, const store::Resealing& resealing) {
@@ -90,7 +99,16 @@ absl::StatusOr<std::unique_ptr<jobs::Store>> OpenStore(const Config& config, Sto
     ASSIGN_OR_RETURN(store::PostgresConfig postgres,
                      PostgresConfigOf(config, deps.clock, deps.log));
     postgres.commits = &deps.commits;
-    store = store::PostgresStore::Open(std::move(postgres), deps.clock, deps.pool);
+    postgres.facts = {HostName(), std::string(deps.version)};
+    postgres.on_clock = [&clock = deps.clock, &log = deps.log,
+                         told = false](Duration ahead) mutable {
+      clock.SetAhead(ahead);
+      if (std::chrono::abs(ahead) < kNotableDifference || std::exchange(told, true)) return;
+      log.Warning(
+          "the clocks of the job database and of this machine differ: jobs go by the former",
+          {{"ahead_ms", ahead}});
+    };
+    store = store::PostgresStore::Open(std::move(postgres), deps.clock);
   } else {
     ASSIGN_OR_RETURN(store::SqliteConfig sqlite, SqliteConfigOf(config, deps.clock, deps.log));
     sqlite.commits = &deps.commits;

@@ -4,8 +4,10 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "app/config.h"
+#include "base/following_clock.h"
 #include "base/status.h"
 #include "store/postgres_store.h"
 #include "store/sqlite_store.h"
@@ -31,10 +33,11 @@ absl::StatusOr<store::PostgresConfig> PostgresConfigOf(const Config& config, con
                                                        telemetry::Logger& log);
 /// All outlive the store.
 struct StoreDeps {
-  Clock& clock;
+  FollowingClock& clock;  ///< Of jobs: set to that of a database that others use, too.
   telemetry::Logger& log;
   store::CommitMeter& commits;
   runtime::BlockingPool& pool;
+  std::string_view version;
 };
 /// The one or the other, opened. Blocks.
 absl::StatusOr<std::unique_ptr<jobs::Store>> OpenStore(const Config& config, StoreDeps deps);

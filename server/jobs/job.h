@@ -131,6 +131,8 @@ struct Checkpoint {
   std::string source_query;  ///< SHA-256 of its query, which may be a credential; empty = none.
   bool mixed = false;        ///< They came from several of the urls.
   std::string digest_state;  ///< Of the `bytes` (Digester::Save); empty = to be computed anew.
+  std::int64_t fence =
+      0;  ///< Of the claim under which it was taken; 0: no other process runs jobs.
   friend bool operator==(const Checkpoint&, const Checkpoint&) = default;
 };
 

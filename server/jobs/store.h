@@ -24,6 +24,13 @@ struct Claim {
   std::int64_t fence = 0;
 };
 
+/// Which claim: of whom, and under which fence.
+struct ClaimId {
+  JobId job;
+  std::int64_t fence = 0;
+  friend bool operator==(const ClaimId&, const ClaimId&) = default;
+};
+
 /// How many jobs an origin may be given now.
 struct Room {
   int jobs = 0;
@@ -109,6 +116,25 @@ struct StoreStats {
   std::uint64_t commits = 0, changes = 0;  ///< changes / commits = how many share one fsync.
 };
 
+/// A process that works on the jobs of a store.
+struct Replica {
+  std::string id;  ///< Another one at each start, and after the others gave it up.
+  std::string host, version;
+  WallTime started_at{};
+  Duration lease_left{};      ///< Until others may take what it runs. 0: it has passed.
+  std::uint64_t running = 0;  ///< Jobs.
+  bool is_self = false;
+};
+
+/// How far the transfer of a job is that runs.
+struct RunningProgress {
+  JobId job;
+  std::uint64_t received_bytes = 0;
+  std::optional<std::uint64_t> total_bytes;
+  std::uint64_t bytes_per_sec = 0;
+  friend bool operator==(const RunningProgress&, const RunningProgress&) = default;
+};
+
 /// SQLite on one node, PostgreSQL for a fleet; both pass tests/support/store_conformance.h.
 /// Thread-safe: call from any shard; completes there. A change is durable when its call completes.
 /// Errors: NOT_FOUND; ABORTED (lost claim: stop working on it); FAILED_PRECONDITION (the state does
@@ -158,6 +184,8 @@ class Store : public BatchStore, public SinkNoteStore {
   virtual Task<absl::StatusOr<Job>> Update(JobId id, std::int64_t fence, Change change) = 0;
   /// A caller's change.
   virtual Task<absl::StatusOr<Job>> Update(JobId id, Change change) = 0;
+  /// Of these, the claims of jobs that no longer run under them: who has one may not publish.
+  virtual Task<absl::StatusOr<std::vector<ClaimId>>> LostClaims(std::vector<ClaimId> claims) = 0;
   /// Ended jobs only (FAILED_PRECONDITION else). Their request_id is free again.
   virtual Task<absl::Status> Delete(JobId id) = 0;
   /// At start, before anything is claimed: applies Recovered to every RUNNING job that no other
@@ -177,6 +205,19 @@ class Store : public BatchStore, public SinkNoteStore {
   virtual Task<absl::StatusOr<StoreStats>> Stats() = 0;
   /// Other processes work on the same jobs: they claim them, and cancel what runs here.
   virtual bool IsShared() const { return false; }
+  /// Tells the other processes of all that runs here, instead of what they were told before. Not
+  /// durable.
+  virtual Task<absl::Status> TellProgress(std::vector<RunningProgress> /*here*/) {
+    co_return absl::OkStatus();
+  }
+  /// What all were told within the last seconds.
+  virtual Task<absl::StatusOr<std::vector<RunningProgress>>> ToldProgress() {
+    co_return std::vector<RunningProgress>();
+  }
+  /// Those processes, by host and start; none when it is not shared.
+  virtual Task<absl::StatusOr<std::vector<Replica>>> Replicas() {
+    co_return std::vector<Replica>();
+  }
 };
 
 }  // namespace fetchd::jobs

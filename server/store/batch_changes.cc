@@ -91,22 +91,22 @@ std::vector<State> StatesFor(BatchAction action) {
 }
 
 // Each job is looked at once: one that is queued again and fails again is behind.
-absl::StatusOr<std::vector<Job>> StepJobs(Transaction& transaction, const Batch& batch,
-                                          const std::string& after, int limit, WallTime now) {
+absl::StatusOr<std::vector<Job>> StepJobs(Transaction& transaction, const BatchTable::Pending& step,
+                                          int limit, WallTime now) {
   BatchTable table = TableOf(transaction);
   ASSIGN_OR_RETURN(const std::vector<std::string> ids,
-                   table.JobsIn(batch.id, StatesFor(batch.action), after, limit));
-  const bool cancel = batch.action == BatchAction::kCancel;
+                   table.JobsIn(step.id, StatesFor(step.action), step.after, limit));
+  const bool cancel = step.action == BatchAction::kCancel;
   const jobs::Change change =
       cancel ? jobs::Change(jobs::CancelRequested()) : jobs::Change(jobs::RetryRequested());
   ASSIGN_OR_RETURN(std::vector<Job> changed, ChangeJobs(transaction, ids, change, now));
   RETURN_IF_ERROR(table.Lock());
   if (ids.size() < static_cast<std::size_t>(limit)) {
-    RETURN_IF_ERROR(table.EndAction(batch.id));
+    RETURN_IF_ERROR(table.EndAction(step));
   } else {
-    RETURN_IF_ERROR(table.SaveActionAfter(batch.id, ids.back()));
+    RETURN_IF_ERROR(table.SaveActionAfter(step, ids.back()));
   }
-  RETURN_IF_ERROR(Changed(transaction, batch.id, now));
+  RETURN_IF_ERROR(Changed(transaction, step.id, now));
   return changed;
 }
 
@@ -237,12 +237,11 @@ absl::StatusOr<BatchStep> StepBatches(Transaction& transaction, int limit, WallT
   ASSIGN_OR_RETURN(const auto pending, table.NextPending(last));
   if (!pending) return BatchStep();
   last = pending->id.str();
-  ASSIGN_OR_RETURN(const Batch batch, table.Load(pending->id));
   BatchStep step;
-  if (batch.action == BatchAction::kDelete) {
-    ASSIGN_OR_RETURN(step.changed, StepDelete(transaction, batch.id, limit, now));
+  if (pending->action == BatchAction::kDelete) {
+    ASSIGN_OR_RETURN(step.changed, StepDelete(transaction, pending->id, limit, now));
   } else {
-    ASSIGN_OR_RETURN(step.changed, StepJobs(transaction, batch, pending->after, limit, now));
+    ASSIGN_OR_RETURN(step.changed, StepJobs(transaction, *pending, limit, now));
   }
   ASSIGN_OR_RETURN(const auto next, table.NextPending(std::string()));
   step.more = next.has_value();

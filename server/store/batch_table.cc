@@ -146,13 +146,19 @@ absl::Status BatchTable::SaveRequest(const Batch& batch, bool new_action) {
   return query.Run();
 }
 
-absl::Status BatchTable::SaveActionAfter(const BatchId& id, const std::string& after) {
-  Query query(db_, "UPDATE batches SET action_after = ?2 WHERE id = ?1", id.str(), after);
+absl::Status BatchTable::SaveActionAfter(const Pending& step, const std::string& after) {
+  Query query(db_,
+              "UPDATE batches SET action_after = ?4"
+              " WHERE id = ?1 AND action = ?2 AND action_after = ?3",
+              step.id.str(), jobs::BatchActionName(step.action), step.after, after);
   return query.Run();
 }
 
-absl::Status BatchTable::EndAction(const BatchId& id) {
-  Query query(db_, "UPDATE batches SET action = '', action_after = '' WHERE id = ?1", id.str());
+absl::Status BatchTable::EndAction(const Pending& step) {
+  Query query(db_,
+              "UPDATE batches SET action = '', action_after = ''"
+              " WHERE id = ?1 AND action = ?2 AND action_after = ?3",
+              step.id.str(), jobs::BatchActionName(step.action), step.after);
   return query.Run();
 }
 
@@ -184,7 +190,9 @@ absl::StatusOr<std::optional<BatchTable::Pending>> BatchTable::NextPending(
     ASSIGN_OR_RETURN(const bool found, query.Step());
     if (!found) continue;
     ASSIGN_OR_RETURN(BatchId id, BatchId::Parse(query.Text(0)));
-    return Pending{std::move(id), query.Text(1)};
+    const auto action = jobs::ParseBatchAction(query.Text(2));
+    if (!action) return absl::DataLossError("a stored batch has an unknown action");
+    return Pending{std::move(id), query.Text(1), *action};
   }
   return std::nullopt;
 }

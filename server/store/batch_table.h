@@ -33,7 +33,7 @@ inline constexpr char kEntriesWithError[] =
     " WHERE batch = ?1 AND error_kind = ?2 ORDER BY entry LIMIT ?3";
 /// The first batch behind ?1 of which something is left to be done.
 inline constexpr char kNextAction[] =
-    "SELECT id, action_after FROM batches INDEXED BY batches_with_action"
+    "SELECT id, action_after, action FROM batches INDEXED BY batches_with_action"
     " WHERE action <> '' AND id > ?1 ORDER BY id LIMIT 1";
 
 /// Held by the end of each transaction on PostgreSQL: see postgres_committer.h.
@@ -72,8 +72,6 @@ class BatchTable {
                                        const std::string& page_token);
   /// Writes sealed, cancelled and action; a new action begins at the first job.
   absl::Status SaveRequest(const jobs::Batch& batch, bool new_action);
-  absl::Status SaveActionAfter(const BatchId& id, const std::string& after);
-  absl::Status EndAction(const BatchId& id);
   /// Before the rows of a batch are changed, not its figures alone: with several writers, these
   /// wait for each other here.
   absl::Status Lock();
@@ -84,9 +82,13 @@ class BatchTable {
   struct Pending {
     BatchId id;
     std::string after;  ///< The job up to which it is done.
+    jobs::BatchAction action;
   };
   /// In turn: the next one behind `last`, else the first of all.
   absl::StatusOr<std::optional<Pending>> NextPending(const std::string& last);
+  /// Both do nothing when the batch has another action by now, or another process was faster.
+  absl::Status SaveActionAfter(const Pending& step, const std::string& after);
+  absl::Status EndAction(const Pending& step);
 
   // The figures.
 

@@ -1,6 +1,8 @@
 #include "store/job_queries.h"
 
 #include <algorithm>
+#include <iterator>
+#include <map>
 #include <utility>
 
 #include "base/strings.h"
@@ -40,9 +42,9 @@ struct FilterStatement {
 };
 
 // Lists as one JSON parameter, so that their length does not change the statement.
-std::string IdList(const JobFilter& filter) {
+std::string IdList(const std::vector<JobId>& of) {
   json::array ids;
-  for (const JobId& id : filter.ids) ids.emplace_back(View(id.str()));
+  for (const JobId& id : of) ids.emplace_back(View(id.str()));
   return json::serialize(ids);
 }
 std::string StateList(const JobFilter& filter) {
@@ -55,8 +57,8 @@ std::string StateList(const JobFilter& filter) {
 std::string FilterDigest(const JobFilter& filter) {
   json::object labels;
   for (const auto& [key, value] : filter.labels) labels[View(key)] = View(value);
-  json::array content{View(IdList(filter)), View(StateList(filter)), std::move(labels),
-                      View(filter.origin),  View(filter.tenant),     View(filter.batch.str())};
+  json::array content{View(IdList(filter.ids)), View(StateList(filter)), std::move(labels),
+                      View(filter.origin),      View(filter.tenant),     View(filter.batch.str())};
   for (const auto& time : {filter.created_after, filter.created_before}) {
     content.push_back(time ? json::value(Nanoseconds(*time)) : json::value());
   }
@@ -125,7 +127,7 @@ FilterStatement ListStatement(Engine engine, const JobFilter& filter, const std:
   }
   if (!before_id.empty()) statement.Add(Concat(" AND ", id, " < ?"), {before_id});
   if (!filter.ids.empty()) {
-    statement.Add(Concat(" AND ", statement.In(id)), {IdList(filter)});
+    statement.Add(Concat(" AND ", statement.In(id)), {IdList(filter.ids)});
   }
   AddStates(filter, statement);
   if (!filter.origin.empty()) statement.Add(" AND j.origin = ?", {filter.origin});
@@ -165,7 +167,7 @@ FilterStatement EventStatement(Engine engine, std::int64_t after, const JobFilte
                   " WHERE (e.deleted = 1 OR j.id IS NOT NULL)";
   statement.Add(" AND e.sequence > ?", {after});
   if (!filter.ids.empty()) {
-    statement.Add(Concat(" AND ", statement.In("e.job_id")), {IdList(filter)});
+    statement.Add(Concat(" AND ", statement.In("e.job_id")), {IdList(filter.ids)});
   }
   if (!filter.states.empty()) {
     statement.Add(Concat(" AND ", statement.In("e.state")), {StateList(filter)});
@@ -254,6 +256,31 @@ absl::StatusOr<std::vector<JobEvent>> ListEvents(Database& database, const JobTa
     std::optional<JobEvent> event = ReadEvent(query, table);
     if (event) events.push_back(*std::move(event));
   }
+}
+
+absl::StatusOr<std::vector<jobs::ClaimId>> LostClaims(Database& database,
+                                                      const std::vector<jobs::ClaimId>& claims) {
+  std::vector<JobId> ids;
+  for (const jobs::ClaimId& claim : claims) ids.push_back(claim.job);
+  Query query(database,
+              database.engine() == Engine::kSqlite
+                  ? "SELECT id, fence FROM jobs"
+                    " WHERE +state = 'RUNNING' AND id IN (SELECT value FROM json_each(?1))"
+                  : "SELECT id, fence FROM jobs WHERE state = 'RUNNING'"
+                    " AND id = ANY (ARRAY(SELECT json_array_elements_text(CAST(?1 AS json))))",
+              IdList(ids));
+  std::map<std::string, std::int64_t> held;
+  while (true) {
+    ASSIGN_OR_RETURN(const bool found, query.Step());
+    if (!found) break;
+    held[query.Text(0)] = query.Int(1);
+  }
+  std::vector<jobs::ClaimId> lost;
+  std::ranges::copy_if(claims, std::back_inserter(lost), [&held](const jobs::ClaimId& claim) {
+    const auto entry = held.find(claim.job.str());
+    return entry == held.end() || entry->second != claim.fence;
+  });
+  return lost;
 }
 
 }  // namespace fetchd::store

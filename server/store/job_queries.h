@@ -24,4 +24,8 @@ absl::StatusOr<std::vector<jobs::JobEvent>> ListEvents(Database& database, const
                                                        std::int64_t after,
                                                        const jobs::JobFilter& filter, int limit);
 
+/// As jobs::Store's.
+absl::StatusOr<std::vector<jobs::ClaimId>> LostClaims(Database& database,
+                                                      const std::vector<jobs::ClaimId>& claims);
+
 }  // namespace fetchd::store

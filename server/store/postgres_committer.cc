@@ -9,6 +9,7 @@
 #include "base/strings.h"
 #include "base/time.h"
 #include "store/postgres_error.h"
+#include "store/replicas.h"
 #include "store/transaction_end.h"
 
 namespace fetchd::store {
@@ -20,6 +21,9 @@ constexpr Duration kPatience = std::chrono::seconds(10);
 constexpr int kPauseMilliseconds = 100;
 /// For who was told that there is no database.
 constexpr std::chrono::seconds kRetryAfter{1};
+
+/// No run is begun after that: what waits may be told.
+constexpr Duration kLongestCommit = std::chrono::seconds(30);
 
 enum class Fate { kCommitted, kRolledBack, kUnknown };
 
@@ -33,19 +37,24 @@ class PostgresCommitter final : public Committer {
     Census census{jobs::StoreStats()};
     DeferredRows deferred;
     std::int64_t transaction_id = 0;
+    std::int64_t number = 0;  ///< Of this transaction among those of this writer.
   };
 
   absl::Status Connect();
+  bool PrepareAgain(Fate fate);
   absl::Status RunTransaction(std::span<PendingChange* const> changes, Run& run,
                               Transaction& transaction);
   absl::Status RunChange(PendingChange& change, Run& run, Transaction& transaction);
   absl::Status RunInSavepoint(PendingChange& change, Run& run, Transaction& transaction);
   /// The answer of the server itself, of the connection that is gone.
-  Fate FateOf(std::int64_t transaction_id, int backend_pid);
+  Fate FateOf(const Run& run, int backend_pid);
+  absl::Status NoteNumber(std::int64_t number);
   PostgresSession& session() { return static_cast<PostgresSession&>(database_->session()); }
 
   const PostgresCommitterDeps deps_;
-  const RealClock clock_;               // Of waits for the server: jobs have another one.
+  const RealClock clock_;  // Of waits for the server: jobs have another one.
+  const std::string name_ = ReplicaName::Random();  // In `commits`.
+  std::int64_t last_number_ = 0;
   std::unique_ptr<Database> database_;  // Null: not connected.
   bool in_savepoints_ = false;          // This run has one for each change.
 };
@@ -62,32 +71,42 @@ void PostgresCommitter::Commit(std::span<PendingChange* const> changes) {
   const SteadyTime from = clock_.Now();
   absl::Status status;
   in_savepoints_ = false;
-  for (int runs = 0; runs < kMostRuns; ++runs) {
+  const Deadline last_begin = Deadline::After(clock_, kLongestCommit);
+  for (int runs = 0; runs < kMostRuns && (runs == 0 || !last_begin.Passed(clock_)); ++runs) {
     status = Connect();
     if (!status.ok()) break;
     Run run;
+    run.number = ++last_number_;
     Transaction transaction{JobTable(*database_, deps_.keys, run.deferred, deps_.replica()),
                             Effects(run.census)};
     status = RunTransaction(changes, run, transaction);
     Fate fate = status.ok() ? Fate::kCommitted : Fate::kRolledBack;
     if (session().commit_is_unknown()) {
-      fate = FateOf(run.transaction_id, session().backend_pid());
+      fate = FateOf(run, session().backend_pid());
     }
     if (fate == Fate::kCommitted) {
       transaction.effects.Took(clock_.Now() - from);
       if (transaction.effects.changes() > 0) deps_.on_commit(transaction.effects);
       return;
     }
-    const bool again = session().broken() ? fate == Fate::kRolledBack
-                                          : IsConflict(session().sql_state()) || !in_savepoints_;
-    if (!session().broken()) {
-      in_savepoints_ = in_savepoints_ || !IsConflict(session().sql_state());
-      session().RollBack().IgnoreError();  // The next run says more.
-    }
-    if (!again) break;
+    if (fate == Fate::kUnknown) status = WithReason(status, {kCommitUnknown, {}});
+    if (!PrepareAgain(fate)) break;
   }
   if (absl::IsUnavailable(status)) status = WithRetryAfter(std::move(status), kRetryAfter);
   for (PendingChange* change : changes) change->outcome = status;
+}
+
+// False: another run would end as this one.
+bool PostgresCommitter::PrepareAgain(Fate fate) {
+  if (session().broken()) return fate == Fate::kRolledBack;
+  const std::string state = session().sql_state();
+  session().RollBack().IgnoreError();  // The next run says more.
+  if (IsConflict(state)) return true;
+  if (IsOfServer(state)) {
+    database_.reset();  // Perhaps of a server that is a standby by now.
+    return false;
+  }
+  return !std::exchange(in_savepoints_, true);
 }
 
 absl::Status PostgresCommitter::RunTransaction(std::span<PendingChange* const> changes, Run& run,
@@ -97,6 +116,7 @@ absl::Status PostgresCommitter::RunTransaction(std::span<PendingChange* const> c
     Query id(*database_, "SELECT CAST(CAST(pg_current_xact_id() AS text) AS bigint)");
     RETURN_IF_ERROR(id.Run(&run.transaction_id));
   }
+  const std::uint64_t writes_before = session().writes();
   for (PendingChange* change : changes) {
     RETURN_IF_ERROR(in_savepoints_ ? RunInSavepoint(*change, run, transaction)
                                    : RunChange(*change, run, transaction));
@@ -104,6 +124,7 @@ absl::Status PostgresCommitter::RunTransaction(std::span<PendingChange* const> c
   // What has failed so far is not to hold the lock; and the id is needed.
   RETURN_IF_ERROR(session().Drain());
   std::int64_t last_sequence = 0;
+  if (session().writes() != writes_before) RETURN_IF_ERROR(NoteNumber(run.number));
   RETURN_IF_ERROR(
       WriteEnd(*database_, run.deferred, transaction.effects, deps_.replica(), last_sequence));
   RETURN_IF_ERROR(session().Commit());
@@ -141,8 +162,9 @@ absl::Status PostgresCommitter::RunInSavepoint(PendingChange& change, Run& run,
   change.outcome = change.change(transaction);
   if (change.outcome.ok()) change.outcome = session().Drain();
   if (!change.outcome.ok()) {
-    const bool conflict = !session().failure().ok() && IsConflict(session().sql_state());
-    if (session().broken() || conflict) return change.outcome;
+    const std::string& state = session().sql_state();
+    const bool of_all = !session().failure().ok() && (IsConflict(state) || IsOfServer(state));
+    if (session().broken() || of_all) return change.outcome;
     transaction.effects = before;
     run.census.Undo(moves_before);
     run.deferred.Undo(mark);
@@ -152,7 +174,16 @@ absl::Status PostgresCommitter::RunInSavepoint(PendingChange& change, Run& run,
   return release.Run();
 }
 
-Fate PostgresCommitter::FateOf(std::int64_t transaction_id, int backend_pid) {
+absl::Status PostgresCommitter::NoteNumber(std::int64_t number) {
+  Query query(*database_,
+              "INSERT INTO commits (writer, number, at) VALUES (?1, ?2, clock_timestamp())"
+              " ON CONFLICT (writer) DO UPDATE SET number = excluded.number, at = excluded.at",
+              name_, number);
+  return query.Run();
+}
+
+// By its number: ids of transactions are given anew when a server has crashed.
+Fate PostgresCommitter::FateOf(const Run& run, int backend_pid) {
   const Deadline deadline = Deadline::After(clock_, kPatience);
   for (bool first = true; first || !deadline.Passed(clock_); first = false) {
     if (!first) poll(nullptr, 0, kPauseMilliseconds);
@@ -163,16 +194,13 @@ Fate PostgresCommitter::FateOf(std::int64_t transaction_id, int backend_pid) {
     Query end(database,
               "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = ?1"
               " AND CAST(CAST(backend_xid AS text) AS bigint) = ?2 % 4294967296",
-              backend_pid, transaction_id);
-    end.Run().IgnoreError();  // It is gone already, as a rule.
-    Query query(database,
-                "SELECT coalesce(pg_xact_status(CAST(CAST(?1 AS text) AS xid8)), 'aborted')",
-                Concat(transaction_id));
+              backend_pid, run.transaction_id);
+    const absl::StatusOr<bool> at_it = end.Step();
+    if (!at_it.ok() || *at_it) continue;
+    Query query(database, "SELECT 1 FROM commits WHERE writer = ?1 AND number = ?2", name_,
+                run.number);
     const absl::StatusOr<bool> found = query.Step();
-    if (!found.ok() || !*found) continue;
-    const std::string fate = query.Text(0);
-    if (fate == "committed") return Fate::kCommitted;
-    if (fate == "aborted") return Fate::kRolledBack;
+    if (found.ok()) return *found ? Fate::kCommitted : Fate::kRolledBack;
   }
   return Fate::kUnknown;
 }

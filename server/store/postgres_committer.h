@@ -27,9 +27,10 @@ struct PostgresCommitterDeps {
 /// A transaction that meets another one (a deadlock, a request_id that was just taken) is run
 /// again, and one that is refused by the server as a whole with a savepoint for each change, so
 /// that the others are not held up. When the connection goes before COMMIT nothing has happened,
-/// and it is run again if there is another at once. When it goes after, its transaction id tells
-/// what became of it. UNAVAILABLE when nobody can be asked within some seconds: a request with a
-/// request_id may be sent again, and a worker's change finds out by its fence.
+/// and it is run again if there is another at once. When it goes after, a row that each
+/// transaction writes tells what became of it. UNAVAILABLE, reason COMMIT_UNKNOWN, when nobody can
+/// be asked within some seconds: a request with a request_id may be sent again, and a worker's
+/// change finds out by its fence.
 std::unique_ptr<Committer> MakePostgresCommitter(PostgresCommitterDeps deps);
 
 }  // namespace fetchd::store

@@ -32,8 +32,24 @@ CREATE TABLE replicas (
   id TEXT COLLATE "C" PRIMARY KEY,
   lease_until TIMESTAMPTZ NOT NULL,
   closed BIGINT NOT NULL DEFAULT 0,
-  opened_at TIMESTAMPTZ NOT NULL DEFAULT now()
+  opened_at TIMESTAMPTZ NOT NULL DEFAULT now(),
+  host TEXT NOT NULL,
+  version TEXT NOT NULL
 );
+
+-- How far each replica is with what it runs: see progress_table.h.
+CREATE UNLOGGED TABLE progress (
+  replica TEXT COLLATE "C" PRIMARY KEY,
+  at TIMESTAMPTZ NOT NULL,
+  jobs TEXT NOT NULL
+) WITH (fillfactor = 20);
+
+-- What each writer committed last: who gets no answer to COMMIT looks here.
+CREATE TABLE commits (
+  writer TEXT COLLATE "C" PRIMARY KEY,
+  number BIGINT NOT NULL,
+  at TIMESTAMPTZ NOT NULL
+) WITH (fillfactor = 50);
 
 CREATE TABLE jobs (
   id TEXT COLLATE "C" PRIMARY KEY,
@@ -252,7 +268,7 @@ absl::Status MigratePostgres(Database& database) {
     if (version == kPostgresSchemaVersion) return absl::OkStatus();
     // Whoever comes second finds the row of the first, and looks again.
     const std::string script =
-        Concat("BEGIN; ", kLock,
+        Concat("BEGIN; SET LOCAL statement_timeout = 0; ", kLock,
                "; CREATE TABLE IF NOT EXISTS schema_steps (version BIGINT PRIMARY KEY);"
                " INSERT INTO schema_steps VALUES (",
                version + 1, ");", kMigrations[static_cast<std::size_t>(version)],

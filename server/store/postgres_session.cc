@@ -2,6 +2,7 @@
 
 #include <poll.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -22,12 +23,12 @@ constexpr std::size_t kMostAwaited = 200;
 
 // Plans are made once, not for what one run asks. Nobody holds a lock for long: a process that is
 // stopped within a transaction loses it. Accepted means durable, whatever the server's default.
-constexpr char kSettings[] =
-    "SET plan_cache_mode = force_generic_plan; SET lock_timeout = '10s';"
-    " SET idle_in_transaction_session_timeout = '10s';"
-    " SET default_transaction_isolation = 'read committed'; SET client_min_messages = warning;"
-    " SELECT set_config('synchronous_commit', 'on', false)"
-    " WHERE current_setting('synchronous_commit') = 'off'";
+constexpr auto kSettings = std::to_array(
+    {"SET plan_cache_mode = force_generic_plan", "SET lock_timeout = '10s'",
+     "SET statement_timeout = '15s'", "SET idle_in_transaction_session_timeout = '10s'",
+     "SET default_transaction_isolation = 'read committed'", "SET client_min_messages = warning",
+     "SELECT set_config('synchronous_commit', 'on', false)"
+     " WHERE current_setting('synchronous_commit') = 'off'"});
 
 std::int64_t BigEndian(const char* bytes, int size) {
   std::uint64_t value = 0;
@@ -173,12 +174,12 @@ absl::Status PostgresSession::SetUp() {
                                                 "; version 15 or newer is needed"));
   }
   PQsetNoticeProcessor(connection, [](void*, const char*) {}, nullptr);
-  const Result settings(PQexec(connection, kSettings));
-  if (!IsAnswer(PQresultStatus(settings.get()))) return PostgresError(settings.get(), kWhat);
+  backend_pid_ = PQbackendPID(connection);
   if (PQsetnonblocking(connection, 1) != 0 || PQenterPipelineMode(connection) != 1) {
     return ConnectionError(connection, kWhat);
   }
-  return absl::OkStatus();
+  for (const char* setting : kSettings) RETURN_IF_ERROR(SendText(setting));
+  return Answer().status();
 }
 
 absl::StatusOr<std::unique_ptr<Statement>> PostgresSession::Prepare(const std::string& sql,

@@ -18,7 +18,7 @@ namespace fetchd::store {
 struct SessionOptions {
   bool read_only = false;
   /// A server from which nothing comes for so long while an answer is due is gone. It gives up on
-  /// locks before that.
+  /// locks and statements before that.
   std::chrono::milliseconds answer_timeout = std::chrono::seconds(20);
 };
 
@@ -26,8 +26,8 @@ struct SessionOptions {
 /// waited for, and its error is that of the next one that is. After an error nothing more is sent
 /// until RollBack() or RollBackTo().
 ///
-/// No call waits for a silent server for longer than `answer_timeout`, but for scripts. UNAVAILABLE
-/// with broken(): the connection is gone, for good.
+/// No call waits for a silent server for longer than `answer_timeout`, but for scripts and to
+/// connect. UNAVAILABLE with broken(): the connection is gone, for good.
 class PostgresSession final : public Session {
  public:
   /// Blocks. FAILED_PRECONDITION: a server before version 15; PERMISSION_DENIED, UNAVAILABLE.
@@ -58,7 +58,7 @@ class PostgresSession final : public Session {
   bool broken() const { return broken_; }
   /// Statements so far whose rows nobody reads: of a change, whether it may have written.
   std::uint64_t writes() const { return writes_; }
-  int backend_pid() const { return PQbackendPID(connection_.get()); }
+  int backend_pid() const { return backend_pid_; }  ///< Also when the connection is gone.
 
   // For waiting on notifications. LISTEN is executed by the owner.
   int socket() const { return PQsocket(connection_.get()); }
@@ -100,6 +100,7 @@ class PostgresSession final : public Session {
   std::deque<std::int64_t*> awaited_;  // Of each: where its first number goes, or null.
   std::uint64_t statements_ = 0;       // Names of those that are prepared.
   std::uint64_t writes_ = 0;
+  int backend_pid_ = 0;
   bool in_transaction_ = false, broken_ = false, commit_is_unknown_ = false;
   absl::Status failure_;
   std::string sql_state_;

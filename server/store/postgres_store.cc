@@ -7,6 +7,7 @@
 #include "store/postgres_committer.h"
 #include "store/postgres_schema.h"
 #include "store/postgres_session.h"
+#include "store/progress_table.h"
 #include "store/replica_watch.h"
 #include "store/sql_store.h"
 
@@ -15,26 +16,39 @@ namespace {
 
 constexpr std::size_t kMostReaders = 6;
 
+/// Reads have threads of their own: a server that is silent holds up those alone.
+struct ReadingThreads {
+  runtime::BlockingPool pool{kMostReaders};
+};
+
 absl::StatusOr<Database> OpenDatabase(const PostgresAddress& address, bool read_only) {
   ASSIGN_OR_RETURN(std::unique_ptr<PostgresSession> session,
                    PostgresSession::Open(address, {.read_only = read_only}));
   return Database(std::move(session));
 }
 
-class OpenPostgresStore final : public SqlStore {
+absl::Status ForgetOldProcesses(Database& database) {
+  for (const char* sql : {"DELETE FROM commits WHERE at < now() - interval '1 day'",
+                          "DELETE FROM progress WHERE at < now() - interval '1 day'"}) {
+    Query query(database, sql);
+    RETURN_IF_ERROR(query.Run());
+  }
+  return absl::OkStatus();
+}
+
+class OpenPostgresStore final : private ReadingThreads, public SqlStore {
  public:
-  OpenPostgresStore(PostgresConfig config, Parts parts, std::string replica, Clock& clock,
-                    runtime::BlockingPool& pool)
-      : SqlStore(std::move(parts), clock, pool),
+  OpenPostgresStore(PostgresConfig config, Parts parts, std::string replica, Clock& clock)
+      : SqlStore(std::move(parts), clock, ReadingThreads::pool),
         address_(config.address),
-        lease_(config.lease),
         name_(std::move(replica)) {
     auto connect = [this] { return PostgresSession::Open(address_, {}); };
     StartWriter(MakePostgresCommitter({connect, keys(), [this] { return name_.Get(); },
                                        [this](const Effects& effects) { Publish(effects); }}));
     watch_ = std::make_unique<ReplicaWatch>(
-        ReplicaWatchDeps{connect, clock, name_, figures(), writer(), lease_,
+        ReplicaWatchDeps{connect, clock, name_, figures(), writer(), config.lease, config.facts,
                          config.on_trouble ? config.on_trouble : [](const absl::Status&) {},
+                         config.on_clock ? config.on_clock : [](Duration) {},
                          config.on_rescue ? config.on_rescue : [](const Rescue&) {}});
   }
   ~OpenPostgresStore() override {
@@ -59,6 +73,21 @@ class OpenPostgresStore final : public SqlStore {
 
   bool IsShared() const override { return true; }
 
+  Task<absl::Status> TellProgress(std::vector<jobs::RunningProgress> here) override {
+    auto tell = [this, &here](Transaction& transaction) {
+      return SaveProgress(transaction.jobs.database(), name_.Get(), here);
+    };
+    co_return co_await writer().Apply(tell);
+  }
+  Task<absl::StatusOr<std::vector<jobs::RunningProgress>>> ToldProgress() override {
+    co_return co_await Read(&LoadProgress);
+  }
+
+  Task<absl::StatusOr<std::vector<jobs::Replica>>> Replicas() override {
+    co_return co_await Read(
+        [this](Database& database) { return LoadReplicas(database, name_.Get()); });
+  }
+
   Task<absl::StatusOr<std::uint64_t>> StoredBytes(std::string tenant) override {
     auto load = [&tenant](Database& database) { return LoadTenant(database, tenant); };
     CO_ASSIGN_OR_RETURN(const Census::Loaded loaded, co_await Read(load));
@@ -76,11 +105,12 @@ class OpenPostgresStore final : public SqlStore {
 
  protected:
   absl::Status BeforeClaims(Transaction& transaction) override {
+    if (watch_->has_abandoned()) {
+      return absl::UnavailableError("claims whose outcome is unknown are given back first");
+    }
     return HoldLease(transaction.jobs.database(), transaction.jobs.replica());
   }
-  void AbandonClaims(std::vector<Taken> taken) override {
-    std::vector<AbandonedClaim> claims;
-    for (Taken& claim : taken) claims.push_back({std::move(claim.id), claim.fence});
+  void AbandonClaims(std::vector<jobs::ClaimId> claims) override {
     watch_->Abandon(std::move(claims));
   }
 
@@ -91,7 +121,7 @@ class OpenPostgresStore final : public SqlStore {
     return RecoverOwn(transaction, name_.Get(), clock().WallNow());
   }
   absl::StatusOr<Rescue> StepOthers(Transaction& transaction) {
-    return RescueJobs(transaction, name_.Get(), lease_, clock().WallNow());
+    return RescueJobs(transaction, name_.Get(), Gone::kClosed, clock().WallNow());
   }
   Task<absl::StatusOr<Rescue>> Step(StepOf step) {
     auto run = [this, step](Transaction& transaction) { return (this->*step)(transaction); };
@@ -99,7 +129,6 @@ class OpenPostgresStore final : public SqlStore {
   }
 
   const PostgresAddress address_;
-  const LeaseTime lease_;
   ReplicaName name_;
   std::unique_ptr<ReplicaWatch> watch_;
 };
@@ -107,20 +136,21 @@ class OpenPostgresStore final : public SqlStore {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<jobs::Store>> PostgresStore::Open(PostgresConfig config,
-                                                                 Clock& clock,
-                                                                 runtime::BlockingPool& pool) {
+                                                                 Clock& clock) {
   ASSIGN_OR_RETURN(Database database, OpenDatabase(config.address, false));
+  ASSIGN_OR_RETURN(const Duration ahead, MeasureClock(database));
+  if (config.on_clock) config.on_clock(ahead);
   RETURN_IF_ERROR(MigratePostgres(database));
   RETURN_IF_ERROR(AdoptSharedKeys(database, config.keys, config.keys_from, config.on_sealing_anew));
   const std::string replica = ReplicaName::Random();
-  RETURN_IF_ERROR(RegisterReplica(database, replica, config.lease));
+  RETURN_IF_ERROR(RegisterReplica(database, replica, config.facts, config.lease));
+  RETURN_IF_ERROR(ForgetOldProcesses(database));
   ASSIGN_OR_RETURN(const std::int64_t last_sequence, LoadLastSequence(database));
   auto open_reader = [address = config.address] { return OpenDatabase(address, true); };
   SqlStore::Parts parts{
       config.keys, jobs::StoreStats(), last_sequence, std::move(open_reader), kMostReaders,
       true,        config.commits};
-  return std::make_unique<OpenPostgresStore>(std::move(config), std::move(parts), replica, clock,
-                                             pool);
+  return std::make_unique<OpenPostgresStore>(std::move(config), std::move(parts), replica, clock);
 }
 
 }  // namespace fetchd::store

@@ -23,9 +23,13 @@ struct PostgresConfig {
   std::string keys_from;
   /// A process that is not heard of for so long is gone: others take what it ran.
   LeaseTime lease = std::chrono::seconds(30);
+  ReplicaFacts facts = {};  ///< Of this process, for the others to tell.
   /// Of the connection on which others are heard: why it is gone; OK when it is back. On a thread
   /// of the store.
   std::function<void(const absl::Status&)> on_trouble = nullptr;
+  /// How far the clock of the database is ahead of this machine's: at the start, and every few
+  /// seconds. Jobs go by the database's, if the clock of the store is set by this. Likewise.
+  std::function<void(Duration)> on_clock = nullptr;
   /// Jobs of a process that is gone were taken over. Likewise.
   std::function<void(const Rescue&)> on_rescue = nullptr;
   SqliteConfig::OnSealingAnew on_sealing_anew = nullptr;
@@ -33,7 +37,7 @@ struct PostgresConfig {
 };
 
 /// One writer thread groups the changes that wait into one transaction, as SqliteStore's does
-/// (postgres_committer.h); reads run on `pool` with connections of their own, a few; one more
+/// (postgres_committer.h); reads have threads and connections of their own, a few; one more
 /// listens and keeps the lease (replica_watch.h). Claims are of this process while its lease is
 /// renewed.
 ///
@@ -45,8 +49,7 @@ struct PostgresConfig {
 /// both; no key for rows that are sealed; an older server than 15), PERMISSION_DENIED, UNAVAILABLE.
 class PostgresStore {
  public:
-  static absl::StatusOr<std::unique_ptr<jobs::Store>> Open(PostgresConfig config, Clock& clock,
-                                                           runtime::BlockingPool& pool);
+  static absl::StatusOr<std::unique_ptr<jobs::Store>> Open(PostgresConfig config, Clock& clock);
 };
 
 }  // namespace fetchd::store

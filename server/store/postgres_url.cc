@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "base/strings.h"
+#include "base/url_text.h"
 
 namespace fetchd::store {
 namespace {
@@ -29,18 +30,19 @@ struct Span {
 std::vector<Span> PasswordsIn(std::string_view url) {
   std::vector<Span> found;
   const std::size_t begin = url.find("://") + 3;
-  // A password may hold what ends an authority, wrongly: it ends at the last '@' all the same.
-  const std::size_t at = url.substr(0, std::min(url.find('?', begin), url.size())).rfind('@');
-  if (at != std::string_view::npos && at > begin) {
-    const std::size_t colon = url.find(':', begin);
-    if (colon < at) found.push_back({colon + 1, at});
-  }
-  for (const std::string_view name : {"password=", "sslpassword="}) {
-    for (std::size_t from = url.find('?'); from < url.size();) {
-      const std::size_t key = url.find(name, from);
-      if (key == std::string_view::npos) break;
-      from = std::min(url.find('&', key), url.size());
-      found.push_back({key + name.size(), from});
+  // A password may hold whatever ends an authority elsewhere: rather too much is hidden.
+  std::size_t at = url.rfind('@');
+  if (at == std::string_view::npos || at < begin) at = begin;
+  const std::size_t colon = url.find(':', begin);
+  if (colon < at) found.push_back({colon + 1, at});
+  for (std::size_t from = url.find('?', begin); from < url.size();) {
+    const std::size_t name = from + 1;
+    const std::size_t value = url.find('=', name);
+    from = std::min(url.find('&', name), url.size());
+    const bool hidden = colon < at && value < at;
+    if (!hidden && value < from &&
+        PercentDecode(url.substr(name, value - name)).ends_with("password")) {
+      found.push_back({value + 1, from});
     }
   }
   return found;
@@ -100,6 +102,7 @@ absl::StatusOr<std::vector<std::pair<std::string, std::string>>> ConnectionParam
   constexpr auto kDefaults =
       std::to_array<std::pair<const char*, const char*>>({{"application_name", "fetchd"},
                                                           {"connect_timeout", "5"},
+                                                          {"target_session_attrs", "read-write"},
                                                           {"keepalives_idle", "10"},
                                                           {"keepalives_interval", "5"},
                                                           {"keepalives_count", "3"},

@@ -226,6 +226,7 @@ std::string EncodeCheckpoint(const Checkpoint& checkpoint) {
   PutText(object, "source", checkpoint.source);
   PutText(object, "source_query", checkpoint.source_query);
   PutFlag(object, "mixed", checkpoint.mixed);
+  if (checkpoint.fence > 0) object["fence"] = checkpoint.fence;
   PutText(object, "digest_state", Base64Encode(checkpoint.digest_state));
   return json::serialize(object);
 }
@@ -242,6 +243,7 @@ absl::StatusOr<Checkpoint> DecodeCheckpoint(std::string_view text) {
     checkpoint.source = GetText(object, "source");
     checkpoint.source_query = GetText(object, "source_query");
     checkpoint.mixed = GetBool(object, "mixed");
+    checkpoint.fence = GetOptional<std::int64_t>(object, "fence").value_or(0);
     // Only saves work: one that does not decode is as good as none.
     checkpoint.digest_state = Base64Decode(GetText(object, "digest_state")).value_or("");
     return checkpoint;

@@ -16,6 +16,7 @@ namespace {
 constexpr int kShortestPause = 50, kLongestPause = 5000;  // Milliseconds, before connecting again.
 /// How long a lost notification may delay what others hear.
 constexpr LeaseTime kLongestRound{3000};
+constexpr int kBetweenLooks = 5;  // Milliseconds.
 
 }  // namespace
 
@@ -46,7 +47,7 @@ ReplicaWatch::~ReplicaWatch() {
   close(stop_[0]);
 }
 
-void ReplicaWatch::Abandon(std::vector<AbandonedClaim> claims) {
+void ReplicaWatch::Abandon(std::vector<jobs::ClaimId> claims) {
   {
     const std::lock_guard lock(mutex_);
     abandoned_.insert(abandoned_.end(), std::make_move_iterator(claims.begin()),
@@ -81,17 +82,24 @@ void ReplicaWatch::Listen() {
 
 // OK: it was told to end.
 absl::Status ReplicaWatch::ListenOnce() {
+  is_steady_ = false;
   ASSIGN_OR_RETURN(std::unique_ptr<PostgresSession> session, deps_.connect());
-  RETURN_IF_ERROR(session->Execute("LISTEN fetchd"));
   Database database(std::move(session));
+  {
+    Query listen(database, "LISTEN fetchd");
+    RETURN_IF_ERROR(listen.Run());
+  }
+  steady_since_ = renewed_at_ = clock_.Now();
   RETURN_IF_ERROR(KeepLease(database));
+  // Batches have no numbers: what was said of them meanwhile is not made up for by a look.
+  if (std::exchange(heard_before_, true)) RETURN_IF_ERROR(LookAtNewest(database, true));
   if (std::exchange(failures_, 0) > 0) deps_.on_trouble(absl::OkStatus());
   const auto round = std::min(deps_.lease / 4, kLongestRound);
   const int socket = static_cast<PostgresSession&>(database.session()).socket();
   SteadyTime renew_at = clock_.Now() + round;
   while (true) {
     // What came in with an answer does not wake the next pause.
-    RETURN_IF_ERROR(HearNews(database));
+    RETURN_IF_ERROR(HearNews(database, renew_at));
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(renew_at - clock_.Now());
     if (!Pause(static_cast<int>(std::max(left.count(), LeaseTime::rep{0})), socket)) break;
     if (clock_.Now() < renew_at) continue;
@@ -103,16 +111,19 @@ absl::Status ReplicaWatch::ListenOnce() {
 }
 
 // Of any number of notifications one is as good as all. The own ones are known.
-absl::Status ReplicaWatch::HearNews(Database& database) {
+absl::Status ReplicaWatch::HearNews(Database& database, SteadyTime until) {
   auto& session = static_cast<PostgresSession&>(database.session());
-  for (bool others = true; others;) {
+  for (bool others = true; others && clock_.Now() < until;) {
     others = false;
     while (true) {
       ASSIGN_OR_RETURN(const auto from, session.NextNotification());
       if (!from) break;
       others = others || *from != deps_.name.Get();
     }
-    if (others) RETURN_IF_ERROR(LookAtNewest(database, true));
+    if (!others) break;
+    RETURN_IF_ERROR(LookAtNewest(database, true));
+    // Where others commit all the time, one look answers for many.
+    if (!Pause(kBetweenLooks)) break;
   }
   return absl::OkStatus();
 }
@@ -129,25 +140,41 @@ absl::Status ReplicaWatch::KeepLease(Database& database) {
   if (!kept) {
     // What it runs is lost, which its workers find out. It goes on as another one.
     const std::string another = ReplicaName::Random();
-    RETURN_IF_ERROR(RegisterReplica(database, another, deps_.lease));
+    RETURN_IF_ERROR(RegisterReplica(database, another, deps_.facts, deps_.lease));
     deps_.name.Set(another);
   }
-  ASSIGN_OR_RETURN(const bool gone, IsAnyGone(database, id, deps_.lease));
-  if (gone) Wake();
-  return LookAtNewest(database, false);
+  NoteRenewal();
+  ASSIGN_OR_RETURN(const Duration ahead, MeasureClock(database));
+  deps_.on_clock(ahead);
+  ASSIGN_OR_RETURN(const bool gone, IsAnyGone(database, deps_.name.Get(), WhoIsGone()));
+  if (gone || has_abandoned()) Wake();
+  // Claims that were lost are no news of others.
+  return LookAtNewest(database, !kept);
+}
+
+// A gap in which others could not renew either starts the wait anew.
+void ReplicaWatch::NoteRenewal() {
+  const SteadyTime now = clock_.Now();
+  if (now - std::exchange(renewed_at_, now) > deps_.lease / 2) steady_since_ = now;
+  is_steady_ = now - steady_since_ >= deps_.lease;
+}
+
+Gone ReplicaWatch::WhoIsGone() const { return is_steady_ ? Gone::kAll : Gone::kClosed; }
+
+bool ReplicaWatch::has_abandoned() const {
+  const std::lock_guard lock(mutex_);
+  return !abandoned_.empty();
 }
 
 void ReplicaWatch::Work() {
   while (true) {
-    std::vector<AbandonedClaim> claims;
     {
       std::unique_lock lock(mutex_);
       wake_.wait(lock, [this] { return stopping_ || work_; });
       if (stopping_) return;
       work_ = false;
-      claims.swap(abandoned_);
     }
-    for (const AbandonedClaim& claim : claims) GiveBack(claim);
+    GiveBackAll();
     Rescue();
   }
 }
@@ -157,7 +184,7 @@ void ReplicaWatch::Rescue() {
     store::Rescue done;
     auto rescue = [&](Transaction& transaction) -> absl::Status {
       ASSIGN_OR_RETURN(
-          done, RescueJobs(transaction, deps_.name.Get(), deps_.lease, deps_.clock.WallNow()));
+          done, RescueJobs(transaction, deps_.name.Get(), WhoIsGone(), deps_.clock.WallNow()));
       return absl::OkStatus();
     };
     if (!deps_.writer.ApplyBlocking(rescue, true).ok()) return;  // The next round tries again.
@@ -166,16 +193,25 @@ void ReplicaWatch::Rescue() {
   }
 }
 
-void ReplicaWatch::GiveBack(const AbandonedClaim& claim) {
-  auto give_back = [&](Transaction& transaction) {
-    return ChangeJob(transaction, claim.id, claim.fence, jobs::Recovered(), deps_.clock.WallNow())
-        .status();
-  };
-  const absl::Status given = deps_.writer.ApplyBlocking(give_back);
-  if (absl::IsUnavailable(given)) {
+// What cannot be given back now is so in the next round: nobody claims until then.
+void ReplicaWatch::GiveBackAll() {
+  std::vector<jobs::ClaimId> claims;
+  {
     const std::lock_guard lock(mutex_);
-    abandoned_.push_back(claim);  // For the next round.
+    claims = abandoned_;
   }
+  if (claims.empty()) return;
+  auto give_back = [&](Transaction& transaction) -> absl::Status {
+    for (const jobs::ClaimId& claim : claims) {
+      RETURN_IF_ERROR(GiveBack(transaction, deps_.name.Get(), claim, deps_.clock.WallNow()));
+    }
+    return absl::OkStatus();
+  };
+  if (!deps_.writer.ApplyBlocking(give_back, true).ok()) return;
+  const std::lock_guard lock(mutex_);
+  std::erase_if(abandoned_, [&claims](const jobs::ClaimId& claim) {
+    return std::ranges::find(claims, claim) != claims.end();
+  });
 }
 
 }  // namespace fetchd::store

@@ -12,18 +12,13 @@
 #include <thread>
 #include <vector>
 
+#include "jobs/store.h"
 #include "store/figures.h"
 #include "store/postgres_session.h"
 #include "store/replicas.h"
 #include "store/writer.h"
 
 namespace fetchd::store {
-
-/// A claim that nobody knows to have been made.
-struct AbandonedClaim {
-  JobId id;
-  std::int64_t fence = 0;
-};
 
 struct ReplicaWatchDeps {
   std::function<absl::StatusOr<std::unique_ptr<PostgresSession>>()> connect;
@@ -32,7 +27,10 @@ struct ReplicaWatchDeps {
   Figures& figures;
   Writer& writer;
   LeaseTime lease;
+  ReplicaFacts facts;
   std::function<void(const absl::Status&)> on_trouble;  ///< OK: it is over.
+  /// How far the clock of the database is ahead of this machine's. With each renewal.
+  std::function<void(Duration)> on_clock;
   std::function<void(const Rescue&)> on_rescue;
 };
 
@@ -48,18 +46,22 @@ class ReplicaWatch {
   ReplicaWatch(const ReplicaWatch&) = delete;
   ReplicaWatch& operator=(const ReplicaWatch&) = delete;
 
-  /// To be given back, should they be there.
-  void Abandon(std::vector<AbandonedClaim> claims);
+  /// Claims that nobody knows to have been made: to be given back, should they be there.
+  void Abandon(std::vector<jobs::ClaimId> claims);
+  /// Some are not given back yet: until then their numbers may be those of new claims.
+  bool has_abandoned() const;
 
  private:
   void Listen();
   absl::Status ListenOnce();
   absl::Status KeepLease(Database& database);
   absl::Status LookAtNewest(Database& database, bool others);
-  absl::Status HearNews(Database& database);
+  absl::Status HearNews(Database& database, SteadyTime until);
+  void NoteRenewal();
+  Gone WhoIsGone() const;
   void Work();
   void Rescue();
-  void GiveBack(const AbandonedClaim& claim);
+  void GiveBackAll();
   void Wake();
   /// False: it is to end.
   bool Pause(int milliseconds, int socket = -1);
@@ -67,13 +69,16 @@ class ReplicaWatch {
   const ReplicaWatchDeps deps_;
   const RealClock clock_;  // Of the waits here; that of deps_ is the jobs'.
   std::mt19937_64 random_;
-  int failures_ = 0;  // In a row, of the listening thread.
-  int stop_[2];       // A pipe: closed at one end to stop the listening thread.
-  std::mutex mutex_;
+  int failures_ = 0;           // In a row, of the listening thread.
+  int stop_[2];                // A pipe: closed at one end to stop the listening thread.
+  bool heard_before_ = false;  // Of the listening thread, as are the next two.
+  SteadyTime renewed_at_{}, steady_since_{};
+  std::atomic<bool> is_steady_{false};  // The database was heard for all of a lease.
+  mutable std::mutex mutex_;
   std::condition_variable wake_;
-  bool stopping_ = false, work_ = false;   // Guarded by mutex_.
-  std::vector<AbandonedClaim> abandoned_;  // Likewise.
-  std::jthread listening_, working_;       // Last: they use all of the above.
+  bool stopping_ = false, work_ = false;  // Guarded by mutex_.
+  std::vector<jobs::ClaimId> abandoned_;  // Likewise.
+  std::jthread listening_, working_;      // Last: they use all of the above.
 };
 
 }  // namespace fetchd::store

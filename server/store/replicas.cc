@@ -11,10 +11,12 @@ namespace {
 
 constexpr int kJobs = 300;  // In a transaction.
 
-/// Of a replica other than ?1 whose lease of ?2 ms is over, while the database was there.
-#define FETCHD_STORE_GONE                                                             \
-  " FROM replicas WHERE id <> ?1 AND (closed = 1 OR (lease_until < clock_timestamp()" \
-  " AND pg_postmaster_start_time() < clock_timestamp() - ?2 * interval '1 millisecond'))"
+/// Of a replica other than ?1; of one that is not closed only when ?2 is 1.
+#define FETCHD_STORE_GONE         \
+  " FROM replicas WHERE id <> ?1" \
+  " AND (closed = 1 OR (?2 = CAST(1 AS bigint) AND lease_until < clock_timestamp()))"
+
+int AsNumber(Gone which) { return which == Gone::kAll ? 1 : 0; }
 
 struct Lost {
   std::string id;
@@ -24,7 +26,7 @@ struct Lost {
 absl::StatusOr<std::vector<Lost>> JobsOf(Database& database, const std::string& replica) {
   Query query(database,
               "SELECT id, attempt, rescues FROM jobs WHERE state = 'RUNNING' AND replica = ?1"
-              " ORDER BY id LIMIT ?2",
+              " ORDER BY id LIMIT ?2 FOR UPDATE",
               replica, kJobs);
   std::vector<Lost> lost;
   while (true) {
@@ -82,12 +84,39 @@ std::string ReplicaName::Random() {
   return HexEncode(bytes);
 }
 
-absl::Status RegisterReplica(Database& database, const std::string& id, LeaseTime lease) {
+absl::Status RegisterReplica(Database& database, const std::string& id, const ReplicaFacts& facts,
+                             LeaseTime lease) {
   Query query(database,
-              "INSERT INTO replicas (id, lease_until)"
-              " VALUES (?1, clock_timestamp() + ?2 * interval '1 millisecond')",
-              id, lease.count());
+              "INSERT INTO replicas (id, lease_until, host, version)"
+              " VALUES (?1, clock_timestamp() + ?2 * interval '1 millisecond', ?3, ?4)",
+              id, lease.count(), facts.host, facts.version);
   return query.Run();
+}
+
+absl::StatusOr<std::vector<jobs::Replica>> LoadReplicas(Database& database,
+                                                        const std::string& self) {
+  Query query(database,
+              "SELECT id, host, version, CAST(extract(epoch FROM opened_at) * 1000000 AS bigint),"
+              " CAST(greatest(extract(epoch FROM lease_until - clock_timestamp()), 0) * 1000000"
+              " AS bigint),"
+              " (SELECT count(*) FROM jobs WHERE state = 'RUNNING' AND replica = replicas.id)"
+              " FROM replicas WHERE closed = 0 ORDER BY host, opened_at");
+  const auto microseconds = [&query](int column) {
+    return std::chrono::microseconds(query.Int(column));
+  };
+  std::vector<jobs::Replica> replicas;
+  while (true) {
+    ASSIGN_OR_RETURN(const bool found, query.Step());
+    if (!found) return replicas;
+    const std::string id = query.Text(0);
+    replicas.push_back({.id = id,
+                        .host = query.Text(1),
+                        .version = query.Text(2),
+                        .started_at = WallTime(microseconds(3)),
+                        .lease_left = microseconds(4),
+                        .running = static_cast<std::uint64_t>(query.Int(5)),
+                        .is_self = id == self});
+  }
 }
 
 absl::StatusOr<bool> RenewLease(Database& database, const std::string& id, LeaseTime lease) {
@@ -114,12 +143,12 @@ absl::Status HoldLease(Database& database, const std::string& id) {
   return absl::UnavailableError("the lease of this process has passed; it claims when it has one");
 }
 
-absl::StatusOr<bool> IsAnyGone(Database& database, const std::string& id, LeaseTime lease) {
-  Query query(database, "SELECT 1" FETCHD_STORE_GONE " LIMIT 1", id, lease.count());
+absl::StatusOr<bool> IsAnyGone(Database& database, const std::string& id, Gone which) {
+  Query query(database, "SELECT 1" FETCHD_STORE_GONE " LIMIT 1", id, AsNumber(which));
   return query.Step();
 }
 
-absl::StatusOr<Rescue> RescueJobs(Transaction& transaction, const std::string& id, LeaseTime lease,
+absl::StatusOr<Rescue> RescueJobs(Transaction& transaction, const std::string& id, Gone which,
                                   WallTime now) {
   Database& database = transaction.jobs.database();
   std::string replica;
@@ -127,7 +156,7 @@ absl::StatusOr<Rescue> RescueJobs(Transaction& transaction, const std::string& i
   {
     Query query(database,
                 "SELECT id, closed" FETCHD_STORE_GONE " ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED",
-                id, lease.count());
+                id, AsNumber(which));
     ASSIGN_OR_RETURN(const bool found, query.Step());
     if (!found) return Rescue();
     replica = query.Text(0);
@@ -143,6 +172,30 @@ absl::StatusOr<Rescue> RescueJobs(Transaction& transaction, const std::string& i
 
 absl::StatusOr<Rescue> RecoverOwn(Transaction& transaction, const std::string& id, WallTime now) {
   return Recover(transaction, id, false, now);
+}
+
+absl::Status GiveBack(Transaction& transaction, const std::string& id, const jobs::ClaimId& claim,
+                      WallTime now) {
+  {
+    Query held(transaction.jobs.database(),
+               "SELECT 1 FROM jobs WHERE id = ?1 AND fence = ?2 AND replica = ?3"
+               " AND state = 'RUNNING' FOR UPDATE",
+               claim.job.str(), claim.fence, id);
+    ASSIGN_OR_RETURN(const bool found, held.Step());
+    if (!found) return absl::OkStatus();
+  }
+  return ChangeJob(transaction, claim.job, claim.fence, jobs::Recovered(), now).status();
+}
+
+absl::StatusOr<Duration> MeasureClock(Database& database) {
+  const RealClock here;
+  const SteadyTime from = here.Now();
+  Query query(database, "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)");
+  RETURN_IF_ERROR(query.Step().status());
+  const WallTime now = here.WallNow();
+  const Duration half_way = (here.Now() - from) / 2;
+  const Duration there = std::chrono::microseconds(query.Int(0));
+  return there + half_way - std::chrono::duration_cast<Duration>(now.time_since_epoch());
 }
 
 }  // namespace fetchd::store

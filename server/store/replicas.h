@@ -7,6 +7,7 @@
 #include <mutex>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "store/transaction.h"
 
@@ -37,7 +38,15 @@ class ReplicaName {
   std::string id_;  // Guarded by mutex_.
 };
 
-absl::Status RegisterReplica(Database& database, const std::string& id, LeaseTime lease);
+/// What is told of a process.
+struct ReplicaFacts {
+  std::string host = {}, version = {};
+};
+absl::Status RegisterReplica(Database& database, const std::string& id, const ReplicaFacts& facts,
+                             LeaseTime lease);
+/// All, by host and start; `self` is marked.
+absl::StatusOr<std::vector<jobs::Replica>> LoadReplicas(Database& database,
+                                                        const std::string& self);
 /// False: the others have taken its jobs.
 absl::StatusOr<bool> RenewLease(Database& database, const std::string& id, LeaseTime lease);
 /// What it ran may be taken at once.
@@ -45,8 +54,12 @@ absl::Status CloseReplica(Database& database, const std::string& id);
 /// UNAVAILABLE when its lease has passed: it must not claim. Until the transaction ends nobody
 /// gives it up.
 absl::Status HoldLease(Database& database, const std::string& id);
+/// Of which replicas others take over what they ran. kAll: those too that were not heard of for a
+/// lease; only by one that heard the database all that time itself, for when that was away, nobody
+/// could renew.
+enum class Gone { kClosed, kAll };
 /// Whether RescueJobs has something to do for `id`.
-absl::StatusOr<bool> IsAnyGone(Database& database, const std::string& id, LeaseTime lease);
+absl::StatusOr<bool> IsAnyGone(Database& database, const std::string& id, Gone which);
 
 /// A job that was lost so often by processes that ran it may be what kills them.
 inline constexpr std::int64_t kMostRescues = 5;
@@ -58,11 +71,16 @@ struct Rescue {
 };
 /// Applies Recovered to jobs that a replica which is gone ran, not `id`, up to some hundreds; at
 /// kMostRescues in a row a job fails instead (JOB_LOST_TOO_OFTEN). Its fence grows: who ran it and
-/// is not gone after all has lost it. Leases that passed while the database was away are given the
-/// time of one more. Alone in its transaction.
-absl::StatusOr<Rescue> RescueJobs(Transaction& transaction, const std::string& id, LeaseTime lease,
+/// is not gone after all has lost it. Alone in its transaction.
+absl::StatusOr<Rescue> RescueJobs(Transaction& transaction, const std::string& id, Gone which,
                                   WallTime now);
 /// The same with what `id` itself runs, which is not held against it: at its start.
 absl::StatusOr<Rescue> RecoverOwn(Transaction& transaction, const std::string& id, WallTime now);
+/// Applies Recovered to a job if `id` has this very claim on it.
+absl::Status GiveBack(Transaction& transaction, const std::string& id, const jobs::ClaimId& claim,
+                      WallTime now);
+
+/// How far the clock of the database is ahead of this machine's.
+absl::StatusOr<Duration> MeasureClock(Database& database);
 
 }  // namespace fetchd::store

@@ -20,7 +20,8 @@ absl::StatusOr<std::vector<jobs::SinkNote>> ReadNotes(Query& query) {
 
 absl::Status KeepSinkNote(Database& database, const jobs::SinkNote& note, std::int64_t fence) {
   {
-    Query held(database, "SELECT 1 FROM jobs WHERE id = ?1 AND fence = ?2 AND state = 'RUNNING'",
+    Query held(database,
+               "SELECT 1 FROM jobs WHERE id = ?1 AND fence = ?2 AND state = 'RUNNING' FOR UPDATE",
                note.job.str(), fence);
     ASSIGN_OR_RETURN(const bool found, held.Step());
     if (!found) return absl::AbortedError(Concat("the claim on job ", note.job.str(), " is lost"));

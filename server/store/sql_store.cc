@@ -72,7 +72,7 @@ Task<absl::StatusOr<jobs::JobPage>> SqlStore::List(JobFilter filter, int page_si
 
 Task<absl::StatusOr<std::vector<jobs::Claim>>> SqlStore::ClaimReady(int limit, jobs::Rooms rooms) {
   const WallTime now = clock_.WallNow();
-  std::vector<Taken> taken;
+  std::vector<jobs::ClaimId> taken;
   auto claim = [&, limit,
                 now](Transaction& transaction) -> absl::StatusOr<std::vector<jobs::Claim>> {
     taken.clear();
@@ -84,7 +84,8 @@ Task<absl::StatusOr<std::vector<jobs::Claim>>> SqlStore::ClaimReady(int limit, j
     return made;
   };
   absl::StatusOr<std::vector<jobs::Claim>> claims = co_await writer_->Run(claim);
-  if (!claims.ok() && !taken.empty()) AbandonClaims(std::move(taken));
+  const std::optional<Reason> reason = GetReason(claims.status());
+  if (reason && reason->reason == kCommitUnknown) AbandonClaims(std::move(taken));
   co_return claims;
 }
 
@@ -131,6 +132,12 @@ Task<absl::StatusOr<Job>> SqlStore::Update(JobId id, jobs::Change change) {
   co_return co_await writer_->Run([&id, &change, now](Transaction& transaction) {
     return ChangeJob(transaction, id, std::nullopt, change, now);
   });
+}
+
+Task<absl::StatusOr<std::vector<jobs::ClaimId>>> SqlStore::LostClaims(
+    std::vector<jobs::ClaimId> claims) {
+  co_return co_await Read(
+      [&claims](Database& database) { return store::LostClaims(database, claims); });
 }
 
 Task<absl::Status> SqlStore::Delete(JobId id) {

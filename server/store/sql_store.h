@@ -55,6 +55,8 @@ class SqlStore : public jobs::Store {
   Task<absl::StatusOr<jobs::Job>> Update(JobId id, std::int64_t fence,
                                          jobs::Change change) override;
   Task<absl::StatusOr<jobs::Job>> Update(JobId id, jobs::Change change) override;
+  Task<absl::StatusOr<std::vector<jobs::ClaimId>>> LostClaims(
+      std::vector<jobs::ClaimId> claims) override;
   Task<absl::Status> Delete(JobId id) override;
   Task<absl::StatusOr<std::uint64_t>> Recover() override;
   Task<absl::StatusOr<std::vector<jobs::JobEvent>>> EventsAfter(std::int64_t after,
@@ -100,13 +102,8 @@ class SqlStore : public jobs::Store {
   Task<std::invoke_result_t<F&, Database&>> Read(F read) {
     co_return co_await pool_.Run([this, &read] { return readers_.Run(read); });
   }
-  /// A job that a claim took, as far as anybody can tell.
-  struct Taken {
-    JobId id;
-    std::int64_t fence = 0;
-  };
-  /// Of ClaimReady, whose caller was told that it failed: they may be claimed all the same.
-  virtual void AbandonClaims(std::vector<Taken> /*taken*/) {}
+  /// Of ClaimReady, whose caller was told that it failed: they may have been made all the same.
+  virtual void AbandonClaims(std::vector<jobs::ClaimId> /*claims*/) {}
   /// Within ClaimReady, before jobs are looked for.
   virtual absl::Status BeforeClaims(Transaction& /*transaction*/) { return absl::OkStatus(); }
 

@@ -10,6 +10,9 @@
 
 namespace fetchd::store {
 
+/// Reason of an UNAVAILABLE: the change may have been made, and nobody could be asked.
+inline constexpr char kCommitUnknown[] = "COMMIT_UNKNOWN";
+
 /// What changes did to the figures that are kept in memory. Published only once they are durable.
 class Effects {
  public:

@@ -24,18 +24,21 @@ class PostgresBackend final : public jobs::StoreBackend {
   explicit PostgresBackend(std::string shared_url) : url(std::move(shared_url)) {}
 
   absl::StatusOr<std::unique_ptr<jobs::Store>> Open(Clock& clock,
-                                                    runtime::BlockingPool& pool) override {
+                                                    runtime::BlockingPool& /*pool*/) override {
     return PostgresStore::Open({.address = {url, {}},
                                 .keys = keys,
                                 .keys_from = "these keys",
                                 .lease = lease,
+                                .facts = {.host = "host", .version = "1.2.3"},
+                                .on_clock = on_clock,
                                 .commits = &commits},
-                               clock, pool);
+                               clock);
   }
 
   std::string url;
   KeyRing keys = TestKeys();
   LeaseTime lease = std::chrono::seconds(30);
+  std::function<void(Duration)> on_clock;
   CommitMeter commits;
 };
 

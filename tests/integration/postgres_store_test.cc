@@ -102,7 +102,7 @@ TEST_F(PostgresStoreTest, ADatabaseThatIsNotThereIsTold) {
   url.replace(url.find("/postgres?"), 10, "/nowhere?");
   jobs::StoreHarness harness(std::make_unique<PostgresBackend>(url));
 
-  EXPECT_TRUE(absl::IsFailedPrecondition(harness.Open()));
+  EXPECT_THAT(MessageOf(harness.Open()), HasSubstr("create the database"));
 }
 
 TEST_F(PostgresStoreTest, WhoHasNotTheKeysIsRefused) {

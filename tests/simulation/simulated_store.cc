@@ -161,6 +161,12 @@ Task<absl::StatusOr<jobs::Job>> SimulatedStore::Update(JobId id, jobs::Change ch
   co_return co_await Call(std::move(call), std::move(note));
 }
 
+Task<absl::StatusOr<std::vector<jobs::ClaimId>>> SimulatedStore::LostClaims(
+    std::vector<jobs::ClaimId> claims) {
+  auto call = store_->LostClaims(std::move(claims));
+  co_return co_await Call(std::move(call));
+}
+
 Task<absl::Status> SimulatedStore::Delete(JobId id) {
   Note<bool> note = [this, id](const auto& deleted, bool died) {
     if (died) {

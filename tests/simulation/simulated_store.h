@@ -84,6 +84,8 @@ class SimulatedStore final : public jobs::Store {
   Task<absl::StatusOr<jobs::Job>> Update(JobId id, std::int64_t fence,
                                          jobs::Change change) override;
   Task<absl::StatusOr<jobs::Job>> Update(JobId id, jobs::Change change) override;
+  Task<absl::StatusOr<std::vector<jobs::ClaimId>>> LostClaims(
+      std::vector<jobs::ClaimId> claims) override;
   Task<absl::Status> Delete(JobId id) override;
   Task<absl::StatusOr<std::uint64_t>> Recover() override;
   Task<absl::StatusOr<std::vector<jobs::JobEvent>>> EventsAfter(std::int64_t after,

@@ -37,6 +37,40 @@ class MemoryStore final : public jobs::Store {
   /// there are other threads.
   bool all_notes_abandoned = false;
 
+  /// Others may work on the same jobs. Set before there are other threads.
+  bool shared = false;
+  bool IsShared() const override { return shared; }
+
+  Task<absl::Status> TellProgress(std::vector<jobs::RunningProgress> here) override {
+    const std::lock_guard lock(mutex_);
+    told_ = std::move(here);
+    co_return absl::OkStatus();
+  }
+  Task<absl::StatusOr<std::vector<jobs::RunningProgress>>> ToldProgress() override {
+    const std::lock_guard lock(mutex_);
+    std::vector<jobs::RunningProgress> all = told_;
+    all.insert(all.end(), heard_.begin(), heard_.end());
+    co_return all;
+  }
+  /// Of another process.
+  void Hear(jobs::RunningProgress progress) {
+    const std::lock_guard lock(mutex_);
+    heard_.push_back(std::move(progress));
+  }
+
+  /// What the store of another process does with a job that runs here.
+  void TakeAway(const JobId& id) {
+    {
+      const std::lock_guard lock(mutex_);
+      jobs::Job& job = jobs_.at(id);
+      job.fence += 1;
+      job.state = jobs::State::kInterrupted;
+      job.ready_at = clock_.WallNow() + std::chrono::hours(1);
+      NoteEvent(job);
+    }
+    Notify();
+  }
+
   /// As it is now.
   jobs::Job Peek(const JobId& id) const {
     const std::lock_guard lock(mutex_);
@@ -211,6 +245,17 @@ class MemoryStore final : public jobs::Store {
     }
     if (meanwhile) co_await meanwhile();
     co_return changed;
+  }
+
+  Task<absl::StatusOr<std::vector<jobs::ClaimId>>> LostClaims(
+      std::vector<jobs::ClaimId> claims) override {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(claims, [this](const jobs::ClaimId& claim) {
+      const auto entry = jobs_.find(claim.job);
+      return entry != jobs_.end() && entry->second.state == jobs::State::kRunning &&
+             entry->second.fence == claim.fence;
+    });
+    co_return claims;
   }
 
   Task<absl::Status> Delete(JobId id) override {
@@ -477,6 +522,7 @@ class MemoryStore final : public jobs::Store {
   MemoryBatches batches_{jobs_};
   std::map<JobId, std::vector<jobs::AttemptRecord>> attempts_;
   std::vector<jobs::JobEvent> events_;
+  std::vector<jobs::RunningProgress> told_, heard_;
   int failing_updates_ = 0;
   absl::Status update_error_;
   std::function<Task<void>()> meanwhile_;

@@ -643,6 +643,30 @@ TEST_P(StoreConformance, AClaimRunsTheJobAndNobodyElseGetsIt) {
   EXPECT_EQ(StateOf(job.id), State::kRunning);
 }
 
+TEST_P(StoreConformance, AClaimIsLostWhenItsJobEndsGoesOrIsClaimedAnew) {
+  std::vector<ClaimId> claims;
+  for (int i = 0; i < 5; ++i) {
+    harness_.Create(harness_.NewJob());
+    const Claim claim = harness_.ClaimOne();
+    claims.push_back({claim.job.id, claim.fence});
+  }
+  const auto update = [&](int i, Change change) {
+    return CodeOf(store().Update(claims[i].job, claims[i].fence, std::move(change)));
+  };
+  ASSERT_EQ(update(1, Succeeded()), absl::StatusCode::kOk);
+  ASSERT_EQ(update(2, Succeeded()), absl::StatusCode::kOk);
+  ASSERT_TRUE(Await(store().Delete(claims[2].job)).ok());
+  ASSERT_EQ(CodeOf(store().Update(claims[3].job, CancelRequested())), absl::StatusCode::kOk);
+  ASSERT_EQ(update(4, Interrupted()), absl::StatusCode::kOk);
+  ASSERT_EQ(harness_.ClaimOne().job.id, claims[4].job);
+
+  const auto lost = Await(store().LostClaims(claims));
+
+  ASSERT_TRUE(lost.ok()) << lost.status();
+  EXPECT_THAT(*lost, ::testing::ElementsAre(claims[1], claims[2], claims[3], claims[4]));
+  EXPECT_TRUE(Await(store().LostClaims({}))->empty());
+}
+
 TEST_P(StoreConformance, AnOlderFenceIsRefused) {
   const Job job = harness_.Create(harness_.NewJob());
   const Claim slept = harness_.ClaimOne();

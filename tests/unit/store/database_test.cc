@@ -272,5 +272,26 @@ TEST_F(ManyJobsTest, ALookAtABatchCostsTheSameHoweverManyJobsItHas) {
   EXPECT_LT(steps.hundreds(), 100);
 }
 
+// Where several processes share a store, one may ask for something else while another is at work.
+TEST_F(DatabaseTest, AStepOfABatchDoesNotOverwriteWhatWasAskedMeanwhile) {
+  BatchTable table(*database_);
+  jobs::Batch batch;
+  batch.id = *BatchId::Parse("01h2xcejqtf2nbrexx3vqjhp41");
+  ASSERT_EQ(table.Insert(batch), absl::OkStatus());
+  batch.action = jobs::BatchAction::kRetryAll;
+  ASSERT_EQ(table.SaveRequest(batch, true), absl::OkStatus());
+  const BatchTable::Pending step = **table.NextPending("");
+  batch.action = jobs::BatchAction::kCancel;
+  ASSERT_EQ(table.SaveRequest(batch, true), absl::OkStatus());
+
+  ASSERT_EQ(table.SaveActionAfter(step, "behind"), absl::OkStatus());
+  ASSERT_EQ(table.EndAction(step), absl::OkStatus());
+
+  const auto pending = *table.NextPending("");
+  ASSERT_TRUE(pending.has_value());
+  EXPECT_EQ(pending->action, jobs::BatchAction::kCancel);
+  EXPECT_EQ(pending->after, "");
+}
+
 }  // namespace
 }  // namespace fetchd::store
