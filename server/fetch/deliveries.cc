@@ -66,10 +66,10 @@ bool AnyObject(const std::vector<sink::Destination>& destinations) {
 }
 
 Task<void> DropTemporaries(sink::Destinations& places, std::vector<sink::Destination> destinations,
-                           JobId job) {
+                           JobId job, std::int64_t run) {
   for (sink::Destination& destination : destinations) {
     if (destination.kind == sink::Destination::Kind::kObject) continue;
-    const absl::Status dropped = co_await places.DropTemporary(std::move(destination), job);
+    const absl::Status dropped = co_await places.DropTemporary(std::move(destination), job, run);
     dropped.IgnoreError();
   }
 }

@@ -20,10 +20,14 @@ absl::StatusOr<std::vector<sink::Destination>> DestinationsOf(const jobs::Job& j
 /// One of them is an object: then its sink may have notes.
 bool AnyObject(const std::vector<sink::Destination>& destinations);
 
-/// Removes the files that the job has kept of its body. What cannot be removed now is swept at the
-/// next start.
+/// Removes the files that the runs of the job up to `run` have kept of its body. What cannot be
+/// removed now is swept at the next start.
 Task<void> DropTemporaries(sink::Destinations& places, std::vector<sink::Destination> destinations,
-                           JobId job);
+                           JobId job, std::int64_t run);
+/// The number of a run for sinks: 0 where no other process runs jobs.
+inline std::int64_t RunOf(const jobs::Store& store, std::int64_t fence) {
+  return store.IsShared() ? fence : 0;
+}
 
 /// Ends what the notes are of, and drops those of which nothing is left. What does not work is
 /// logged, and tried again at the next start.

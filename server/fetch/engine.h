@@ -153,8 +153,9 @@ class Engine {
   /// Dry run of the tenant's egress policy; names are resolved when they can be.
   Task<absl::StatusOr<egress::Judgement>> Check(Url url, std::string tenant);
 
-  std::optional<Progress> ProgressOf(
-      const JobId& id) const;  ///< Thread-safe; nullopt when it does not run here.
+  /// Thread-safe; nullopt when it does not run. Of one that runs in another process: as of a second
+  /// or two ago, and nullopt for the first who asks.
+  std::optional<Progress> ProgressOf(const JobId& id) const;
   std::vector<std::pair<JobId, Progress>> AllProgress() const;
   EngineStats Stats() const;
   const EngineMeter& meter() const;  ///< Lives as long as the engine.

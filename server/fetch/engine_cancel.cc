@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/strings.h"
 #include "fetch/attempt_log.h"
 #include "fetch/deliveries.h"
 #include "fetch/engine_core.h"
@@ -14,6 +15,18 @@ namespace {
 constexpr Duration kPausePatience = std::chrono::seconds(20);
 constexpr Duration kFirstPausePoll = std::chrono::milliseconds(2);
 constexpr Duration kLastPausePoll = std::chrono::milliseconds(250);
+
+// In the place of its worker, another process, which finds that it has lost the job: what came
+// since the last checkpoint is fetched again.
+jobs::Change PauseElsewhere(const jobs::Job& job) {
+  jobs::AttemptRecord record;
+  record.number = job.attempt;
+  record.outcome = jobs::AttemptOutcome::kInterrupted;
+  record.status = WithReason(absl::UnavailableError("paused"), {"PAUSED", {}});
+  record.decision = Concat("paused by another process: goes on with the ", job.checkpoint.bytes,
+                           " bytes of its last checkpoint");
+  return jobs::Paused{std::move(record), job.checkpoint};
+}
 
 }  // namespace
 
@@ -63,10 +76,10 @@ Task<absl::StatusOr<jobs::Job>> EngineCore::Pause(JobId id) {
     if (jobs::IsTerminal(job.state)) co_return paused;
     // It runs, or did a moment ago: its run keeps what it has and pauses the job. Nothing says when
     // that is done, or when a claim that is on its way has become a run.
-    // One that runs in another process is taken from it: it goes on from its last checkpoint.
     if (!StopForPause(id) && deps_.store.IsShared() && poll == kLastPausePoll) {
-      jobs::Change taken = jobs::Recovered{};
-      (co_await deps_.store.Update(id, std::move(taken))).status().IgnoreError();  // As it ends.
+      absl::StatusOr<jobs::Job> taken =
+          co_await deps_.store.Update(id, job.fence, PauseElsewhere(job));
+      if (taken.ok()) co_return taken;
     }
     if (patience.Passed(deps_.clock)) {
       co_return absl::UnavailableError("the job runs and has not stopped yet; pause it again");
@@ -100,6 +113,25 @@ void EngineCore::StopRuns(const JobId& id, std::int64_t fence) {
   if (claiming_) cancelled_[id] = std::max(cancelled_[id], fence);
 }
 
+std::vector<jobs::ClaimId> EngineCore::Held() const {
+  std::vector<jobs::ClaimId> held;
+  const std::lock_guard lock(mutex_);
+  for (const auto* runs : {&running_, &next_}) {
+    for (const auto& [id, run] : *runs) held.push_back({id, run->fence()});
+  }
+  return held;
+}
+
+void EngineCore::StopLost(const jobs::ClaimId& claim) {
+  const std::lock_guard lock(mutex_);
+  for (const auto* runs : {&running_, &next_}) {
+    const auto entry = runs->find(claim.job);
+    if (entry != runs->end() && entry->second->fence() == claim.fence) {
+      entry->second->Stop(StopReason::kLost);
+    }
+  }
+}
+
 // Removes what a job that has ended without a run here left behind. A run here, whichever it is,
 // has the file: it removes it or goes on with it.
 Task<void> EngineCore::DropKept(jobs::Job job) {
@@ -108,17 +140,22 @@ Task<void> EngineCore::DropKept(jobs::Job job) {
   std::optional<FileRemoval> removal = BeginRemoval(job.id);
   if (!removal) co_return;
   if (!AnyObject(*destinations)) {
-    co_await DropTemporaries(deps_.destinations, *std::move(destinations), job.id);
+    co_await DropTemporaries(deps_.destinations, *std::move(destinations), job.id,
+                             RunOf(deps_.store, job.fence));
     co_return;
   }
   // Whoever cancels need not wait for a store far away.
-  housekeeping_.Spawn("drop kept", DropAll(job.id, *std::move(destinations), *std::move(removal)));
+  housekeeping_.Spawn("drop kept",
+                      DropAll({job.id, job.fence}, *std::move(destinations), *std::move(removal)));
 }
 
-Task<absl::Status> EngineCore::DropAll(JobId id, std::vector<sink::Destination> destinations,
+Task<absl::Status> EngineCore::DropAll(jobs::ClaimId last,
+                                       std::vector<sink::Destination> destinations,
                                        FileRemoval /*removal*/) {
-  co_await DropTemporaries(deps_.destinations, std::move(destinations), id);
-  CO_ASSIGN_OR_RETURN(std::vector<jobs::SinkNote> notes, co_await deps_.store.SinkNotesOf(id));
+  co_await DropTemporaries(deps_.destinations, std::move(destinations), last.job,
+                           RunOf(deps_.store, last.fence));
+  CO_ASSIGN_OR_RETURN(std::vector<jobs::SinkNote> notes,
+                      co_await deps_.store.SinkNotesOf(last.job));
   co_await DropNoted(deps_.destinations, deps_.store, deps_.log, std::move(notes));
   co_return absl::OkStatus();
 }

@@ -87,6 +87,12 @@ EngineCore::EngineCore(CoreDeps deps, EngineConfig config)
     shared_reads_.push_back(std::make_unique<SharedReads>(
         SharedReads::Deps{executor, deps_.clock, *sources_[i], shared_buffers_, sharing_}));
   }
+  if (!deps_.store.IsShared()) return;
+  claim_watch_.emplace(
+      deps_.runtime.shard(0).executor(), deps_.clock, deps_.store, store_health_,
+      [this] { return Held(); }, [this](const jobs::ClaimId& claim) { StopLost(claim); });
+  exchange_ = std::make_unique<ProgressExchange>(deps_.runtime.shard(0).executor(), deps_.clock,
+                                                 deps_.store, [this] { return AllProgress(); });
 }
 
 EngineCore::~EngineCore() {
@@ -100,7 +106,14 @@ absl::Status EngineCore::Start() {
       runtime::RunBlocking(deps_.runtime.shard(0).executor(), deps_.store.Recover());
   RETURN_IF_ERROR(recovered.status());
   // Jobs come from others, too, and theirs end: then an origin or a tenant has room.
-  if (deps_.store.IsShared()) listener_ = deps_.store.OnEvents([this] { Wake(); });
+  if (claim_watch_) {
+    listener_ = deps_.store.OnEvents([this] {
+      Wake();
+      claim_watch_->Wake();
+    });
+    control_.Spawn("claims", claim_watch_->Run());
+    control_.Spawn("progress", exchange_->Run());
+  }
   housekeeping_.Spawn("sweep temporaries", Sweep());
   housekeeping_.Spawn("sweep uploads", SweepNoted());
   control_.Spawn("dispatcher", dispatcher_.Run());
@@ -237,6 +250,11 @@ void EngineCore::Launch(jobs::Claim claim, Permit permit, Duration permit_wait) 
   if (cancelled != cancelled_.end() && run->fence() <= cancelled->second) {
     run->Stop(StopReason::kCancel);
   }
+  // Claimed anew while its earlier run goes on: that has lost it.
+  if (const auto earlier = running_.find(run->id());
+      earlier != running_.end() && claim_watch_ && earlier->second->fence() < run->fence()) {
+    earlier->second->Stop(StopReason::kLost);
+  }
   if (running_.contains(run->id()) || removing_.contains(run->id())) {
     next_[run->id()] = std::move(run);
   } else {
@@ -332,6 +350,8 @@ void EngineCore::Drain(SteadyTime deadline) {
   dispatcher_.Stop();
   expirer_.Stop();
   batch_runner_.Stop();
+  if (claim_watch_) claim_watch_->Stop();
+  if (exchange_) exchange_->Stop();
   housekeeping_.Cancel();
   const asio::any_io_executor control = deps_.runtime.shard(0).executor();
   runtime::RunBlocking(control, control_.Join());
@@ -365,10 +385,12 @@ void EngineCore::InterruptAll() {
 }
 
 std::optional<Progress> EngineCore::ProgressOf(const JobId& id) const {
-  const std::lock_guard lock(mutex_);
-  const auto entry = running_.find(id);
-  if (entry == running_.end()) return std::nullopt;
-  return entry->second->progress();
+  {
+    const std::lock_guard lock(mutex_);
+    const auto entry = running_.find(id);
+    if (entry != running_.end()) return entry->second->progress();
+  }
+  return exchange_ ? exchange_->Of(id) : std::nullopt;
 }
 
 std::vector<std::pair<JobId, Progress>> EngineCore::AllProgress() const {

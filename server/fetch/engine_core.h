@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "fetch/batch_runner.h"
+#include "fetch/claim_watch.h"
 #include "fetch/clients.h"
 #include "fetch/dispatcher.h"
 #include "fetch/engine.h"
@@ -20,6 +21,7 @@
 #include "fetch/job_run.h"
 #include "fetch/object_sources.h"
 #include "fetch/origin_pacer.h"
+#include "fetch/progress_exchange.h"
 #include "fetch/shared_reads.h"
 #include "fetch/spare_transfers.h"
 #include "fetch/store_health.h"
@@ -81,8 +83,10 @@ class EngineCore {
   void BeginNext(const JobId& id);
   void StopRuns(const JobId& id, std::int64_t fence);
   bool StopForPause(const JobId& id);  ///< False: it does not run here.
+  std::vector<jobs::ClaimId> Held() const;
+  void StopLost(const jobs::ClaimId& claim);
   Task<void> DropKept(jobs::Job job);
-  Task<absl::Status> DropAll(JobId id, std::vector<sink::Destination> destinations,
+  Task<absl::Status> DropAll(jobs::ClaimId last, std::vector<sink::Destination> destinations,
                              FileRemoval removal);
   Task<void> OnExpired(jobs::Job job);
   Task<void> OnBatchStep(std::vector<jobs::Job> changed);
@@ -124,6 +128,8 @@ class EngineCore {
   Dispatcher dispatcher_;
   Expirer expirer_;
   BatchRunner batch_runner_;
+  std::optional<ClaimWatch> claim_watch_;       ///< Of a store that others use, too.
+  std::unique_ptr<ProgressExchange> exchange_;  ///< Likewise.
   WakeEvent idle_;
 
   mutable std::mutex mutex_;  ///< Guards all below.

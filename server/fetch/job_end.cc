@@ -9,8 +9,6 @@
 namespace fetchd::fetch {
 namespace {
 
-constexpr Duration kFirstEndBackoff = std::chrono::milliseconds(50);
-constexpr Duration kLongestEndBackoff = std::chrono::seconds(1);
 constexpr int kMaxClaimsInVain = 20;  ///< Delays do not double more often.
 constexpr Duration kRecordPatience = std::chrono::seconds(10);
 constexpr Duration kAbortPatience = std::chrono::seconds(10);
@@ -27,17 +25,26 @@ Task<absl::Status> JobRun::Conclude(absl::Status outcome) {
     absl::Status ended = co_await End(std::move(outcome));
     // Lost claim: the cancellation, or the deletion after it, came while the end was recorded.
     if (!absl::IsAborted(ended)) co_return ended;
+    const bool over = co_await IsOverForAll();
+    if (!over) {
+      deps_.log.Warning("a job was taken from this process", {{"job", id_.name()}});
+      co_return ended;
+    }
   }
   co_return co_await EndCancelled();
 }
 
 Task<absl::Status> JobRun::End(absl::Status outcome) {
   if (absl::IsAborted(outcome)) co_return outcome;
+  if (outcome.ok()) outcome = co_await CheckClaim();
+  if (!outcome.ok() && stop_reason() >= StopReason::kLost) {
+    co_return absl::AbortedError("the job was taken from this process");
+  }
   if (!outcome.ok() && stop_reason() != StopReason::kNone) co_return co_await EndStopped();
   if (outcome.ok()) outcome = co_await Publish();
   if (outcome.ok() || absl::IsAborted(outcome)) co_return outcome;
-  if (absl::IsCancelled(outcome) && stop_reason() == StopReason::kCancel) {
-    co_return absl::AbortedError("cancelled while the object was completed");
+  if (absl::IsCancelled(outcome) && stop_reason() >= StopReason::kLost) {
+    co_return absl::AbortedError("taken away while the object was completed");
   }
   if (absl::IsCancelled(outcome) && stop_reason() != StopReason::kNone) {
     co_return co_await EndStopped();
@@ -124,7 +131,8 @@ Task<absl::Status> JobRun::Succeed() {
   if (notes_) co_await notes_->Forget();
   if (sink_ != nullptr && job_.overwrite == jobs::Overwrite::kNever) {
     // Only a leftover name: the sweep at the next start removes it when this fails.
-    co_await DropTemporaries(deps_.destinations, deliveries_->destinations(), id_);
+    co_await DropTemporaries(deps_.destinations, deliveries_->destinations(), id_,
+                             RunOf(deps_.store, fence_));
   }
   co_return absl::OkStatus();
 }
@@ -245,7 +253,7 @@ Task<absl::Status> JobRun::GiveUp(Failure failure) {
   jobs::Change change = std::move(gave_up);
   const absl::Status recorded = co_await RecordEnd(std::move(change));
   // After the record: until then a crash leads to another attempt, which may resume.
-  if (recorded.ok() || absl::IsAborted(recorded)) co_await AbortSink();
+  if (recorded.ok()) co_await AbortSink();
   if (recorded.ok()) deps_.counters.failed.fetch_add(1, std::memory_order_relaxed);
   co_return recorded.ok() ? error : recorded;
 }
@@ -256,25 +264,6 @@ Task<bool> JobRun::MismatchedBefore() {
   co_return attempts.ok() && std::ranges::any_of(*attempts, [](const jobs::AttemptRecord& record) {
     return IsMismatch(record.status);
   });
-}
-
-// A store that cannot write now (disk full, locked) is asked again while `until` has not passed and
-// the process does not drain. ABORTED: the claim is lost.
-Task<absl::Status> JobRun::Record(jobs::Change change, Deadline until) {
-  Clock& clock = deps_.transfer.clock;
-  for (Duration backoff = kFirstEndBackoff;; backoff = std::min(backoff * 2, kLongestEndBackoff)) {
-    const absl::StatusOr<jobs::Job> job = co_await deps_.store.Update(id_, fence_, change);
-    if (IsLostClaim(job.status())) co_return absl::AbortedError(MessageOf(job.status()));
-    deps_.store_health.Note("record what became of a job", job.status());
-    if (job.ok()) {
-      NoteChange(*job, change);
-      co_return absl::OkStatus();
-    }
-    const bool again = IsWorthRepeating(job.status()) && !until.Passed(clock.Now() + backoff) &&
-                       !deps_.draining.load(std::memory_order_acquire);
-    if (!again) co_return job.status();
-    co_await clock.SleepFor(backoff);
-  }
 }
 
 void JobRun::NoteChange(const jobs::Job& job, const jobs::Change& change) {
@@ -302,20 +291,6 @@ void JobRun::CountDelivered() {
     if (before || !delivery.error.ok() || delivery.unchanged) continue;
     meter.Delivered(PlaceOf(places[i]), result_.size_bytes);
   }
-}
-
-// Nothing is held by then but the run itself, and without this nobody would know that the job is
-// over: so it goes on for as long as the process does. What is not recorded all the same stays
-// RUNNING in the store and is recovered at the next start.
-Task<absl::Status> JobRun::RecordEnd(jobs::Change change) {
-  const absl::Status recorded = co_await Record(std::move(change), Deadline::Never());
-  const bool known =
-      recorded.ok() || absl::IsAborted(recorded) || deps_.draining.load(std::memory_order_acquire);
-  if (!known) {
-    deps_.log.Error("a job's end is not recorded: it is run again after the next start",
-                    {{"job", id_.name()}, {"error", MessageOf(recorded)}});
-  }
-  co_return recorded;
 }
 
 Task<void> JobRun::AbortSink() {

@@ -114,9 +114,11 @@ Task<absl::Status> JobRun::MakeSink() {
       const absl::Status loaded = co_await notes_->Load();
       if (!loaded.ok()) co_return Fail(Phase::kSink, IsWorthRepeating(loaded), loaded);
     }
-    auto made =
-        deliveries_->MakeSink(deps_.destinations, {.shard = deps_.shard, .deadline = deadline_},
-                              notes_ ? &*notes_ : nullptr);
+    auto made = deliveries_->MakeSink(deps_.destinations,
+                                      {.run = {RunOf(deps_.store, fence_), current_.fence},
+                                       .shard = deps_.shard,
+                                       .deadline = deadline_},
+                                      notes_ ? &*notes_ : nullptr);
     if (!made.ok()) co_return Fail(Phase::kSink, false, made.status());
     sink_ = *std::move(made);
     verifier_.SetMarks([this](std::uint64_t size) { return sink_->NextMark(size); });
@@ -305,6 +307,7 @@ Task<absl::Status> JobRun::CheckpointIfDue() {
 // sink.
 void JobRun::NoteKept(std::uint64_t bytes) {
   current_.bytes = bytes;
+  current_.fence = RunOf(deps_.store, fence_);
   current_.digest_state = verifier_.Save(bytes);
 }
 

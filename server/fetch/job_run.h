@@ -40,7 +40,7 @@ struct JobRunDeps {
   std::function<double()> uniform;  ///< In [0, 1).
 };
 
-enum class StopReason { kNone, kInterrupt, kPause, kCancel };
+enum class StopReason { kNone, kInterrupt, kPause, kLost, kCancel };
 
 /// Run() is the supervisor and is never cancelled itself; what Stop() cancels is the attempt inside
 /// it, and the commit of an object. The order of the end is what makes publication happen once:
@@ -105,6 +105,8 @@ class JobRun final : private Target {
 
   Task<absl::Status> Conclude(absl::Status outcome);
   Task<absl::Status> End(absl::Status outcome);
+  Task<absl::Status> CheckClaim();
+  Task<bool> IsOverForAll();
   Task<absl::Status> EndCancelled();
   Task<absl::Status> Publish();
   Task<absl::StatusOr<sink::Receipt>> Commit();
@@ -124,6 +126,7 @@ class JobRun final : private Target {
   Task<bool> MismatchedBefore();
   Task<absl::Status> Record(jobs::Change change, Deadline until);
   Task<absl::Status> RecordEnd(jobs::Change change);
+  Task<bool> AwaitStore(absl::Status status, Duration& backoff, Deadline until);
   Task<void> AbortSink();
   Task<absl::StatusOr<Done>> AbortAll();
   void CountReceived(std::uint64_t bytes) { deps_.counters.meter.Received(place_, bytes); }

@@ -4,7 +4,7 @@
 #include <set>
 #include <thread>
 
-#include "sink/part_file.h"
+#include "sink/part_name.h"
 #include "unit/fetch/engine_fixture.h"
 
 namespace fetchd::fetch {
@@ -84,6 +84,93 @@ TEST_F(EngineTest, CancelStopsARunningJobAndRemovesItsFile) {
   while (engine_->ProgressOf(id)) std::this_thread::yield();
   EXPECT_EQ(FilesUnder("out"), 0u);
   EXPECT_EQ(engine_->Stats().transfers_in_use, 0u);
+}
+
+class SharedEngineTest : public EngineTest {
+ protected:
+  SharedEngineTest() { store_.shared = true; }
+  /// Runs, and waits for more of its body.
+  JobId SubmitStalled() {
+    Start([](const http::Request&) { return Stalls(Pattern(500'000), 262'144); });
+    const JobId id = Submit(1);
+    while (ReceivedOf(id) < 262'144) std::this_thread::yield();
+    return id;
+  }
+  void AwaitEndOf(const JobId& id) {
+    while (engine_->ProgressOf(id)) std::this_thread::yield();
+  }
+};
+
+TEST_F(SharedEngineTest, AJobThatIsTakenAwayStopsAndWhatItKeptStays) {
+  const JobId id = SubmitStalled();
+
+  store_.TakeAway(id);
+
+  AwaitEndOf(id);
+  EXPECT_EQ(FilesUnder("out"), 1u);
+  EXPECT_EQ(StateOf(id), jobs::State::kInterrupted);
+  EXPECT_EQ(engine_->Stats().transfers_in_use, 0u);
+}
+
+TEST_F(SharedEngineTest, AJobThatIsCancelledElsewhereStopsAndItsFileIsRemoved) {
+  const JobId id = SubmitStalled();
+
+  ASSERT_TRUE(Await(store_.Update(id, jobs::CancelRequested{})).ok());
+
+  AwaitEndOf(id);
+  EXPECT_EQ(FilesUnder("out"), 0u);
+  EXPECT_EQ(Await(store_.Attempts(id))->size(), 1u) << "what the attempt did is recorded";
+}
+
+TEST_F(SharedEngineTest, ABodyIsNotPublishedWhenItsJobWasTakenAwayUnheard) {
+  std::optional<JobId> taken;
+  Start([&](const http::Request&) {
+    store_.TakeAway(*taken);
+    return Whole("body");
+  });
+  const jobs::Job job = NewJob(1);
+  taken = job.id;
+
+  Submit(job);
+  WaitFor(jobs::State::kInterrupted, 1);
+  AwaitEndOf(job.id);
+
+  EXPECT_FALSE(std::filesystem::exists(root_ / "out" / "1"));
+}
+
+TEST_F(SharedEngineTest, AJobThatRunsElsewhereIsPausedInItsPlace) {
+  Start([](const http::Request&) { return Whole("body"); });
+  jobs::Job elsewhere = NewJob(1);
+  elsewhere.state = jobs::State::kRunning;
+  elsewhere.fence = elsewhere.attempt = 1;
+  elsewhere.checkpoint.bytes = 7;
+  const JobId id = Submit(elsewhere);
+
+  const auto paused = Await(engine_->Pause(id));
+
+  ASSERT_TRUE(paused.ok()) << paused.status();
+  EXPECT_EQ(paused->state, jobs::State::kPaused);
+  EXPECT_EQ(paused->attempt, 0) << "none is consumed";
+  EXPECT_EQ(paused->checkpoint.bytes, 7u);
+}
+
+TEST_F(SharedEngineTest, OthersAreToldHowFarJobsAreAndThisOneAsksThem) {
+  const JobId id = SubmitStalled();
+  jobs::RunningProgress elsewhere;
+  elsewhere.job = NewJob(2).id;
+  elsewhere.received_bytes = 50;
+  elsewhere.total_bytes = 100;
+  elsewhere.bytes_per_sec = 10;
+  store_.Hear(elsewhere);
+
+  while (!engine_->ProgressOf(elsewhere.job)) std::this_thread::yield();
+
+  const Progress told = *engine_->ProgressOf(elsewhere.job);
+  EXPECT_EQ(told.received_bytes, 50u);
+  EXPECT_EQ(told.total_bytes, 100u);
+  EXPECT_EQ(told.eta, Duration(5s));
+  const auto here = [&] { return Await(store_.ToldProgress())->front(); };
+  while (here().job != id || here().received_bytes != 262'144) std::this_thread::yield();
 }
 
 TEST_F(EngineTest, CancellingABatchStopsWhatRunsAndRemovesItsFileAndARetryBeginsAnew) {
