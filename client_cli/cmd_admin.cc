@@ -14,6 +14,8 @@ struct DrainOptions {
   bool wait = false;
 };
 
+using google::protobuf::util::TimeUtil;
+
 constexpr Milliseconds kPollInterval{250};
 
 grpc::Status GetStatus(Session& session, v1::Status& status) {
@@ -21,11 +23,41 @@ grpc::Status GetStatus(Session& session, v1::Status& status) {
   return session.connection.admin().GetStatus(call.context(), v1::GetStatusRequest(), &status);
 }
 
-ExitCode RunStatus(OutputFormat format, Session& session) {
+void PrintReplicas(const v1::Status& status, OutputFormat format, std::ostream& out) {
+  if (format == OutputFormat::kTable || format == OutputFormat::kWide) {
+    Table table(
+        out,
+        {{"HOST", 32}, {"ID", 16}, {"VERSION", 12}, {"STARTED", 20}, {"RUNNING", 7}, {"LEASE", 0}});
+    for (const v1::Status::Replica& replica : status.replicas()) {
+      table.Row({replica.host() + (replica.is_self() ? " *" : ""), replica.id(), replica.version(),
+                 TimeUtil::ToString(TimeUtil::SecondsToTimestamp(replica.start_time().seconds())),
+                 Concat(replica.running_jobs()), LeaseText(replica)});
+    }
+    return;
+  }
+  for (const v1::Status::Replica& replica : status.replicas()) {
+    out << (format == OutputFormat::kJson ? ToJson(replica) : Printable(replica.host())) << '\n';
+  }
+}
+
+struct StatusOptions {
+  OutputFormat format = OutputFormat::kTable;
+  bool fleet = false;
+};
+
+ExitCode RunStatus(const StatusOptions& options, Session& session) {
   v1::Status status;
   const grpc::Status answer = GetStatus(session, status);
   if (!answer.ok()) return session.Report(answer);
-  switch (format) {
+  if (options.fleet && status.replicas().empty()) {
+    session.console.err << "no fleet: the store is this process's own (store.url)\n";
+    return ExitCode::kDone;
+  }
+  if (options.fleet) {
+    PrintReplicas(status, options.format, session.console.out);
+    return ExitCode::kDone;
+  }
+  switch (options.format) {
     case OutputFormat::kJson:
       session.console.out << ToJson(status) << '\n';
       break;
@@ -34,7 +66,7 @@ ExitCode RunStatus(OutputFormat format, Session& session) {
       break;
     case OutputFormat::kTable:
     case OutputFormat::kWide:
-      session.console.out << DescribeStatus(status, format == OutputFormat::kWide);
+      session.console.out << DescribeStatus(status, options.format == OutputFormat::kWide);
       break;
   }
   return ExitCode::kDone;
@@ -107,11 +139,14 @@ ExitCode RunLogLevel(const std::string& level, Session& session) {
 
 void AddStatus(CommandLine& line) {
   CLI::App* app = line.Subcommand("status", "Show the service's dials, limits and queue",
-                                  "  fetchctl status -o wide      and its origins and shards");
-  const auto format = std::make_shared<OutputFormat>(OutputFormat::kTable);
-  AddOutput(app, *format, "table|wide|json|name");
+                                  "  fetchctl status -o wide      and its origins and shards\n"
+                                  "  fetchctl status --fleet      the processes on its store");
+  const auto options = std::make_shared<StatusOptions>();
+  AddOutput(app, options->format, "table|wide|json|name");
+  app->add_flag("--fleet", options->fleet,
+                "Only the replicas that share the store, by host; * answers");
   line.commands.push_back(
-      {app, [format](Session& session) { return RunStatus(*format, session); }, {}});
+      {app, [options](Session& session) { return RunStatus(*options, session); }, {}});
 }
 
 void AddHealth(CommandLine& line) {

@@ -267,6 +267,15 @@ void AddOrigin(Sheet& sheet, const std::string& name, const v1::Status::Origin& 
   sheet.Add(2, "Retries", Concat(Percent(dials.retry_ratio()), ", ", dials.retries()));
 }
 
+void AddReplicas(Sheet& sheet, const v1::Status& status) {
+  sheet.Title(0, "Replicas");
+  for (const v1::Status::Replica& replica : status.replicas()) {
+    sheet.Add(1, replica.host(),
+              Concat(replica.running_jobs(), " jobs running, ", LeaseText(replica),
+                     replica.is_self() ? "; it answers here" : ""));
+  }
+}
+
 std::string StoredText(const v1::Status::Tenant& tenant) {
   std::string text = FormatBytes(tenant.stored_bytes());
   if (tenant.has_max_stored_bytes()) text += " of " + FormatBytes(tenant.max_stored_bytes());
@@ -301,6 +310,12 @@ std::string DescribeJob(const v1::Job& job) {
   return std::move(sheet).Take();
 }
 
+std::string LeaseText(const v1::Status::Replica& replica) {
+  const auto& left = replica.lease_left();
+  if (left.seconds() == 0 && left.nanos() == 0) return "lost: others take its jobs";
+  return Concat("lease ends in ", FormatDuration(left));
+}
+
 std::string DescribeStatus(const v1::Status& status, bool wide) {
   Sheet sheet;
   sheet.Add(0, "Version", status.version());
@@ -321,6 +336,7 @@ std::string DescribeStatus(const v1::Status& status, bool wide) {
   sheet.Add(0, "Received", FormatBytes(status.received_bytes()));
   sheet.Add(0, "Store",
             Concat(status.store_changes(), " changes in ", status.store_commits(), " commits"));
+  if (status.replicas_size() > 0) AddReplicas(sheet, status);
   if (!wide) return std::move(sheet).Take();
   AddTenants(sheet, status);
   sheet.Title(0, "Origins");

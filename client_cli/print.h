@@ -72,6 +72,8 @@ bool HasEnded(v1::Job::State state);
 std::string Sha256Hex(const v1::Result& result);
 std::string PercentOrBytes(const v1::Progress& progress);  ///< "45%", "12.0 MiB"
 
+/// Whether a replica is there.
+std::string LeaseText(const v1::Status::Replica& replica);
 /// Everything about one job, attempts included.
 std::string DescribeJob(const v1::Job& job);
 /// The five dials, limits and counts; `wide` adds origins and shards.

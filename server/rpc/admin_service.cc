@@ -42,6 +42,18 @@ v1::Status::Origin OriginToProto(const http::ClientStats::PerOrigin& origin) {
   return out;
 }
 
+v1::Status::Replica ReplicaToProto(const jobs::Replica& replica) {
+  v1::Status::Replica out;
+  out.set_id(replica.id);
+  out.set_host(replica.host);
+  out.set_version(replica.version);
+  *out.mutable_start_time() = ToProto(replica.started_at);
+  *out.mutable_lease_left() = ToProto(replica.lease_left);
+  out.set_running_jobs(replica.running);
+  out.set_is_self(replica.is_self);
+  return out;
+}
+
 }  // namespace
 
 AdminServiceImpl::AdminServiceImpl(const ServerDeps& deps, const ServerConfig& config,
@@ -72,6 +84,11 @@ Task<absl::Status> AdminServiceImpl::DoGetStatus(v1::Status* response) {
   }
   response->set_store_commits(store->commits);
   response->set_store_changes(store->changes);
+  const auto replicas = co_await deps_.store.Replicas();
+  if (!replicas.ok()) co_return replicas.status();
+  for (const jobs::Replica& replica : *replicas) {
+    *response->add_replicas() = ReplicaToProto(replica);
+  }
   WriteTenants(*store, *response);
   WriteEngine(*response);
   WriteClient(*response);

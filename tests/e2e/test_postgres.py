@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
 """One queue on PostgreSQL: what is submitted to one fetchd is everybody's, and outlives the one that runs it."""
+import signal
+
 import harness
 from postgres_server import PostgresServer
 
@@ -69,10 +71,45 @@ class PostgresTest(harness.TestCase):
 
         self.assertEqual(first.job(cancelled)["state"], "CANCELLED")
         self.assertEqual(first.job(paused)["state"], "PAUSED")
+        self.assertEqual(first.job(paused)["attempts"][-1]["outcome"], "OUTCOME_INTERRUPTED")
         harness.wait_for(lambda: int(first.json("status")[0].get("transfers", {}).get("in_use", 0)) == 0,
                          "the first one has stopped both")
         second.ctl("resume", paused)
         harness.wait_for(lambda: second.job(paused)["state"] == "SUCCEEDED", "it goes on")
+
+    def test_a_replica_that_was_stopped_beyond_its_lease_publishes_nothing_that_it_lost(self):
+        first = self.start_replica()
+        body, names = self.submit_slow(first, 3, size=2_000_000)
+        harness.wait_for(lambda: first.counts().get("RUNNING") == 3, "they run")
+        second = self.start_replica()
+
+        first.process.send_signal(signal.SIGSTOP)
+        try:
+            second.wait_until_ended(3, seconds=90)
+            published = {path: path.stat().st_ino for path in self.files.rglob("*") if path.is_file()}
+        finally:
+            first.process.send_signal(signal.SIGCONT)
+
+        harness.wait_for(lambda: int(first.json("status")[0].get("transfers", {}).get("in_use", 0)) == 0, "it has stopped them")
+        self.assertEqual(len(published), 3)
+        self.assertEqual({path: path.stat().st_ino for path in self.files.rglob("*") if path.is_file()}, published)
+        for i, name in enumerate(names):
+            self.assertEqual((self.files / f"slow/{i}").read_bytes(), body)
+            self.assertEqual(first.job(name)["attempt_count"], 1)
+
+    def test_all_replicas_are_shown_with_what_they_run(self):
+        first, second = self.start_replica(), self.start_replica()
+        self.submit_slow(first, 6)
+        harness.wait_for(lambda: second.counts().get("RUNNING", 0) == 6, "they run")
+
+        shown = second.json("status", "--fleet")
+        table = second.ctl("status", "--fleet").stdout
+
+        self.assertEqual(len(shown), 2)
+        self.assertEqual(sum(int(replica["running_jobs"]) for replica in shown), 6)
+        self.assertEqual([replica["is_self"] for replica in shown].count(True), 1)
+        self.assertIn("lease ends in", table)
+        self.assertIn(" *", table)
 
     def test_without_the_database_transfers_go_on_and_are_recorded_when_it_is_back(self):
         server = self.start_replica()

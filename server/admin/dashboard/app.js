@@ -39,7 +39,10 @@ async function showServer(signal) {
     try {
       const status = await get("/v1/status"), box = byId("server");
       const counts = ["QUEUED", "RUNNING", "WAITING", "FAILED"].map((state) => `${Number(status.jobsByState?.[state] ?? 0).toLocaleString()} ${state.toLowerCase()}`).join(" · ");
-      const text = `${status.version} · up ${ago(status.startTime)} · ${counts}`;
+      const replicas = status.replicas ?? [], lost = replicas.filter((replica) => parseFloat(replica.leaseLeft ?? "0") === 0).length;
+      const fleet = replicas.length > 1 ? ` · ${replicas.length} replicas${lost ? ` (${lost} lost)` : ""}` : "";
+      const text = `${status.version} · up ${ago(status.startTime)}${fleet} · ${counts}`;
+      box.title = replicas.map((replica) => `${replica.host}: ${replica.runningJobs ?? 0} jobs`).join("\n");
       box.textContent = status.draining ? "draining · " + text : text;
       byId("drain").hidden = Boolean(status.draining);
     } catch (error) {

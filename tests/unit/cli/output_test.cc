@@ -299,6 +299,22 @@ TEST(DescribeStatusTest, ShowsTheDials) {
   EXPECT_THAT(text, Not(HasSubstr("example.org")));
 }
 
+TEST(DescribeStatusTest, ShowsTheReplicasOfAFleet) {
+  v1::Status status = ServiceStatus();
+  EXPECT_THAT(DescribeStatus(status, false), Not(HasSubstr("Replicas")));
+  v1::Status::Replica& here = *status.add_replicas();
+  here.set_host("a");
+  here.set_running_jobs(3);
+  here.mutable_lease_left()->set_seconds(20);
+  here.set_is_self(true);
+  status.add_replicas()->set_host("b");
+
+  const std::string text = DescribeStatus(status, false);
+
+  EXPECT_THAT(text, HasSubstr("3 jobs running, lease ends in 20.0s; it answers here\n"));
+  EXPECT_THAT(text, HasSubstr("0 jobs running, lost: others take its jobs\n"));
+}
+
 TEST(DescribeStatusTest, WideShowsTheDialsOfEachOrigin) {
   v1::Status status = ServiceStatus();
   const std::string text = DescribeStatus(status, true);
