@@ -18,10 +18,13 @@ from lab import harness  # noqa: E402
 
 PROGRAMS = kustomize.CACHE / "kubernetes-1.20.2"
 ADDRESS = "192.168.77.1"
+PODS = "10.88.0.0/24"
 PAUSE = "localhost/fetchd-pause:1"
 # The kubelet wants these of the host: it is given files in their place.
 SYSCTLS = {"vm/overcommit_memory": 1, "vm/panic_on_oom": 0, "kernel/panic": 10, "kernel/panic_on_oops": 1,
            "kernel/keys/root_maxkeys": 1000000, "kernel/keys/root_maxbytes": 25000000}
+# Where the kubelet, containerd and CNI's plugins write, whatever they are told: they get empty ones.
+PLACES = ("/var/log", "/var/lib/cni", "/var/lib/kubelet", "/run/netns", "/run/containerd")
 CONTAINERD = """version = 2
 root = "{folder}/containerd"
 state = "{folder}/containerd-state"
@@ -48,7 +51,7 @@ oom_score = 0
 """
 NETWORK = {"cniVersion": "0.4.0", "name": "pods", "plugins": [
     {"type": "bridge", "bridge": "pods0", "isGateway": True, "ipMasq": False, "hairpinMode": True,
-     "ipam": {"type": "host-local", "ranges": [[{"subnet": "10.88.0.0/24"}]], "routes": [{"dst": "0.0.0.0/0"}]}},
+     "ipam": {"type": "host-local", "ranges": [[{"subnet": PODS}]], "routes": [{"dst": "0.0.0.0/0"}]}},
     {"type": "portmap", "capabilities": {"portMappings": True}}]}
 KUBELET = {"apiVersion": "kubelet.config.k8s.io/v1beta1", "kind": "KubeletConfiguration", "address": ADDRESS, "readOnlyPort": 0,
            "failSwapOn": False, "cgroupDriver": "cgroupfs", "enforceNodeAllocatable": ["pods"], "oomScoreAdj": 0, "resolvConf": "",
@@ -62,6 +65,8 @@ def why_not():
         return f"{PROGRAMS} has no Kubernetes: scripts/cluster-test --build makes it, in a quarter of an hour"
     if not pathlib.Path("/usr/lib/cni/bridge").exists():
         return "not installed: containernetworking-plugins"
+    if shutil.which("iptables", path=f"{os.environ['PATH']}:/usr/sbin:/sbin") is None:
+        return "not installed: iptables"
     return lab.why_not() or kustomize.why_not()
 
 
@@ -78,6 +83,9 @@ class Cluster:
         subprocess.run(["sh", "-ec", f"ip link add node0 type veth peer name node0p && ip addr add {ADDRESS}/24 dev node0 && "
                         "ip link set node0 up && ip link set node0p up && ip route add default dev node0 && "
                         "echo 1 > /proc/sys/net/ipv4/ip_forward && mount --make-rshared /"], check=True)
+        for place in PLACES:
+            pathlib.Path(place).mkdir(parents=True, exist_ok=True)
+            subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", place], check=True)
         self.write_files()
         self.make_cgroups()
         self.start_control_plane()
@@ -165,7 +173,10 @@ class Cluster:
             steps.callback(lab.remove_cgroups, self.cgroup)
             steps.callback(self.kill_pods)
             steps.callback(self.end_processes)
-            self.kubectl("delete", "namespace", "fetchd", "--ignore-not-found", "--wait=true", check=False)
+            self.delete_namespace(check=False)
+
+    def delete_namespace(self, check=True):
+        self.kubectl("delete", "namespace", "fetchd", "--ignore-not-found", "--wait=true", check=check)
 
     def end_processes(self):
         for process in reversed(self.processes):

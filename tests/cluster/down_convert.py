@@ -18,12 +18,13 @@ def pod(spec):
     return spec
 
 
-def object_of_1_20(entry):
+def object_of_1_20(entry, replicas):
     kind = entry["kind"]
     if kind in KINDS_LEFT_OUT:
         return None
     entry = json.loads(json.dumps(entry))
     if kind == "Deployment":
+        entry["spec"].setdefault("replicas", replicas)  # Else the autoscaler says how many.
         pod(entry["spec"]["template"]["spec"])
     elif kind == "PodDisruptionBudget":
         entry["apiVersion"] = "policy/v1beta1"
@@ -33,6 +34,6 @@ def object_of_1_20(entry):
     return entry
 
 
-def convert(entries):
-    converted = [object_of_1_20(entry) for entry in entries]
+def convert(entries, replicas):
+    converted = [object_of_1_20(entry, replicas) for entry in entries]
     return [entry for entry in converted if entry is not None]

@@ -58,7 +58,7 @@ osd journal size = 100
 ms bind port min = {storage_port}
 ms bind port max = {last_storage_port}
 [client.rgw]
-rgw frontends = beast endpoint=127.0.0.1:{port}
+rgw frontends = beast {endpoints}
 rgw data = {folder}/rgw
 rgw thread pool size = 64
 rgw enable usage log = false
@@ -74,9 +74,11 @@ rgw gc processor max time = 1
 class ObjectGateway:
     """Takes some seconds to come up: one for all tests of a class. Needs `scripts/install-deps test`."""
 
-    def __init__(self, folder, disk_bytes=4 << 30):
+    def __init__(self, folder, disk_bytes=4 << 30, address="127.0.0.1"):
+        """`address`: where fetchd finds it; the test's own requests come over loopback."""
         self.folder, self.port, self.disk_bytes = pathlib.Path(folder), harness.free_port(), disk_bytes
-        self.endpoint = f"http://127.0.0.1:{self.port}"
+        self.addresses = sorted({"127.0.0.1", address})
+        self.endpoint = f"http://{address}:{self.port}"
         self.processes = []
         for name in ("mon", "osd", "log", "run", "rgw"):
             (self.folder / name).mkdir(parents=True)
@@ -90,8 +92,8 @@ class ObjectGateway:
         fsid, monitor_port, storage_port = uuid.uuid4(), harness.free_port(), harness.free_port()
         self.configuration = self.folder / "ceph.conf"
         self.configuration.write_text(CONFIGURATION.format(
-            fsid=fsid, folder=self.folder, disk_bytes=self.disk_bytes, port=self.port, monitor_port=monitor_port, storage_port=storage_port,
-            last_storage_port=storage_port + 500))
+            fsid=fsid, folder=self.folder, disk_bytes=self.disk_bytes, monitor_port=monitor_port, storage_port=storage_port,
+            last_storage_port=storage_port + 500, endpoints=" ".join(f"endpoint={address}:{self.port}" for address in self.addresses)))
         self._make_keys()
         self._run("monmaptool", "--create", "--clobber", "--fsid", fsid, "--addv", "a", f"[v2:127.0.0.1:{monitor_port}]",
                   self.folder / "monmap")

@@ -1,4 +1,4 @@
-"""A PostgreSQL server on loopback, in a folder that is thrown away. It refuses root: then it runs as nobody."""
+"""A PostgreSQL server in a folder that is thrown away. It refuses root: then it runs as nobody."""
 import os
 import signal
 import subprocess
@@ -10,14 +10,20 @@ NOBODY = 65534
 
 
 class PostgresServer:
-    def __init__(self, folder):
+    """On loopback, where everybody is let in; and on `address`, when there is one, for who comes from `network` and knows a password."""
+
+    def __init__(self, folder, address=None, network=None):
         self.folder = folder
         self.port = harness.free_port()
+        self.addresses = ["127.0.0.1", *([address] if address else [])]
         self.process = None
         folder.mkdir()
         if os.geteuid() == 0:
             os.chown(folder, NOBODY, NOBODY)
         self.run("initdb", "-D", folder / "data", "-U", "test", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C")
+        if address:
+            with open(folder / "data/pg_hba.conf", "a") as admitted:
+                admitted.write(f"host all all {network} scram-sha-256\n")
         self.start()
 
     def command(self, program, *arguments):
@@ -39,7 +45,7 @@ class PostgresServer:
                               stdin=subprocess.DEVNULL, cwd="/").returncode == 0
 
     def start(self):
-        settings = ["listen_addresses=127.0.0.1", f"port={self.port}", "fsync=off", "full_page_writes=off",
+        settings = [f"listen_addresses={','.join(self.addresses)}", f"port={self.port}", "fsync=off", "full_page_writes=off",
                     "shared_buffers=32MB"]
         with open(self.folder.with_suffix(".log"), "ab") as log:
             self.process = subprocess.Popen(
