@@ -25,6 +25,9 @@ import unittest
 FULL = os.environ.get("FETCHD_E2E_FULL") == "1"
 SEED = int(os.environ.get("FETCHD_E2E_SEED") or random.SystemRandom().randrange(1 << 32))
 LOOPBACK_ALLOWED = 'egress.allow=["127.0.0.1/32"]'
+# Of docs/egress-vectors.json: what is no URL where IPv4 is written as dotted quads only, as it is by default.
+ODD_IPV4 = {"dotted-hex", "dotted-oct", "dword-HEX", "dword-dec", "dword-hex", "dword-oct", "leading-zero-octet", "mixed-radix",
+            "three-part", "two-part"}
 TERMINAL = {"SUCCEEDED", "FAILED", "CANCELLED"}
 binaries = {}
 

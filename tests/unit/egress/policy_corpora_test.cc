@@ -19,6 +19,7 @@ namespace json = boost::json;
 
 struct Vector {
   std::string url, form, expect;
+  std::string verdict;  ///< Of a denial.
 };
 
 json::value ReadJson(const char* path) {
@@ -33,7 +34,9 @@ std::vector<Vector> ReadVectors() {
   const json::value published = ReadJson("/../../docs/egress-vectors.json");
   for (const json::value& row : published.at("vectors").as_array()) {
     const auto field = [&row](const char* name) { return std::string(row.at(name).as_string()); };
-    vectors.push_back({field("url"), field("form"), field("expect")});
+    const bool denied = field("expect") == "deny";
+    vectors.push_back(
+        {field("url"), field("form"), field("expect"), denied ? field("verdict") : ""});
   }
   return vectors;
 }
@@ -45,6 +48,11 @@ class SsrfVectorsTest : public ::testing::Test {
     const auto url = Url::Parse(text, {forms});
     if (!url.ok()) return "reject";
     return policy_->JudgeUrl(*url).allowed() ? "allow" : "deny";
+  }
+
+  std::string VerdictOf(const std::string& text) const {
+    const auto url = Url::Parse(text, {Ipv4Forms::kWhatwg});
+    return url.ok() ? VerdictName(policy_->JudgeUrl(*url).verdict) : "no URL";
   }
 
   const std::vector<Vector> vectors_ = ReadVectors();
@@ -68,6 +76,13 @@ TEST_F(SsrfVectorsTest, EveryIpLiteralThatTheStandardReadsIsDeniedByThePolicyIts
   for (const Vector& vector : vectors_) {
     if (vector.expect != "deny") continue;
     EXPECT_EQ(Judge(vector.url, Ipv4Forms::kWhatwg), "deny") << vector.form << ' ' << vector.url;
+  }
+}
+
+TEST_F(SsrfVectorsTest, EveryDenialIsForItsOwnReason) {
+  for (const Vector& vector : vectors_) {
+    if (vector.expect != "deny") continue;
+    EXPECT_EQ(VerdictOf(vector.url), vector.verdict) << vector.form << ' ' << vector.url;
   }
 }
 
