@@ -10,7 +10,7 @@ COPY scripts/common.sh scripts/install-deps scripts/
 RUN scripts/install-deps build release
 COPY . .
 ARG SOURCE_DATE_EPOCH
-RUN scripts/release --no-install
+RUN scripts/release --no-install --no-package
 RUN mkdir /programs && cp build/release/dist/fetchd build/release/dist/fetchctl build/release/dist/sbom.cdx.json /programs/
 
 FROM ${DEBIAN} AS prebuilt

@@ -14,6 +14,8 @@ add_compile_options(-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-clash-protecti
 # An index or an iterator out of bounds ends the process instead of reading on: a restart loses nothing durable, and what lies
 # beyond may be a credential.
 add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-D_GLIBCXX_ASSERTIONS>)
+# Not hardening: the same program comes out of whatever folder (scripts/release).
+add_compile_options(-ffile-prefix-map=${CMAKE_SOURCE_DIR}=/usr/src/fetchd)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   # Landing pads and shadow stacks. The program is marked for them where the C library's start files are: not on Debian 12.
   add_compile_options(-fcf-protection=full)
