@@ -70,12 +70,14 @@ HttpReply ReplyOf(Answer answer) {
 }
 
 /// RFC 9112, 6.1 and 6.3: who reads another length than whoever stands in front takes a part of a
-/// body for a request.
+/// body for a request. Lengths that are lists of equal ones are refused, which Beast would take.
 bool HasOneLength(const http::request<http::string_body>& head) {
+  const std::size_t lengths = head.count(http::field::content_length);
+  if (lengths > 1) return false;
+  if (lengths == 1 && !ParseDecimal(View(head[http::field::content_length]))) return false;
   const auto [first, last] = head.equal_range(http::field::transfer_encoding);
   if (first == last) return true;
-  return head.version() == 11 && std::next(first) == last &&
-         head.count(http::field::content_length) == 0 &&
+  return head.version() == 11 && std::next(first) == last && lengths == 0 &&
          EqualsIgnoreCase(TrimWhitespace(View(first->value())), "chunked");
 }
 
@@ -211,7 +213,7 @@ typename Connection<Stream>::Step Connection<Stream>::ReadHead() {
   if (error) {
     RefuseUnreadable(error);
   } else {
-    Refuse(400, "a body has a Content-Length, or Transfer-Encoding: chunked and nothing else");
+    Refuse(400, "a body has one Content-Length, or Transfer-Encoding: chunked and nothing else");
   }
   co_return reply_.has_value();
 }

@@ -265,7 +265,8 @@ TEST_F(AdminApiTest, ABodyHasOneLengthThatEverybodyReadsAlike) {
         "Transfer-Encoding: chunked, chunked",
         "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
         "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity", "Transfer-Encoding: xchunked",
-        "Transfer-Encoding:"}) {
+        "Transfer-Encoding:", "Content-Length: 5, 5", "Content-Length: 5\r\nContent-Length: 5",
+        "Content-Length: +5"}) {
     for (const char* target : {"/a", "/livez"}) {
       const std::string answer =
           Ask(Concat("POST ", target, " HTTP/1.1\r\nHost: localhost\r\n", fields,
