@@ -110,8 +110,9 @@ absl::StatusOr<std::string> JsonOfQuery(const Descriptor& message, const std::st
 absl::Status ReadInto(Message& message, const std::string& text) {
   const auto status = google::protobuf::util::JsonStringToMessage(text, &message);
   if (status.ok()) return absl::OkStatus();
-  return JsonInvalid(Concat(message.GetDescriptor()->name(), ": ",
-                            std::string_view(status.message().data(), status.message().size())));
+  // It repeats what it cannot read.
+  const std::string_view why(status.message().data(), status.message().size());
+  return JsonInvalid(Concat(message.GetDescriptor()->name(), ": ", ToUtf8(why)));
 }
 
 /// Writes a text field that a request is told by other means than its body.

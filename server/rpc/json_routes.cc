@@ -75,7 +75,8 @@ std::optional<std::string> MatchPath(const JsonRoute& route, std::string_view pa
       path.substr(before.size(), path.size() - before.size() - after.size());
   if (id.find_first_of("/:") != std::string_view::npos) return std::nullopt;
   const auto decoded = DecodePart(id, false);
-  if (!decoded) return std::nullopt;
+  // No id has one, and what looks at paths in front of us would see another path.
+  if (!decoded || decoded->find_first_of("/:") != std::string::npos) return std::nullopt;
   return Concat(before.substr(kRoot.size()), *decoded);
 }
 

@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "base/utf8.h"
 #include "fetchd/v1/fetch_service.pb.h"
 
 namespace fetchd::rpc {
@@ -102,6 +103,8 @@ TEST_F(JsonRequestTest, ABodyThatCannotBeReadIsRefused) {
         R"({"job": {"spec": {"urls": [{}]}}})", R"({"job": {}} {})"}) {
     EXPECT_THAT(Error("POST", "/v1/jobs", "", body), HasSubstr("CreateJobRequest: ")) << body;
   }
+  const std::string no_utf8 = Error("POST", "/v1/jobs", "", "{\"\xff\": 1}");
+  EXPECT_EQ(ToUtf8(no_utf8), no_utf8) << "the answer is JSON";
   EXPECT_THAT(Error("POST", "/v1/jobs", "", std::string(100'000, '[')),
               HasSubstr("CreateJobRequest: "));
 }
