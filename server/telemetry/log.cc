@@ -3,9 +3,12 @@
 #include <unistd.h>
 
 #include <array>
+#include <cstdint>
 #include <cstdio>
 #include <ctime>
 #include <utility>
+
+#include "base/utf8.h"
 
 namespace fetchd::telemetry {
 namespace {
@@ -24,35 +27,49 @@ std::string Timestamp(WallTime at) {
   return std::string(date.data(), size) + fraction.data();
 }
 
+/// What a terminal may take for a command (C0, DEL, C1), and what some readers take for the end of
+/// a line (U+0085, U+2028, U+2029).
+bool IsControl(std::uint32_t point) {
+  return point < 0x20 || (point >= 0x7f && point <= 0x9f) || point == 0x2028 || point == 0x2029;
+}
+
 /// Escapes for a JSON string; logfmt readers take the same escapes.
 std::string Quote(std::string_view text) {
   std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') {
+  while (!text.empty()) {
+    const CodePoint point = DecodeUtf8(text);
+    if (point.value == '"' || point.value == '\\') {
       out += '\\';
-      out += c;
-    } else if (c == '\n') {
+      out += text.front();
+    } else if (point.value == '\n') {
       out += "\\n";
-    } else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
+    } else if (IsControl(point.value)) {
       std::array<char, 8> escape{};
-      std::snprintf(escape.data(), escape.size(), "\\u%04x", static_cast<unsigned>(c));
+      std::snprintf(escape.data(), escape.size(), "\\u%04x", static_cast<unsigned>(point.value));
       out += escape.data();
     } else {
-      out += c;
+      out += text.substr(0, point.size);
     }
+    text.remove_prefix(point.size);
   }
   return out + '"';
 }
 
 bool NeedsQuotes(std::string_view text) {
   if (text.empty()) return true;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte <= 0x20 || byte == 0x7f || c == '"' || c == '=' || c == '\\') return true;
+  while (!text.empty()) {
+    const CodePoint point = DecodeUtf8(text);
+    const auto value = point.value;
+    if (value == ' ' || value == '"' || value == '=' || value == '\\' || IsControl(value)) {
+      return true;
+    }
+    text.remove_prefix(point.size);
   }
   return false;
 }
 
+/// UTF-8 without control characters, whatever its texts are: bytes that are no UTF-8 are taken for
+/// ISO-8859-1.
 class Line {
  public:
   explicit Line(LogFormat format) : json_(format == LogFormat::kJson) {}
@@ -61,11 +78,12 @@ class Line {
     if (json_) {
       text_ += text_.empty() ? "{" : ",";
       text_ += Quote(key) + ":";
-      text_ += is_string ? Quote(text) : std::string(text);
+      text_ += is_string ? Quote(ToUtf8(text)) : std::string(text);
     } else {
       if (!text_.empty()) text_ += ' ';
+      const std::string shown = ToUtf8(text);
       text_ += std::string(key) + "=";
-      text_ += is_string && NeedsQuotes(text) ? Quote(text) : std::string(text);
+      text_ += is_string && NeedsQuotes(shown) ? Quote(shown) : shown;
     }
   }
   std::string Finish() && { return std::move(text_) + (json_ ? "}\n" : "\n"); }

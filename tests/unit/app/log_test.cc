@@ -52,6 +52,25 @@ TEST_F(LogTest, JsonKeepsTypes) {
             "\"\\u0001\"}\n");
 }
 
+TEST_F(LogTest, NothingEndsALineOrSpeaksToATerminal) {
+  Logger log = Make({});
+  Logger json = Make({.format = LogFormat::kJson});
+
+  log.Info("x", {{"c0", "\x1b[2J\x7f"}, {"c1", "\u009b2J"}, {"ends", "\u0085\u2028\u2029"}});
+  EXPECT_TRUE(written_.ends_with(R"(c0="\u001b[2J\u007f" c1="\u009b2J" ends="\u0085\u2028\u2029")"
+                                 "\n"))
+      << written_;
+
+  written_.clear();
+  log.Info("x", {{"wide", "\u00e4\U0001f600"}, {"bytes", "\xe4"}, {"byte", "\x9b"}});
+  EXPECT_TRUE(written_.ends_with("wide=\u00e4\U0001f600 bytes=\u00e4 byte=\"\\u009b\"\n"))
+      << written_;
+
+  written_.clear();
+  json.Info("x", {{"bytes", "\xff"}});
+  EXPECT_TRUE(written_.ends_with("\"bytes\":\"\u00ff\"}\n")) << written_;
+}
+
 TEST_F(LogTest, LinesBelowTheLevelAreDropped) {
   Logger log = Make({.level = LogLevel::kWarning});
 
