@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <netinet/tcp.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 
@@ -119,6 +120,33 @@ TEST_F(DialerTest, ConnectsToAnAllowedAddressAndCarriesBytes) {
   std::string got(4, '\0');
   accepted.receive(asio::buffer(got));
   EXPECT_EQ(got, "ping");
+}
+
+/// What is there of this process and leads to `peer`.
+int SocketTo(const tcp::endpoint& peer) {
+  int found = -1;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    const int fd = std::stoi(entry.path().filename());
+    tcp::endpoint other;
+    auto size = static_cast<socklen_t>(other.capacity());
+    if (getpeername(fd, other.data(), &size) != 0) continue;
+    other.resize(size);
+    if (other == peer) found = fd;
+  }
+  return found;
+}
+
+TEST_F(DialerTest, SmallWritesDoNotWaitForAnAcknowledgement) {
+  auto acceptor = Listen("127.0.0.1");
+  const Dialled stream = Dial(To("127.0.0.1", acceptor.local_endpoint().port()));
+  ASSERT_TRUE(stream.ok()) << stream.status();
+  const int fd = SocketTo(acceptor.local_endpoint());
+  ASSERT_GE(fd, 0);
+
+  int no_delay = 0;
+  socklen_t size = sizeof no_delay;
+  ASSERT_EQ(getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &no_delay, &size), 0);
+  EXPECT_NE(no_delay, 0);
 }
 
 TEST_F(DialerTest, LiteralNeedsNoResolver) {

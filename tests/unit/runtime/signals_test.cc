@@ -75,6 +75,14 @@ TEST(SignalWatcherTest, DestructionWithoutASignalEndsTheThread) {
   watcher.Start([](int, int) {});
 }
 
+TEST(SignalWatcherTest, HowChildrenEndIsToldThoughOurParentIgnoredIt) {
+  std::signal(SIGCHLD, SIG_IGN);
+
+  const SignalWatcher watcher;
+
+  EXPECT_EQ(std::signal(SIGCHLD, SIG_DFL), SIG_DFL);
+}
+
 TEST(SignalWatcherTest, BrokenPipeIsAnErrorNotASignal) {
   const SignalWatcher watcher;
   int ends[2];
