@@ -31,9 +31,10 @@ struct HostBudget::Waiter {
 class HostShare {
  public:
   HostShare(Origin first_origin, Use its_use, std::size_t most, std::size_t shards)
-      : origin(std::move(first_origin)), use(its_use), max_open(most), idle(shards) {}
+      : origin(std::move(first_origin)), use(its_use), limit(most), idle(shards), max_open(most) {}
 
   bool HasRoom() const { return open < max_open; }
+  bool IsCrowded() const { return open > max_open; }
 
   std::uint64_t idle_total() const {
     std::uint64_t sum = 0;
@@ -43,10 +44,12 @@ class HostShare {
 
   const Origin origin;
   const Use use;
-  const std::size_t max_open;
+  const std::size_t limit;
   std::vector<std::atomic<std::uint64_t>> idle;  ///< By shard; changed without the lock.
   // The budget's mutex guards the rest.
+  std::size_t max_open;  ///< What is allotted of the limit, where it is not all.
   std::size_t open = 0;
+  bool crowded = false;  ///< Counted in crowded_.
   std::list<HostBudget::WaiterPtr> queue;
   std::uint64_t ready_key = 0;  ///< Its key in ready_; 0 = not there.
 };
@@ -81,6 +84,49 @@ std::size_t HostBudget::LimitOf(const Origin& origin) const {
   return limits_.rules.For(origin).max_connections.value_or(limits_.max_per_host);
 }
 
+/// What the host may have now; restores what UpdateReady() does, and crowded_.
+void HostBudget::UpdateRoom(HostShare& host) {
+  if (limits_.allotments != nullptr && host.use == Use::kOrigins) {
+    host.max_open = std::min(limits_.allotments->Of(host.origin, host.limit), host.limit);
+    if (host.crowded != host.IsCrowded()) {
+      host.crowded = !host.crowded;
+      host.crowded ? ++crowded_ : --crowded_;
+    }
+  }
+  UpdateReady(host);
+}
+
+/// Somebody is left without a place.
+void HostBudget::WantRoom(const HostShare& host) {
+  if (!host.HasRoom() && host.max_open < host.limit) {
+    limits_.allotments->Want(host.origin, host.limit);
+  }
+}
+
+const HostShare* HostBudget::Find(const Origin& origin) const {
+  const auto host = hosts_.find(HostKey(origin.host, origin.port, Use::kOrigins));
+  return host == hosts_.end() ? nullptr : host->second.get();
+}
+
+bool HostBudget::IsCrowded(const ConnectionPermit& permit) const {
+  if (crowded_.load(std::memory_order_seq_cst) == 0) return false;
+  const std::lock_guard lock(mutex_);
+  return permit.host_->IsCrowded();
+}
+
+bool HostBudget::IsCrowded(const Origin& origin) const {
+  if (crowded_.load(std::memory_order_seq_cst) == 0) return false;
+  const std::lock_guard lock(mutex_);
+  const HostShare* const host = Find(origin);
+  return host != nullptr && host->IsCrowded();
+}
+
+std::uint64_t HostBudget::WaitingFor(const Origin& origin) const {
+  const std::lock_guard lock(mutex_);
+  const HostShare* const host = Find(origin);
+  return host == nullptr ? 0 : host->queue.size();
+}
+
 void HostBudget::EraseIfUnused(HostShare& host) {
   if (host.open == 0 && host.queue.empty()) {
     hosts_.erase(HostKey(host.origin.host, host.origin.port, host.use));
@@ -101,7 +147,12 @@ ConnectionPermit HostBudget::TryAcquire(const Origin& origin, Use use) {
   const std::lock_guard lock(mutex_);
   if (closed_ || open_ >= limits_.max_connections) return {};
   HostShare& host = HostFor(origin, use);
-  if (!host.HasRoom() || !host.queue.empty()) return {};
+  UpdateRoom(host);
+  if (!host.HasRoom() || !host.queue.empty()) {
+    WantRoom(host);
+    EraseIfUnused(host);
+    return {};
+  }
   ++host.open;
   peak_open_ = std::max(peak_open_, ++open_);
   return ConnectionPermit(this, &host);
@@ -120,6 +171,8 @@ HostBudget::WaiterPtr HostBudget::Dequeue(HostShare& host,
 void HostBudget::GrantPlaces(std::vector<std::pair<WaiterPtr, Place>>& granted) {
   while (open_ < limits_.max_connections && !ready_.empty()) {
     HostShare& host = *ready_.begin()->second;
+    UpdateRoom(host);
+    if (!host.HasRoom()) continue;  // What was allotted has just passed.
     WaiterPtr waiter = Dequeue(host, host.queue.begin());
     ++host.open;
     peak_open_ = std::max(peak_open_, ++open_);
@@ -157,10 +210,11 @@ void HostBudget::Enqueue(const WaiterPtr& waiter, const Waiting& waits) {
       waiter->arrival = next_arrival_++;
       waiter->position = host.queue.insert(host.queue.end(), waiter);
       waiting_.fetch_add(1, std::memory_order_seq_cst);
-      UpdateReady(host);
+      UpdateRoom(host);
       if (host.HasRoom()) {
         GrantPlaces(granted);
       } else {
+        WantRoom(host);
         AskForRoom(host);
       }
     }
@@ -218,6 +272,7 @@ HostBudget::Advice HostBudget::Offer(const ConnectionPermit& permit, const void*
   {
     const std::lock_guard lock(mutex_);
     HostShare& host = *permit.host_;
+    if (host.IsCrowded()) return Advice::kClose;
     const bool same_host_waits = !host.queue.empty();
     if (!same_host_waits && ready_.empty()) return Advice::kKeep;
     const bool other_first =
@@ -238,7 +293,25 @@ void HostBudget::AskAgain(const std::optional<Origin>& origin, Use use) {
     return;
   }
   const auto host = hosts_.find(HostKey(origin->host, origin->port, use));
-  if (host != hosts_.end() && !host->second->queue.empty()) AskForRoom(*host->second);
+  if (host == hosts_.end()) return;
+  if (!host->second->queue.empty() || host->second->IsCrowded()) AskForRoom(*host->second);
+}
+
+void HostBudget::Reconsider(const Origin& origin) {
+  std::vector<std::pair<WaiterPtr, Place>> granted;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = hosts_.find(HostKey(origin.host, origin.port, Use::kOrigins));
+    if (found == hosts_.end()) return;
+    HostShare& host = *found->second;
+    UpdateRoom(host);
+    if (host.IsCrowded()) AskForRoom(host);
+    GrantPlaces(granted);
+    if (!host.queue.empty()) WantRoom(host);
+  }
+  for (auto& [waiter, place] : granted) {
+    waiter->complete(ErrorCode(), absl::OkStatus(), std::move(place));
+  }
 }
 
 void HostBudget::MarkIdle(const ConnectionPermit& permit, std::size_t shard) {
@@ -255,9 +328,12 @@ void HostBudget::Release(HostShare* host) noexcept {
   std::vector<std::pair<WaiterPtr, Place>> granted;
   {
     const std::lock_guard lock(mutex_);
+    const bool was_crowded = host->IsCrowded();
     --host->open;
     --open_;
-    UpdateReady(*host);
+    UpdateRoom(*host);
+    if (was_crowded && limits_.allotments != nullptr) limits_.allotments->GaveBack(host->origin);
+    if (host->IsCrowded()) AskForRoom(*host);
     GrantPlaces(granted);
     EraseIfUnused(*host);
   }
@@ -288,7 +364,7 @@ std::vector<HostBudget::HostCounts> HostBudget::Hosts() const {
   std::vector<HostCounts> counts;
   counts.reserve(hosts_.size());
   for (const auto& [key, host] : hosts_) {
-    counts.push_back({host->origin, host->open, host->idle_total(), host->queue.size()});
+    counts.push_back({host->origin, host->use, host->open, host->idle_total(), host->queue.size()});
   }
   return counts;
 }

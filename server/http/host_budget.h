@@ -21,11 +21,26 @@
 
 namespace fetchd::http {
 
+/// Of the limit of a host, what is this process's, where several keep it together. Thread-safe;
+/// called with locks held, by whoever opens a connection: cheap, and without waiting.
+class HostAllotments {
+ public:
+  virtual ~HostAllotments() = default;
+  /// So many may be open to it now; `limit` is that of all processes.
+  virtual std::size_t Of(const Origin& host, std::size_t limit) = 0;
+  /// More are wanted than that.
+  virtual void Want(const Origin& host, std::size_t limit) = 0;
+  /// One of more than that was closed.
+  virtual void GaveBack(const Origin& host) = 0;
+};
+
 struct BudgetLimits {
   std::size_t max_connections = 256;
   std::size_t max_per_host = 8;  ///< Where no rule says otherwise.
   std::size_t max_waiters = 1'000'000;
   OriginRules rules;
+  /// Null: limits are this process's own. Those of stores are in any case.
+  HostAllotments* allotments = nullptr;
 };
 
 /// What a connection is for. One use does not keep another out of a host: who reads an object to
@@ -76,7 +91,9 @@ struct Place {
 
 /// Thread-safe. Waiters are served first come, first served a host; between hosts that wait for the
 /// common limit, by arrival too. When somebody waits, an idle connection that holds a place is
-/// asked for through the shard's EvictIdle. Every permit must be back before this dies.
+/// asked for through the shard's EvictIdle. So are those of a host that has more open than it may
+/// have by now; such a connection is closed as soon as nobody uses it. Every permit must be back
+/// before this dies.
 class HostBudget {
  public:
   /// Asks a shard to Offer() an idle connection: to `origin`'s host when given, else its least
@@ -118,7 +135,15 @@ class HostBudget {
   /// An EvictIdle found nothing to offer: asks whoever has something now.
   void AskAgain(const std::optional<Origin>& origin, Use use);
   /// Cheap: whether Offer() could do anything.
-  bool anybody_waits() const { return waiting_.load(std::memory_order_seq_cst) != 0; }
+  bool anybody_waits() const {
+    return waiting_.load(std::memory_order_seq_cst) != 0 ||
+           crowded_.load(std::memory_order_seq_cst) != 0;
+  }
+  /// Its host has more open than it may have: it is to be closed when that can be done.
+  bool IsCrowded(const ConnectionPermit& permit) const;
+  bool IsCrowded(const Origin& origin) const;
+  /// What BudgetLimits::allotments says of a host may be something else by now.
+  void Reconsider(const Origin& origin);
 
   /// Tells that the permit's connection went idle on `shard`, or is used again.
   void MarkIdle(const ConnectionPermit& permit, std::size_t shard);
@@ -129,13 +154,16 @@ class HostBudget {
 
   struct HostCounts {
     Origin origin;
+    Use use = Use::kOrigins;
     std::uint64_t open = 0, idle = 0, waiting = 0;
   };
   std::vector<HostCounts> Hosts() const;
+  /// Who waits for a connection to the host of `origin`.
+  std::uint64_t WaitingFor(const Origin& origin) const;
   std::uint64_t open() const;
   std::uint64_t peak_open() const;  ///< Since the start.
   std::size_t limit() const { return limits_.max_connections; }
-  /// Of connections to the host of `origin`.
+  /// Of connections to the host of `origin`: in all processes, where they keep it together.
   std::size_t LimitOf(const Origin& origin) const;
   std::uint64_t waiting() const { return waiting_.load(std::memory_order_relaxed); }
 
@@ -151,6 +179,9 @@ class HostBudget {
   HostShare& HostFor(const Origin& origin, Use use);
   void EraseIfUnused(HostShare& host);
   void UpdateReady(HostShare& host);
+  void UpdateRoom(HostShare& host);
+  void WantRoom(const HostShare& host);
+  const HostShare* Find(const Origin& origin) const;
   WaiterPtr Dequeue(HostShare& host, std::list<WaiterPtr>::iterator position);
   void GrantPlaces(std::vector<std::pair<WaiterPtr, Place>>& granted);
   void AskForRoom(const HostShare& host);
@@ -162,6 +193,7 @@ class HostBudget {
   const BudgetLimits limits_;
   const std::size_t shards_;
   std::atomic<std::uint64_t> waiting_{0};
+  std::atomic<std::uint64_t> crowded_{0};         ///< Hosts.
   std::vector<std::atomic<std::uint64_t>> idle_;  ///< By shard.
 
   mutable std::mutex mutex_;  ///< Guards all below.

@@ -43,7 +43,8 @@ Task<absl::StatusOr<bool>> ConnectionPool::WaitInLine(InLine& place, const Group
 
 std::optional<Lease> ConnectionPool::TryStream(Group& group) {
   if (group.shared == nullptr) return std::nullopt;
-  if (!group.shared->http->usable() || group.shared->retire_at <= clock().Now()) {
+  if (!group.shared->http->usable() || group.shared->retire_at <= clock().Now() ||
+      budget_.IsCrowded(group.shared->permit)) {
     Forget(group);
     return std::nullopt;
   }

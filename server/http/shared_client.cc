@@ -92,7 +92,8 @@ struct SharedClient::Core {
         netrc(config.netrc),
         decode_memory(config.decode_bytes),
         // Each pool is asked for its own idle connections.
-        budget({config.max_connections, config.max_per_host, config.max_waiters, rules},
+        budget({config.max_connections, config.max_per_host, config.max_waiters, rules,
+                config.allotments},
                kPoolsOfShard * common_runtime.size()),
         book(clock),
         shards(common_runtime.size()) {}
@@ -237,6 +238,8 @@ void SharedClient::Close() {
 void SharedClient::CountRetry(const Origin& origin) {
   core_->book.Open(origin)->retries.fetch_add(1, std::memory_order_relaxed);
 }
+
+HostBudget& SharedClient::budget() { return core_->budget; }
 
 ClientStats SharedClient::Stats() const {
   ClientStats stats;

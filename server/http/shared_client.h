@@ -18,6 +18,9 @@
 
 namespace fetchd::http {
 
+class HostAllotments;
+class HostBudget;
+
 struct ClientConfig {
   std::size_t max_connections = 256;  ///< Open sockets of all shards, idle ones included.
   std::size_t max_per_host = 8;       ///< Open sockets to one host:port, likewise.
@@ -35,6 +38,8 @@ struct ClientConfig {
   std::vector<Origin> http2_origins;
   Http2Config http2_connection;
   net::ResolverConfig resolver;
+  /// See BudgetLimits; outlives the client.
+  HostAllotments* allotments = nullptr;
 };
 
 struct ClientStats {
@@ -99,6 +104,7 @@ class SharedClient {
   /// A transfer begins a further attempt. Thread-safe.
   void CountRetry(const Origin& origin);
   ClientStats Stats() const;  ///< Thread-safe.
+  HostBudget& budget();       ///< Of all connections.
   /// Closes idle connections, fails waiters with CANCELLED, joins; nothing but destruction may
   /// follow. Every Body must be gone. Not from a shard.
   void Close();

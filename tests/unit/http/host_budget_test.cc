@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
+#include <memory>
+#include <vector>
 
 #include "base/strings.h"
 #include "base/time.h"
@@ -107,6 +110,121 @@ TEST(HostBudgetTest, OneUseDoesNotKeepAnotherOutOfAHost) {
   EXPECT_FALSE(budget.TryAcquire(origin, Use::kStores));
   EXPECT_FALSE(budget.TryAcquire({"https", "other.test", 443}, Use::kStores));
   EXPECT_EQ(budget.Hosts().size(), 3U);
+}
+
+const Origin kShared{"https", "shared.test", 443};
+
+/// Allots what the test says, and notes what is said to it.
+class FakeAllotments final : public HostAllotments {
+ public:
+  std::size_t Of(const Origin&, std::size_t) override { return allotted; }
+  void Want(const Origin&, std::size_t limit) override {
+    ++wanted;
+    last_limit = limit;
+  }
+  void GaveBack(const Origin&) override { ++given_back; }
+
+  std::size_t allotted = 0, last_limit = 0;
+  int wanted = 0, given_back = 0;
+};
+
+class SharedHostBudgetTest : public ::testing::Test {
+ protected:
+  SharedHostBudgetTest() {
+    budget_.SetEvictIdle(0, [this](std::optional<Origin>) { ++evictions_; });
+  }
+  ~SharedHostBudgetTest() override { budget_.SetEvictIdle(0, nullptr); }
+
+  FakeAllotments allotments_;
+  HostBudget budget_{{.max_connections = 10, .max_per_host = 4, .allotments = &allotments_}, 1};
+  int evictions_ = 0;
+};
+
+TEST_F(SharedHostBudgetTest, NoMoreAreOpenedThanAreAllottedAndMoreAreWanted) {
+  EXPECT_FALSE(budget_.TryAcquire(kShared));
+  EXPECT_EQ(allotments_.wanted, 1);
+  EXPECT_EQ(allotments_.last_limit, 4U);
+  EXPECT_TRUE(budget_.Hosts().empty());
+
+  allotments_.allotted = 1;
+  const ConnectionPermit first = budget_.TryAcquire(kShared);
+  EXPECT_TRUE(first);
+  EXPECT_FALSE(budget_.TryAcquire(kShared));
+  EXPECT_EQ(allotments_.wanted, 2);
+}
+
+TEST_F(SharedHostBudgetTest, TheLimitHoldsWhateverIsAllotted) {
+  allotments_.allotted = 100;
+  std::vector<ConnectionPermit> permits;
+  for (int i = 0; i < 4; ++i) permits.push_back(budget_.TryAcquire(kShared));
+
+  EXPECT_FALSE(budget_.TryAcquire(kShared));
+  EXPECT_EQ(allotments_.wanted, 0) << "there is no more to be had";
+}
+
+TEST_F(SharedHostBudgetTest, StoresHaveTheirLimitForThemselves) {
+  EXPECT_TRUE(budget_.TryAcquire(kShared, Use::kStores));
+  EXPECT_EQ(allotments_.wanted, 0);
+}
+
+TEST_F(SharedHostBudgetTest, WhoWaitsIsServedWhenMoreIsAllotted) {
+  boost::asio::io_context io;
+  runtime::TaskGroup tasks(io.get_executor());
+  int served = 0;
+  for (int i = 0; i < 3; ++i) {
+    tasks.Spawn("waits", [](HostBudget& budget, int& count) -> Task<absl::Status> {
+      CO_ASSIGN_OR_RETURN(const Place place, co_await budget.Wait({kShared, nullptr}));
+      ++count;
+      co_await asio::post(asio::use_awaitable);
+      co_return absl::OkStatus();
+    }(budget_, served));
+  }
+  io.poll();
+  EXPECT_EQ(served, 0);
+  EXPECT_EQ(budget_.WaitingFor(kShared), 3U);
+  EXPECT_GT(allotments_.wanted, 0);
+
+  allotments_.allotted = 2;
+  budget_.Reconsider(kShared);
+  io.restart();
+  io.poll();
+
+  EXPECT_EQ(served, 3) << "the third got the place of one that ended";
+  EXPECT_EQ(tasks.size(), 0U);
+}
+
+TEST_F(SharedHostBudgetTest, WhatIsIdleIsClosedWhenLessIsAllotted) {
+  allotments_.allotted = 2;
+  const ConnectionPermit busy = budget_.TryAcquire(kShared);
+  ConnectionPermit idle = budget_.TryAcquire(kShared);
+  budget_.MarkIdle(idle, 0);
+  std::unique_ptr<Occupant> occupant;
+  EXPECT_EQ(budget_.Offer(idle, nullptr, occupant), HostBudget::Advice::kKeep);
+  EXPECT_FALSE(budget_.anybody_waits());
+
+  allotments_.allotted = 1;
+  budget_.Reconsider(kShared);
+
+  EXPECT_EQ(evictions_, 1);
+  EXPECT_TRUE(budget_.anybody_waits());
+  EXPECT_TRUE(budget_.IsCrowded(busy));
+  EXPECT_TRUE(budget_.IsCrowded(kShared));
+  EXPECT_EQ(budget_.Offer(idle, nullptr, occupant), HostBudget::Advice::kClose);
+  budget_.MarkBusy(idle, 0);
+  idle = {};
+  EXPECT_EQ(allotments_.given_back, 1);
+  EXPECT_FALSE(budget_.IsCrowded(busy));
+  EXPECT_FALSE(budget_.anybody_waits());
+  EXPECT_EQ(budget_.Offer(busy, nullptr, occupant), HostBudget::Advice::kKeep);
+}
+
+TEST_F(SharedHostBudgetTest, WhatIsAllottedMayPassWithoutAWord) {
+  allotments_.allotted = 2;
+  const ConnectionPermit first = budget_.TryAcquire(kShared);
+
+  allotments_.allotted = 0;
+
+  EXPECT_FALSE(budget_.TryAcquire(kShared));
 }
 
 }  // namespace
