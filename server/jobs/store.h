@@ -17,6 +17,8 @@
 
 namespace fetchd::jobs {
 
+class AllotmentStore;
+
 /// A worker's right to a RUNNING job. The store refuses changes with an older fence, so a worker
 /// that slept cannot overwrite its heir.
 struct Claim {
@@ -218,6 +220,8 @@ class Store : public BatchStore, public SinkNoteStore {
   virtual Task<absl::StatusOr<std::vector<Replica>>> Replicas() {
     co_return std::vector<Replica>();
   }
+  /// Where they divide the limits that they keep together; null when there are no others.
+  virtual AllotmentStore* allotments() { return nullptr; }
 };
 
 }  // namespace fetchd::jobs

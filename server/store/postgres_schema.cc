@@ -225,8 +225,75 @@ BEGIN
 END $$;
 )sql";
 
+// What of a limit each process may use: a row counts while its process has a lease. See
+// allotments.h.
+constexpr char kVersion2[] = R"sql(
+CREATE TABLE allotments (
+  key TEXT COLLATE "C" NOT NULL,
+  replica TEXT COLLATE "C" NOT NULL REFERENCES replicas (id) ON DELETE CASCADE,
+  slots BIGINT NOT NULL,
+  wanted BIGINT NOT NULL,
+  PRIMARY KEY (key, replica)
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02);
+CREATE INDEX allotments_by_replica ON allotments (replica);
+
+-- Origins that are left alone: `circuit` = 1 because they failed, else because they asked for it.
+CREATE TABLE cool_downs (
+  origin TEXT COLLATE "C" NOT NULL,
+  circuit BIGINT NOT NULL,
+  until TIMESTAMPTZ NOT NULL,
+  replica TEXT COLLATE "C" NOT NULL,
+  PRIMARY KEY (origin, circuit)
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02);
+
+-- Those whose slots count. A lease that passed while the database was away has the time of one more,
+-- as in replicas.cc.
+CREATE FUNCTION counts(replica replicas, lease BIGINT) RETURNS boolean LANGUAGE sql AS $$
+  SELECT replica.closed = 0 AND (replica.lease_until >= clock_timestamp()
+    OR pg_postmaster_start_time() >= clock_timestamp() - lease * interval '1 millisecond')
+$$;
+
+-- Each ask gets what it wants to take, as far as the others leave it, and what it keeps in any case;
+-- nothing, when its process has no lease. One statement: who is stopped in the midst of it holds no
+-- lock. The locks are taken in one order.
+CREATE FUNCTION take_allotments(holder TEXT, lease BIGINT, asks JSON, tell BOOLEAN)
+RETURNS TABLE (place BIGINT, taken BIGINT) LANGUAGE plpgsql AS $$
+DECLARE
+  ask RECORD;
+  others BIGINT;
+BEGIN
+  PERFORM 1 FROM replicas AS r WHERE r.id = holder AND r.closed = 0
+    AND r.lease_until > clock_timestamp() FOR KEY SHARE;
+  IF NOT FOUND THEN
+    RETURN;
+  END IF;
+  FOR ask IN SELECT a.* FROM json_to_recordset(asks)
+      AS a (place BIGINT, key TEXT, most BIGINT, kept BIGINT, take BIGINT, wanted BIGINT)
+      ORDER BY hashtext(a.key), a.key LOOP
+    PERFORM pg_advisory_xact_lock(73066354, hashtext(ask.key));
+    SELECT coalesce(sum(a.slots), 0) INTO others
+      FROM allotments AS a JOIN replicas AS r ON r.id = a.replica
+      WHERE a.key = ask.key AND a.replica <> holder AND counts(r, lease);
+    place := ask.place;
+    taken := greatest(ask.kept, least(ask.take, ask.most - others));
+    IF taken = 0 AND ask.wanted = 0 THEN
+      DELETE FROM allotments AS a WHERE a.key = ask.key AND a.replica = holder;
+    ELSE
+      INSERT INTO allotments AS a VALUES (ask.key, holder, taken, ask.wanted)
+        ON CONFLICT ON CONSTRAINT allotments_pkey
+        DO UPDATE SET slots = excluded.slots, wanted = excluded.wanted
+        WHERE (a.slots, a.wanted) IS DISTINCT FROM (excluded.slots, excluded.wanted);
+    END IF;
+    RETURN NEXT;
+  END LOOP;
+  IF tell THEN
+    PERFORM pg_notify('fetchd', 'allotments ' || holder);
+  END IF;
+END $$;
+)sql";
+
 // kMigrations[n] leads from version n to n + 1. Released ones are never edited.
-constexpr auto kMigrations = std::to_array<const char*>({kVersion1});
+constexpr auto kMigrations = std::to_array<const char*>({kVersion1, kVersion2});
 
 /// Of processes that migrate: any number that nobody else takes.
 constexpr char kLock[] = "SELECT pg_advisory_xact_lock(7306635401)";

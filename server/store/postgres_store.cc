@@ -3,6 +3,7 @@
 #include <utility>
 #include <vector>
 
+#include "store/allotments.h"
 #include "store/job_key.h"
 #include "store/postgres_committer.h"
 #include "store/postgres_schema.h"
@@ -38,18 +39,24 @@ absl::Status ForgetOldProcesses(Database& database) {
 
 class OpenPostgresStore final : private ReadingThreads, public SqlStore {
  public:
-  OpenPostgresStore(PostgresConfig config, Parts parts, std::string replica, Clock& clock)
+  /// `registered` is when it was begun to.
+  OpenPostgresStore(PostgresConfig config, Parts parts, std::string replica, SteadyTime registered,
+                    Clock& clock)
       : SqlStore(std::move(parts), clock, ReadingThreads::pool),
         address_(config.address),
-        name_(std::move(replica)) {
+        name_(std::move(replica)),
+        allotments_({[this] { return PostgresSession::Open(address_, {}); }, name_, config.lease,
+                     ReadingThreads::pool}) {
     auto connect = [this] { return PostgresSession::Open(address_, {}); };
+    name_.Renewed(registered, RealClock().Now(), config.lease);
     StartWriter(MakePostgresCommitter({connect, keys(), [this] { return name_.Get(); },
                                        [this](const Effects& effects) { Publish(effects); }}));
     watch_ = std::make_unique<ReplicaWatch>(
         ReplicaWatchDeps{connect, clock, name_, figures(), writer(), config.lease, config.facts,
                          config.on_trouble ? config.on_trouble : [](const absl::Status&) {},
                          config.on_clock ? config.on_clock : [](Duration) {},
-                         config.on_rescue ? config.on_rescue : [](const Rescue&) {}});
+                         config.on_rescue ? config.on_rescue : [](const Rescue&) {},
+                         [this] { allotments_.Tell(); }});
   }
   ~OpenPostgresStore() override {
     watch_.reset();
@@ -72,6 +79,7 @@ class OpenPostgresStore final : private ReadingThreads, public SqlStore {
   }
 
   bool IsShared() const override { return true; }
+  jobs::AllotmentStore* allotments() override { return &allotments_; }
 
   Task<absl::Status> TellProgress(std::vector<jobs::RunningProgress> here) override {
     auto tell = [this, &here](Transaction& transaction) {
@@ -130,6 +138,7 @@ class OpenPostgresStore final : private ReadingThreads, public SqlStore {
 
   const PostgresAddress address_;
   ReplicaName name_;
+  PostgresAllotments allotments_;
   std::unique_ptr<ReplicaWatch> watch_;
 };
 
@@ -143,6 +152,7 @@ absl::StatusOr<std::unique_ptr<jobs::Store>> PostgresStore::Open(PostgresConfig 
   RETURN_IF_ERROR(MigratePostgres(database));
   RETURN_IF_ERROR(AdoptSharedKeys(database, config.keys, config.keys_from, config.on_sealing_anew));
   const std::string replica = ReplicaName::Random();
+  const SteadyTime registered = RealClock().Now();
   RETURN_IF_ERROR(RegisterReplica(database, replica, config.facts, config.lease));
   RETURN_IF_ERROR(ForgetOldProcesses(database));
   ASSIGN_OR_RETURN(const std::int64_t last_sequence, LoadLastSequence(database));
@@ -150,7 +160,8 @@ absl::StatusOr<std::unique_ptr<jobs::Store>> PostgresStore::Open(PostgresConfig 
   SqlStore::Parts parts{
       config.keys, jobs::StoreStats(), last_sequence, std::move(open_reader), kMostReaders,
       true,        config.commits};
-  return std::make_unique<OpenPostgresStore>(std::move(config), std::move(parts), replica, clock);
+  return std::make_unique<OpenPostgresStore>(std::move(config), std::move(parts), replica,
+                                             registered, clock);
 }
 
 }  // namespace fetchd::store

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "store/allotments.h"
 #include "store/job_changes.h"
 
 namespace fetchd::store {
@@ -118,6 +119,10 @@ absl::Status ReplicaWatch::HearNews(Database& database, SteadyTime until) {
     while (true) {
       ASSIGN_OR_RETURN(const auto from, session.NextNotification());
       if (!from) break;
+      if (from->starts_with(kAllotmentNews)) {
+        if (!from->ends_with(deps_.name.Get())) deps_.on_allotment_news();
+        continue;
+      }
       others = others || *from != deps_.name.Get();
     }
     if (!others) break;
@@ -136,6 +141,7 @@ absl::Status ReplicaWatch::LookAtNewest(Database& database, bool others) {
 
 absl::Status ReplicaWatch::KeepLease(Database& database) {
   const std::string id = deps_.name.Get();
+  const SteadyTime sent = clock_.Now();
   ASSIGN_OR_RETURN(const bool kept, RenewLease(database, id, deps_.lease));
   if (!kept) {
     // What it runs is lost, which its workers find out. It goes on as another one.
@@ -144,6 +150,7 @@ absl::Status ReplicaWatch::KeepLease(Database& database) {
     deps_.name.Set(another);
   }
   NoteRenewal();
+  if (deps_.name.Renewed(sent, clock_.Now(), deps_.lease)) deps_.on_allotment_news();
   ASSIGN_OR_RETURN(const Duration ahead, MeasureClock(database));
   deps_.on_clock(ahead);
   ASSIGN_OR_RETURN(const bool gone, IsAnyGone(database, deps_.name.Get(), WhoIsGone()));

@@ -32,6 +32,7 @@ struct ReplicaWatchDeps {
   /// How far the clock of the database is ahead of this machine's. With each renewal.
   std::function<void(Duration)> on_clock;
   std::function<void(const Rescue&)> on_rescue;
+  std::function<void()> on_allotment_news;  ///< See jobs::AllotmentStore.
 };
 
 /// Two threads: one with a connection of its own, which listens and renews the lease, and one for

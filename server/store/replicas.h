@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "jobs/allotment_store.h"
 #include "store/transaction.h"
 
 namespace fetchd::store {
@@ -18,7 +19,8 @@ namespace fetchd::store {
 
 using LeaseTime = std::chrono::milliseconds;
 
-/// The id of this process among them: another one once the others gave it up. Thread-safe.
+/// The id of this process among them, another one once the others gave it up, and its lease.
+/// Thread-safe.
 class ReplicaName {
  public:
   explicit ReplicaName(std::string id) : id_(std::move(id)) {}
@@ -31,11 +33,32 @@ class ReplicaName {
   void Set(std::string id) {
     const std::lock_guard lock(mutex_);
     id_ = std::move(id);
+    lease_.until = SteadyTime();
+  }
+
+  /// Its lease of `lease` was asked for at `sent` and is there at `now`. True when it is another
+  /// one: what the last one was good for is void.
+  bool Renewed(SteadyTime sent, SteadyTime now, LeaseTime lease) {
+    // Less a sixteenth: for clocks that do not go alike.
+    const std::lock_guard lock(mutex_);
+    const bool passed = now >= lease_.until;
+    if (passed) ++lease_.number;
+    lease_.until = sent + lease - lease / 16;
+    return passed;
+  }
+  std::pair<std::string, jobs::Lease> GetWithLease() const {
+    const std::lock_guard lock(mutex_);
+    return {id_, lease_};
+  }
+  jobs::Lease lease() const {
+    const std::lock_guard lock(mutex_);
+    return lease_;
   }
 
  private:
   mutable std::mutex mutex_;
-  std::string id_;  // Guarded by mutex_.
+  std::string id_;     // Guarded by mutex_.
+  jobs::Lease lease_;  // Likewise.
 };
 
 /// What is told of a process.

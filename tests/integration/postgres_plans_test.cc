@@ -6,6 +6,7 @@
 
 #include "base/strings.h"
 #include "postgres_backend.h"
+#include "store/allotments.h"
 #include "store/batch_table.h"
 #include "store/job_table.h"
 #include "store/ready_jobs.h"
@@ -46,6 +47,10 @@ class PostgresPlansTest : public ::testing::Test {
         " SELECT sha256(CAST(CAST(i AS text) AS bytea)), lpad(CAST(i AS text), 26, '0'), 'tenant' "
         "|| i % 10, 1"
         " FROM generate_series(1, 100000) AS i;"
+        "INSERT INTO replicas (id, lease_until)"
+        " SELECT 'r' || i, now() FROM generate_series(1, 2000) AS i;"
+        "INSERT INTO allotments (key, replica, slots, wanted)"
+        " SELECT 'host h' || i, 'r' || i % 2000 + 1, 1, 1 FROM generate_series(1, 50000) AS i;"
         "INSERT INTO events (sequence, job_id, state, at)"
         " SELECT i, lpad(CAST(i AS text), 26, '0'), 'QUEUED', 0 FROM generate_series(1, 100000) i;"
         "ANALYZE");
@@ -91,6 +96,7 @@ TEST_F(PostgresPlansTest, WhatIsAskedAllTheTimeReadsIndexes) {
         kBatchesOfTenant,
         kCountBodies,
         kUncountBodies,
+        kStandings,
         "SELECT id FROM jobs WHERE state = 'RUNNING' AND replica = ?1 ORDER BY id LIMIT ?2",
         "SELECT j.id FROM json_array_elements_text(CAST(?1 AS json)) WITH ORDINALITY AS wanted"
         " (id, place) JOIN jobs AS j ON j.id = wanted.id ORDER BY wanted.place FOR UPDATE OF j",

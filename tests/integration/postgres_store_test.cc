@@ -9,6 +9,7 @@
 
 #include "base/strings.h"
 #include "postgres_backend.h"
+#include "store/postgres_schema.h"
 
 namespace fetchd::store {
 namespace {
@@ -65,7 +66,8 @@ TEST_F(PostgresStoreTest, ANewerSchemaIsRefusedWithBothVersions) {
   const absl::Status refused = harness_.Open();
 
   EXPECT_TRUE(absl::IsFailedPrecondition(refused)) << refused;
-  EXPECT_THAT(MessageOf(refused), AllOf(HasSubstr("version 99"), HasSubstr("version 1")));
+  EXPECT_THAT(MessageOf(refused), AllOf(HasSubstr("version 99"),
+                                        HasSubstr(Concat("version ", kPostgresSchemaVersion))));
 }
 
 TEST_F(PostgresStoreTest, OfThoseThatStartTogetherOneMakesTheTables) {
@@ -83,7 +85,7 @@ TEST_F(PostgresStoreTest, OfThoseThatStartTogetherOneMakesTheTables) {
   }
 
   EXPECT_EQ(opened, 4);
-  EXPECT_EQ(Sql("SELECT version FROM schema_steps"), "1");
+  EXPECT_EQ(Sql("SELECT count(*) FROM schema_steps"), Concat(kPostgresSchemaVersion));
 }
 
 TEST_F(PostgresStoreTest, AServerThatIsNotThereIsUnavailableAndThePasswordInNoMessage) {
