@@ -155,7 +155,7 @@ absl::Status ReplicaWatch::KeepLease(Database& database) {
   deps_.on_clock(ahead);
   ASSIGN_OR_RETURN(const bool gone, IsAnyGone(database, deps_.name.Get(), WhoIsGone()));
   if (gone || has_abandoned()) Wake();
-  // Claims that were lost are no news of others.
+  // When its claims are lost, whoever has them is to look.
   return LookAtNewest(database, !kept);
 }
 
