@@ -54,7 +54,8 @@ class PostgresServer:
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/")
         harness.wait_for(self.answers, "PostgreSQL answers", 60)
 
-    def stop(self):
+    def stop(self, how=signal.SIGQUIT):
+        """SIGINT: fast, connections are ended and all is written. SIGQUIT: immediate, as a crash, recovered at the next start."""
         if self.process is not None and self.process.poll() is None:
-            self.process.send_signal(signal.SIGQUIT)
+            self.process.send_signal(how)
             self.process.wait(60)
