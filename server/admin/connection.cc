@@ -2,63 +2,29 @@
 
 #include <array>
 #include <boost/asio/ssl/context.hpp>
-#include <boost/asio/ssl/stream.hpp>
-#include <boost/asio/write.hpp>
-#include <boost/beast/core/flat_static_buffer.hpp>
-#include <boost/beast/http/chunk_encode.hpp>
-#include <boost/beast/http/empty_body.hpp>
-#include <boost/beast/http/error.hpp>
-#include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/read.hpp>
-#include <boost/beast/http/serializer.hpp>
-#include <boost/beast/http/string_body.hpp>
-#include <boost/beast/http/write.hpp>
-#include <iterator>
 #include <optional>
 #include <string_view>
-#include <tuple>
 #include <type_traits>
 #include <utility>
-#include <vector>
 
+#include "admin/answer_writer.h"
+#include "admin/client_stream.h"
 #include "admin/dashboard.h"
 #include "admin/health.h"
 #include "admin/listen_address.h"
+#include "admin/request_reader.h"
 #include "base/strings.h"
 #include "telemetry/log.h"
 
 namespace fetchd::admin {
 namespace {
 
-namespace http = boost::beast::http;
 using asio::ip::tcp;
 using boost::system::error_code;
-using TlsStream = asio::ssl::stream<tcp::socket>;
 
 /// How much of a refused request is read and dropped, so that its sender sees the answer.
 constexpr std::size_t kMaxLingerBytes = std::size_t{64} << 10;
-/// Of an answer, each within its time.
-constexpr std::size_t kSliceBytes = std::size_t{64} << 10;
-/// In which bodies are counted: what one read may bring.
-constexpr std::size_t kBodyPieceBytes = kMaxHeadBytes;
 constexpr std::size_t kMaxLoggedPathBytes = 200;
-
-std::string_view View(boost::beast::string_view text) { return {text.data(), text.size()}; }
-
-/// Nullopt: nobody is there to be answered.
-std::optional<Answer> AnswerUnreadable(error_code error) {
-  if (error == http::error::end_of_stream || error == http::error::partial_message) {
-    return std::nullopt;
-  }
-  if (error == http::error::header_limit || error == http::error::buffer_overflow) {
-    return Answer{431, "request head too large"};
-  }
-  if (error == http::error::body_limit) return Answer{413, "a body has 1 MiB at most"};
-  if (error.category() == http::make_error_code(http::error::bad_method).category()) {
-    return Answer{400, "bad request"};
-  }
-  return std::nullopt;
-}
 
 HttpReply ReplyOf(Answer answer) {
   HttpReply reply;
@@ -69,66 +35,53 @@ HttpReply ReplyOf(Answer answer) {
   return reply;
 }
 
-/// RFC 9112, 6.1 and 6.3: who reads another length than whoever stands in front takes a part of a
-/// body for a request. Lengths that are lists of equal ones are refused, which Beast would take.
-bool HasOneLength(const http::request<http::string_body>& head) {
-  const std::size_t lengths = head.count(http::field::content_length);
-  if (lengths > 1) return false;
-  if (lengths == 1 && !ParseDecimal(View(head[http::field::content_length]))) return false;
-  const auto [first, last] = head.equal_range(http::field::transfer_encoding);
-  if (first == last) return true;
-  return head.version() == 11 && std::next(first) == last && lengths == 0 &&
-         EqualsIgnoreCase(TrimWhitespace(View(first->value())), "chunked");
-}
-
 std::string PeerText(const tcp::endpoint& peer) {
   return Concat(peer.address().is_v6() ? "ipv6:" : "ipv4:", FormatAddress(peer));
 }
 
+/// What is answered to which request, and when the connection ends.
 template <typename Stream>
 class Connection {
  public:
   Connection(Stream stream, const ConnectionDeps& deps, const tcp::endpoint& peer,
              ClientPlace& client)
-      : stream_(std::move(stream)), deps_(deps), peer_(PeerText(peer)), client_(client) {}
+      : stream_(std::move(stream)),
+        deps_(deps),
+        peer_(PeerText(peer)),
+        client_(client),
+        reader_(stream_, deps_.body_bytes),
+        writer_(stream_, deps_.clock, deps_.request_timeout) {}
 
   Task<absl::Status> Serve();
 
  private:
   static constexpr bool kHasTls = std::is_same_v<Stream, TlsStream>;
   using Step = Task<absl::StatusOr<bool>>;
+  using Refusal = typename RequestReader<Stream>::Refusal;
 
+  Deadline NextDeadline() const { return Deadline::After(deps_.clock, deps_.request_timeout); }
   /// False also when it takes longer than request_timeout.
-  Task<bool> InTime(const char* what, Step step);
+  Task<bool> Within(const char* what, Step step);
   /// False when there will be no request.
   Step ShakeHands();
   /// False when there will be no further one.
   Task<bool> ServeRequest();
-  /// False when nobody is there any more; reply_ is the answer to what cannot be read.
-  Step ReadHead();
-  Task<bool> ReadBodyInTime(HttpRequest& request);
-  Step ReadBody(HttpRequest& request);
-  Task<void> ClientGoes();
-  void Refuse(int status, const std::string& message);
-  void RefuseUnreadable(const error_code& error);
-  void LogRefusal(const HttpRequest& request, const std::string& why);
-  /// These leave the answer in reply_.
-  Step AnswerItself();
+  /// These leave the answer in reply_; false when nobody is there to be answered.
+  Task<bool> ReadHead();
+  Task<bool> ReadBody(HttpRequest& request);
   Task<bool> AskApi();
+  Step AnswerItself();
   std::optional<HttpReply> JudgeHead(const HttpRequest& request);
-  HttpRequest TakeRequest();
+  void Refuse(int status, const std::string& message);
+  void LogRefusal(const HttpRequest& request, const std::string& why);
 
-  Task<bool> Send();
-  Step SendSlice(http::response_serializer<http::string_body>& serializer);
-  Task<bool> SendStream(std::unique_ptr<HttpBodyStream> stream);
-  Step SendStreamHead(unsigned version, bool chunked);
-  Step SendPiece(std::string piece, bool chunked);
-  template <typename Body>
-  void Describe(http::response<Body>& response) const;
+  /// False when it has not arrived.
+  Task<bool> SendReply();
+  Task<bool> SendStream(std::unique_ptr<HttpBodyStream> stream, AnswerForm form);
   Step Linger();
 
   bool is_for_api() const {
-    return deps_.api != nullptr && !IsHealthPath(View(parser_->get().target()));
+    return deps_.api != nullptr && !IsHealthPath(View(reader_.head().target()));
   }
   tcp::socket& Socket() {
     if constexpr (kHasTls) {
@@ -142,26 +95,25 @@ class Connection {
   const ConnectionDeps deps_;
   const std::string peer_;
   ClientPlace& client_;
+  RequestReader<Stream> reader_;
+  AnswerWriter<Stream> writer_;
   bool has_certificate_ = false;
-  boost::beast::flat_static_buffer<kMaxHeadBytes> buffer_;
   // Of the request at hand.
-  std::optional<http::request_parser<http::string_body>> parser_;
   std::optional<HttpReply> reply_;
   bool keep_alive_ = false;
 };
 
 template <typename Stream>
 Task<absl::Status> Connection<Stream>::Serve() {
-  bool go_on = co_await InTime("admin handshake", ShakeHands());
+  bool go_on = co_await Within("admin handshake", ShakeHands());
   while (go_on) go_on = co_await ServeRequest();
   co_return absl::OkStatus();
 }
 
 template <typename Stream>
-Task<bool> Connection<Stream>::InTime(const char* what, Step step) {
-  const Deadline deadline = Deadline::After(deps_.clock, deps_.request_timeout);
+Task<bool> Connection<Stream>::Within(const char* what, Step step) {
   const absl::StatusOr<bool> done =
-      co_await WithDeadline(deps_.clock, deadline, what, std::move(step));
+      co_await WithDeadline(deps_.clock, NextDeadline(), what, std::move(step));
   co_return done.ok() && *done;
 }
 
@@ -178,44 +130,46 @@ typename Connection<Stream>::Step Connection<Stream>::ShakeHands() {
 
 template <typename Stream>
 Task<bool> Connection<Stream>::ServeRequest() {
-  parser_.emplace();
-  parser_->header_limit(kMaxHeadBytes);
-  parser_->body_limit(kMaxBodyBytes);
   reply_.reset();
   keep_alive_ = false;
-  if (!co_await InTime("admin request", ReadHead())) co_return false;
+  if (!co_await ReadHead()) co_return false;
   if (!reply_) {
     const bool answered =
-        is_for_api() ? co_await AskApi() : co_await InTime("admin answer", AnswerItself());
+        is_for_api() ? co_await AskApi() : co_await Within("admin answer", AnswerItself());
     if (!answered) co_return false;
   }
-  std::unique_ptr<HttpBodyStream> stream = std::move(reply_->stream);
-  const bool is_stream = stream != nullptr;
-  bool sent = false;
-  if (is_stream) {
-    sent = co_await SendStream(std::move(stream));
-  } else {
-    sent = co_await Send();
-  }
+  const bool sent = co_await SendReply();
   client_.EndApi();
   if (sent && keep_alive_) co_return true;
-  if (sent) co_await InTime("admin farewell", Linger());
+  if (sent) co_await Within("admin farewell", Linger());
   co_return false;
 }
 
 template <typename Stream>
-typename Connection<Stream>::Step Connection<Stream>::ReadHead() {
-  const auto [error, bytes] = co_await http::async_read_header(stream_, buffer_, *parser_, kTuple);
-  if (!error && HasOneLength(parser_->get())) {
-    keep_alive_ = parser_->get().keep_alive() && !client_.crowded();
-    co_return true;
-  }
-  if (error) {
-    RefuseUnreadable(error);
+Task<bool> Connection<Stream>::ReadHead() {
+  const Refusal refusal =
+      co_await WithDeadline(deps_.clock, NextDeadline(), "admin request", reader_.ReadHead());
+  if (!refusal.ok()) co_return false;
+  if (*refusal) {
+    Refuse((*refusal)->status, (*refusal)->body);
   } else {
-    Refuse(400, "a body has one Content-Length, or Transfer-Encoding: chunked and nothing else");
+    keep_alive_ = reader_.head().keep_alive() && !client_.crowded();
   }
-  co_return reply_.has_value();
+  co_return true;
+}
+
+template <typename Stream>
+Task<bool> Connection<Stream>::ReadBody(HttpRequest& request) {
+  const Refusal refusal =
+      co_await WithDeadline(deps_.clock, NextDeadline(), "admin body", reader_.ReadBody(request));
+  if (absl::IsDeadlineExceeded(refusal.status())) {
+    Refuse(408, "the body did not come in time");
+  } else if (!refusal.ok()) {
+    co_return false;
+  } else if (*refusal) {
+    Refuse((*refusal)->status, (*refusal)->body);
+  }
+  co_return true;
 }
 
 template <typename Stream>
@@ -226,18 +180,11 @@ void Connection<Stream>::Refuse(int status, const std::string& message) {
 }
 
 template <typename Stream>
-void Connection<Stream>::RefuseUnreadable(const error_code& error) {
-  keep_alive_ = false;
-  if (const auto answer = AnswerUnreadable(error)) Refuse(answer->status, answer->body);
-}
-
-template <typename Stream>
 typename Connection<Stream>::Step Connection<Stream>::AnswerItself() {
-  const auto& request = parser_->get();
-  const std::string_view method = View(request.method_string());
-  const std::string_view target = View(request.target());
-  if (!parser_->is_done()) keep_alive_ = false;
-  if (!parser_->is_done() && IsRead(method)) {
+  const std::string_view method = View(reader_.head().method_string());
+  const std::string_view target = View(reader_.head().target());
+  if (!reader_.is_done()) keep_alive_ = false;
+  if (!reader_.is_done() && IsRead(method)) {
     reply_ = ReplyOf({413, "no body is accepted"});
   } else if (!IsRead(method) || PathOf(target) != "/metrics") {
     reply_ = ReplyOf(AnswerHealth(method, target, deps_.drain_signal.draining()));
@@ -258,18 +205,18 @@ Task<bool> Connection<Stream>::AskApi() {
     Refuse(503, "as many requests as there may be are at work already: come back");
     co_return true;
   }
-  HttpRequest request = TakeRequest();
+  HttpRequest request = reader_.Request(peer_);
   reply_ = JudgeHead(request);
   if (reply_) {
-    keep_alive_ = keep_alive_ && parser_->is_done();
+    keep_alive_ = keep_alive_ && reader_.is_done();
     co_return true;
   }
-  if (!parser_->is_done()) {
-    if (!co_await ReadBodyInTime(request)) co_return false;
+  if (!reader_.is_done()) {
+    if (!co_await ReadBody(request)) co_return false;
     if (reply_) co_return true;
   }
   const std::size_t first =
-      co_await FirstOf(KeepIn(reply_, deps_.api->Handle(std::move(request))), ClientGoes());
+      co_await FirstOf(KeepIn(reply_, deps_.api->Handle(std::move(request))), reader_.ClientGoes());
   co_return first == 0;
 }
 
@@ -284,7 +231,7 @@ std::optional<HttpReply> Connection<Stream>::JudgeHead(const HttpRequest& reques
     return deps_.api->Refuse(refused->status, refused->body);
   }
   if (page != nullptr) return AnswerAsset(*page, request);
-  return parser_->is_done() ? std::nullopt : deps_.api->Judge(request);
+  return reader_.is_done() ? std::nullopt : deps_.api->Judge(request);
 }
 
 template <typename Stream>
@@ -300,148 +247,26 @@ void Connection<Stream>::LogRefusal(const HttpRequest& request, const std::strin
 }
 
 template <typename Stream>
-HttpRequest Connection<Stream>::TakeRequest() {
-  const auto& head = parser_->get();
-  HttpRequest request;
-  request.method = View(head.method_string());
-  request.target = View(head.target());
-  for (const auto& field : head) {
-    request.fields.push_back(
-        {std::string(View(field.name_string())), std::string(View(field.value()))});
-  }
-  request.peer = peer_;
-  return request;
+Task<bool> Connection<Stream>::SendReply() {
+  AnswerForm form{.version = reader_.head().version(),
+                  .is_head = View(reader_.head().method_string()) == "HEAD",
+                  .keep_alive = keep_alive_};
+  if (reply_->stream == nullptr) co_return co_await writer_.Send(*std::move(reply_), form);
+  keep_alive_ = form.keep_alive = keep_alive_ && form.chunked();
+  co_return co_await SendStream(std::move(reply_->stream), form);
 }
 
 template <typename Stream>
-Task<bool> Connection<Stream>::ReadBodyInTime(HttpRequest& request) {
-  const Deadline deadline = Deadline::After(deps_.clock, deps_.request_timeout);
-  const absl::StatusOr<bool> read =
-      co_await WithDeadline(deps_.clock, deadline, "admin body", ReadBody(request));
-  if (absl::IsDeadlineExceeded(read.status())) {
-    Refuse(408, "the body did not come in time");
-    co_return true;
-  }
-  co_return read.ok() && *read;
-}
-
-/// Counts what has come, not what was announced. False when nobody is there any more.
-template <typename Stream>
-typename Connection<Stream>::Step Connection<Stream>::ReadBody(HttpRequest& request) {
-  if (EqualsIgnoreCase(View(parser_->get()[http::field::expect]), "100-continue")) {
-    http::response<http::empty_body> go_on(http::status::continue_, 11);
-    const auto [error, sent] = co_await http::async_write(stream_, go_on, kTuple);
-    if (error) co_return false;
-  }
-  std::string& body = parser_->get().body();
-  std::vector<Permit>& counted = request.body_bytes;
-  parser_->eager(true);
-  while (!parser_->is_done()) {
-    // To wait for others' bodies to be done would be to wait for each other.
-    while (counted.size() * kBodyPieceBytes < body.size() + kBodyPieceBytes) {
-      counted.push_back(deps_.body_bytes.TryAcquire(kBodyPieceBytes));
-      if (counted.back()) continue;
-      Refuse(503, "other requests' bodies take all the memory that there is for them: come back");
-      co_return true;
-    }
-    const auto [error, read] = co_await http::async_read_some(stream_, buffer_, *parser_, kTuple);
-    if (!error) continue;
-    RefuseUnreadable(error);
-    co_return reply_.has_value();
-  }
-  counted.resize((body.size() + kBodyPieceBytes - 1) / kBodyPieceBytes);
-  request.body = std::move(body);
-  co_return true;
-}
-
-/// Completes when the client is gone: who closes his half of the connection is, too. What comes
-/// meanwhile is the next request; when there is no room for more of it nobody looks.
-template <typename Stream>
-Task<void> Connection<Stream>::ClientGoes() {
-  while (buffer_.size() < buffer_.max_size()) {
-    const auto room = buffer_.prepare(buffer_.max_size() - buffer_.size());
-    const auto [error, bytes] = co_await stream_.async_read_some(room, kTuple);
-    if (error) co_return;
-    buffer_.commit(bytes);
-  }
-  asio::steady_timer never(stream_.get_executor(), asio::steady_timer::time_point::max());
-  co_await Expiry(never);
-}
-
-template <typename Stream>
-template <typename Body>
-void Connection<Stream>::Describe(http::response<Body>& response) const {
-  response.set(http::field::content_type, reply_->content_type);
-  response.set(http::field::cache_control, "no-store");
-  response.set("X-Content-Type-Options", "nosniff");
-  for (const HttpField& field : reply_->fields) response.set(field.name, field.value);
-  response.keep_alive(keep_alive_);
-}
-
-template <typename Stream>
-Task<bool> Connection<Stream>::Send() {
-  http::response<http::string_body> response(
-      http::int_to_status(static_cast<unsigned>(reply_->status)), parser_->get().version());
-  Describe(response);
-  if (reply_->status != 304) response.content_length(reply_->body.size());
-  if (parser_->get().method() != http::verb::head) response.body() = std::move(reply_->body);
-  http::response_serializer<http::string_body> serializer(response);
-  serializer.limit(kSliceBytes);
-  bool sent = true;
-  while (sent && !serializer.is_done()) {
-    sent = co_await InTime("admin answer", SendSlice(serializer));
-  }
-  co_return sent;
-}
-
-template <typename Stream>
-typename Connection<Stream>::Step Connection<Stream>::SendSlice(
-    http::response_serializer<http::string_body>& serializer) {
-  const auto [error, bytes] = co_await http::async_write_some(stream_, serializer, kTuple);
-  co_return !error;
-}
-
-template <typename Stream>
-Task<bool> Connection<Stream>::SendStream(std::unique_ptr<HttpBodyStream> stream) {
-  const unsigned version = parser_->get().version();
-  const bool chunked = version >= 11;  // Before that, the end of the connection is the end.
-  keep_alive_ = keep_alive_ && chunked;
-  if (!co_await InTime("admin stream", SendStreamHead(version, chunked))) co_return false;
+Task<bool> Connection<Stream>::SendStream(std::unique_ptr<HttpBodyStream> stream, AnswerForm form) {
+  if (!co_await writer_.SendStreamHead(*reply_, form)) co_return false;
   while (true) {
     std::optional<absl::StatusOr<std::string>> piece;
-    const std::size_t first = co_await FirstOf(KeepIn(piece, stream->Next()), ClientGoes());
+    const std::size_t first = co_await FirstOf(KeepIn(piece, stream->Next()), reader_.ClientGoes());
     if (first != 0 || !piece->ok()) co_return false;
     const bool is_last = (*piece)->empty();
-    if (!co_await InTime("admin stream", SendPiece(**std::move(piece), chunked))) co_return false;
+    if (!co_await writer_.SendPiece(**std::move(piece), form)) co_return false;
     if (is_last) co_return true;
   }
-}
-
-template <typename Stream>
-typename Connection<Stream>::Step Connection<Stream>::SendStreamHead(unsigned version,
-                                                                     bool chunked) {
-  http::response<http::empty_body> head(http::int_to_status(static_cast<unsigned>(reply_->status)),
-                                        version);
-  Describe(head);
-  head.chunked(chunked);
-  http::response_serializer<http::empty_body> serializer(head);
-  const auto [error, bytes] = co_await http::async_write_header(stream_, serializer, kTuple);
-  co_return !error;
-}
-
-template <typename Stream>
-typename Connection<Stream>::Step Connection<Stream>::SendPiece(std::string piece, bool chunked) {
-  error_code error;
-  std::size_t bytes = 0;
-  if (!chunked) {
-    std::tie(error, bytes) = co_await asio::async_write(stream_, asio::buffer(piece), kTuple);
-  } else if (piece.empty()) {
-    std::tie(error, bytes) = co_await asio::async_write(stream_, http::make_chunk_last(), kTuple);
-  } else {
-    std::tie(error, bytes) =
-        co_await asio::async_write(stream_, http::make_chunk(asio::buffer(piece)), kTuple);
-  }
-  co_return !error;
 }
 
 /// Closing with bytes unread resets the connection, and the answer may be lost on the way.

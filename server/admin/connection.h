@@ -2,7 +2,6 @@
 #pragma once
 
 #include <boost/asio/ip/tcp.hpp>
-#include <cstddef>
 #include <memory>
 
 #include "admin/api_guard.h"
@@ -19,10 +18,6 @@
 #include "telemetry/metrics.h"
 
 namespace fetchd::admin {
-
-/// Tokens may be long, and browsers send the cookies of everything else on localhost.
-inline constexpr std::size_t kMaxHeadBytes = std::size_t{16} << 10;
-inline constexpr std::size_t kMaxBodyBytes = std::size_t{1} << 20;
 
 /// References outlive the connection.
 struct ConnectionDeps {

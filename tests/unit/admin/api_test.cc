@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-#include "admin/connection.h"
+#include "admin/request_reader.h"
 #include "admin/server.h"
 #include "base/strings.h"
 #include "raw_client.h"
