@@ -12,10 +12,11 @@ bool IsHealthPath(std::string_view target) {
 }
 
 Answer AnswerHealth(std::string_view method, std::string_view target, bool draining) {
+  if (!IsHealthPath(target)) {
+    return {404, "the HTTP/JSON API and the dashboard are not served here (admin.api: off)"};
+  }
   if (!IsRead(method)) return {405, "method not allowed"};
-  const std::string_view path = PathOf(target);
-  if (path == "/livez") return {200, "ok"};
-  if (path != "/readyz") return {404, "not found"};
+  if (PathOf(target) == "/livez") return {200, "ok"};
   return draining ? Answer{503, "draining"} : Answer{200, "ok"};
 }
 

@@ -20,8 +20,8 @@ bool IsRead(std::string_view method);
 /// What this server answers itself, whatever else is served: /livez, /readyz, /metrics.
 bool IsHealthPath(std::string_view target);
 
-/// `target` as the client wrote it. HEAD gets the answer to GET, whose body
-/// the caller leaves out.
+/// `target` as the client wrote it: where there is no API, and not /metrics. HEAD gets the answer
+/// to GET, whose body the caller leaves out.
 Answer AnswerHealth(std::string_view method, std::string_view target, bool draining);
 
 }  // namespace fetchd::admin

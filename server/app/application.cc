@@ -98,7 +98,7 @@ struct Application::Parts {
   std::unique_ptr<fetch::Engine> engine;
   std::unique_ptr<Callers> callers;  ///< Null: nobody is asked who calls.
   std::unique_ptr<rpc::Server> server;
-  std::unique_ptr<rpc::JsonGateway> gateway;  ///< Null without admin, which asks it to the end.
+  std::unique_ptr<rpc::JsonGateway> gateway;  ///< Null without admin.api. Asked to the end.
   std::unique_ptr<admin::Server> admin;       ///< Null when it is off.
   bool engine_started = false;
   bool stopped = false;
@@ -202,10 +202,12 @@ absl::Status Application::Parts::StartAdmin() {
   if (config.admin_listen == admin::kOff) return absl::OkStatus();
   admin::ServerTls admin_tls = config.admin_tls;
   admin_tls.reload_interval = config.grpc_tls.reload_interval;
-  gateway = std::make_unique<rpc::JsonGateway>(
-      rpc::JsonGateway::Deps{runtime, clock, server->Local(),
-                             callers ? &callers->authenticator() : nullptr, log, version},
-      rpc::JsonGatewayConfig());
+  if (config.admin_api) {
+    gateway = std::make_unique<rpc::JsonGateway>(
+        rpc::JsonGateway::Deps{runtime, clock, server->Local(),
+                               callers ? &callers->authenticator() : nullptr, log, version},
+        rpc::JsonGatewayConfig());
+  }
   ASSIGN_OR_RETURN(admin,
                    admin::Server::Start({runtime, clock, drain_signal, log, metrics, gateway.get()},
                                         {.listen = config.admin_listen,
@@ -222,6 +224,7 @@ void Application::Parts::LogServing() {
                        {"tls", config.grpc_tls.enabled()},
                        {"authentication", config.callers.enabled()},
                        {"admin", admin ? admin->address() : std::string(admin::kOff)},
+                       {"admin_api", gateway != nullptr},
                        {"data_dir", config.data_dir},
                        {"database", config.DatabaseName()},
                        {"files_root", config.FilesRoot().string()},

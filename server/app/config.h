@@ -43,6 +43,7 @@ struct Config {
   rpc::ServerTls grpc_tls;
   CallersConfig callers;
   std::string admin_listen = "127.0.0.1:7071";  ///< Or "off".
+  bool admin_api = true;                        ///< And the dashboard, which is made of it.
   bool admin_insecure = false;
   admin::ServerTls admin_tls;  ///< Without reload_interval: that of grpc_tls.
   std::string store_url;       ///< Empty = sqlite:<data_dir>/fetchd.db. May hold a password.

@@ -146,6 +146,10 @@ std::vector<ConfigKey> EdgeKeys() {
           "admin.listen", FETCHD_AT(admin_listen),
           "Address of /livez, /readyz, /metrics and the JSON API over HTTP; port 0 takes a free "
           "one, off is none."),
+      ChoiceKey<bool>("admin.api", FETCHD_AT(admin_api), {{"on", true}, {"off", false}},
+                      "The JSON API over HTTP, and the dashboard, which asks it. off: "
+                      "admin.listen has /livez, /readyz and /metrics alone, and anything else is "
+                      "404."),
       BoolKey("admin.insecure", FETCHD_AT(admin_insecure),
               "Tell metrics to everybody on an address that other machines reach. The JSON API is "
               "served there with callers.file and admin.tls alone: tokens are not for plain text."),

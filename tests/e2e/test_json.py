@@ -379,6 +379,18 @@ class ReachTest(JsonTest):
         self.assertEqual((refused.status, "callers.file" in refused.error["message"]), (403, True))
         self.assertEqual(server.health("/readyz")[0], 200)
 
+    def test_where_it_is_off_health_and_metrics_are_left(self):
+        server = self.start_server("admin.api=off")
+
+        for path in ("/v1/jobs", "/", "/ui/app.js", "/openapi.json", "/v1/jobs:watch"):
+            with self.subTest(path):
+                status, body = server.health(path)
+                self.assertEqual((status, "admin.api: off" in body), (404, True), body)
+        refused = post(server, "/v1/jobs", {"job": {"spec": {"urls": ["https://example.org/"]}, "destination": "discard:"}})
+        self.assertEqual(refused.status, 404)
+        self.assertEqual([server.health(path)[0] for path in ("/livez", "/readyz", "/metrics")], [200] * 3)
+        self.assertEqual(server.json("list"), [])
+
 
 class ReachedByOthersTest(test_callers.CallersTest):
     def ask(self, scheme, server, path):
