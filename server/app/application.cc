@@ -66,7 +66,7 @@ struct Application::Parts {
         runtime(config.runtime),
         buffers(std::make_unique<sink::BufferPool>(config.buffer_bytes)) {}
 
-  absl::Status OpenStorage();
+  absl::Status OpenStorage(const StopAsked& stop_asked);
   absl::Status StartEngine();
   absl::Status ServeObjects();
   absl::Status StartServer();
@@ -104,11 +104,11 @@ struct Application::Parts {
   bool stopped = false;
 };
 
-absl::Status Application::Parts::OpenStorage() {
+absl::Status Application::Parts::OpenStorage(const StopAsked& stop_asked) {
   ASSIGN_OR_RETURN(file_limit, FileLimitFor(config));
   RETURN_IF_ERROR(MakeDataDirectory(config.data_dir));
-  ASSIGN_OR_RETURN(store,
-                   OpenStore(config, {job_clock, log, commits, runtime.blocking(), version}));
+  ASSIGN_OR_RETURN(
+      store, OpenStore(config, {job_clock, log, commits, runtime.blocking(), version, stop_asked}));
   auto opened_files = sink::Destinations::Open(config.FilesRoot(), clock, runtime.blocking(),
                                                runtime.shard(0).executor());
   if (!opened_files.ok()) return WithPrefix(opened_files.status(), "files.root");
@@ -270,12 +270,12 @@ void Application::Parts::Stop(SteadyTime deadline) {
   runtime.Stop();
 }
 
-absl::StatusOr<std::unique_ptr<Application>> Application::Start(Config config,
-                                                                std::string version) {
+absl::StatusOr<std::unique_ptr<Application>> Application::Start(Config config, std::string version,
+                                                                const StopAsked& stop_asked) {
   std::unique_ptr<Application> application(
       new Application(std::make_unique<Parts>(std::move(config), std::move(version))));
   Parts& parts = *application->parts_;
-  RETURN_IF_ERROR(parts.OpenStorage());
+  RETURN_IF_ERROR(parts.OpenStorage(stop_asked));
   RETURN_IF_ERROR(parts.StartEngine());
   RETURN_IF_ERROR(parts.StartServer());
   RETURN_IF_ERROR(parts.StartAdmin());

@@ -1,6 +1,7 @@
 // The composition root: makes every part, in order, and takes them apart again.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -15,8 +16,12 @@ namespace fetchd::app {
 /// all the while), threads join.
 class Application {
  public:
-  /// Serves from here on. The message says what cannot be done, why, and what to do.
-  static absl::StatusOr<std::unique_ptr<Application>> Start(Config config, std::string version);
+  /// Whether this process is to end, which it may be told while it starts. Thread-safe.
+  using StopAsked = std::function<bool()>;
+  /// Serves from here on. The message says what cannot be done, why, and what to do. CANCELLED: it
+  /// was in the middle of something that takes long when `stop_asked` said so.
+  static absl::StatusOr<std::unique_ptr<Application>> Start(Config config, std::string version,
+                                                            const StopAsked& stop_asked = nullptr);
   ~Application();
 
   const std::string& address() const;  ///< Of the API: "127.0.0.1:7070".

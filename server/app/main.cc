@@ -40,6 +40,10 @@ class StopRequest {
     asked_ = true;
     if (application_ != nullptr) application_->RequestStop();
   }
+  bool asked() {
+    const std::lock_guard lock(mutex_);
+    return asked_;
+  }
   void Attach(Application* application) {
     const std::lock_guard lock(mutex_);
     application_ = application;
@@ -64,8 +68,11 @@ int Serve(const Config& config) {
     if (count > 1) _exit(kExitBySignal + signal_number);
     stop.Ask();
   });
-  auto application = Application::Start(config, FETCHD_VERSION);
-  if (!application.ok()) return Fail({MessageOf(application.status())});
+  auto application = Application::Start(config, FETCHD_VERSION, [&stop] { return stop.asked(); });
+  if (!application.ok()) {
+    const int failed = Fail({MessageOf(application.status())});
+    return absl::IsCancelled(application.status()) ? 0 : failed;  // As it was asked to.
+  }
   std::cout << "fetchd " FETCHD_VERSION " listening on " << (*application)->address() << std::endl;
   stop.Attach(application->get());
   (*application)->Run();

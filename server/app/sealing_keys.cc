@@ -99,6 +99,7 @@ absl::StatusOr<std::unique_ptr<jobs::Store>> OpenStore(const Config& config, Sto
     ASSIGN_OR_RETURN(store::PostgresConfig postgres,
                      PostgresConfigOf(config, deps.clock, deps.log));
     postgres.commits = &deps.commits;
+    postgres.stop_asked = std::move(deps.stop_asked);
     postgres.facts = {HostName(), std::string(deps.version)};
     postgres.on_clock = [&clock = deps.clock, &log = deps.log,
                          told = false](Duration ahead) mutable {
@@ -112,10 +113,11 @@ absl::StatusOr<std::unique_ptr<jobs::Store>> OpenStore(const Config& config, Sto
   } else {
     ASSIGN_OR_RETURN(store::SqliteConfig sqlite, SqliteConfigOf(config, deps.clock, deps.log));
     sqlite.commits = &deps.commits;
+    sqlite.stop_asked = std::move(deps.stop_asked);
     store = store::SqliteStore::Open(std::move(sqlite), deps.clock, deps.pool);
   }
-  if (!store.ok()) return WithPrefix(store.status(), "store.url");
-  return store;
+  if (store.ok() || absl::IsCancelled(store.status())) return store;
+  return WithPrefix(store.status(), "store.url");
 }
 
 absl::Status CheckSealingKeys(const Config& config) {

@@ -38,8 +38,9 @@ struct StoreDeps {
   store::CommitMeter& commits;
   runtime::BlockingPool& pool;
   std::string_view version;
+  store::SqliteConfig::StopAsked stop_asked = nullptr;
 };
-/// The one or the other, opened. Blocks.
+/// The one or the other, opened. Blocks. CANCELLED: stop_asked said so before it was.
 absl::StatusOr<std::unique_ptr<jobs::Store>> OpenStore(const Config& config, StoreDeps deps);
 
 /// Whether secrets.key_file, when it is named, holds keys. The command is not run.

@@ -6,7 +6,6 @@
 #include "base/secret.h"
 #include "base/strings.h"
 #include "store/data_files.h"
-#include "store/resealing.h"
 
 namespace fetchd::store {
 namespace {
@@ -63,12 +62,12 @@ absl::StatusOr<KeyRing> CreateKeyFile(const std::filesystem::path& path) {
 }
 
 absl::Status AdoptSharedKeys(Database& database, const KeyRing& keys, const std::string& source,
-                             const SqliteConfig::OnSealingAnew& tell) {
+                             const ResealingCalls& calls) {
   ASSIGN_OR_RETURN(const std::string sealed_with, LoadSealedWith(database));
   ASSIGN_OR_RETURN(const bool others, IsAnySealedWithAnother(database, keys.key_id()));
   if (!others && sealed_with == keys.key_id()) return absl::OkStatus();
   RETURN_IF_ERROR(CheckOpensAll(database, &keys, source));
-  return SealAnew(database, keys, tell);
+  return SealAnew(database, keys, calls);
 }
 
 absl::StatusOr<KeyRing> OpenKeys(Database& database, const SqliteConfig& config) {
@@ -80,7 +79,7 @@ absl::StatusOr<KeyRing> OpenKeys(Database& database, const SqliteConfig& config)
   RETURN_IF_ERROR(CheckOpensAll(database, keys.ok() ? &*keys : nullptr, SourceOf(config)));
   if (!keys.ok()) keys = CreateKeyFile(config.key_file);
   RETURN_IF_ERROR(keys.status());
-  RETURN_IF_ERROR(SealAnew(database, *keys, config.on_sealing_anew));
+  RETURN_IF_ERROR(SealAnew(database, *keys, {config.on_sealing_anew, config.stop_asked}));
   return keys;
 }
 

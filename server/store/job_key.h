@@ -5,6 +5,7 @@
 
 #include "store/database.h"
 #include "store/key_ring.h"
+#include "store/resealing.h"
 #include "store/sqlite_store.h"
 
 namespace fetchd::store {
@@ -24,6 +25,6 @@ absl::StatusOr<KeyRing> OpenKeys(Database& database, const SqliteConfig& config)
 /// The same for keys that are shared with other processes, which may have sealed with another first
 /// key since. `source` is where an operator looks for them.
 absl::Status AdoptSharedKeys(Database& database, const KeyRing& keys, const std::string& source,
-                             const SqliteConfig::OnSealingAnew& tell);
+                             const ResealingCalls& calls);
 
 }  // namespace fetchd::store

@@ -150,7 +150,8 @@ absl::StatusOr<std::unique_ptr<jobs::Store>> PostgresStore::Open(PostgresConfig 
   ASSIGN_OR_RETURN(const Duration ahead, MeasureClock(database));
   if (config.on_clock) config.on_clock(ahead);
   RETURN_IF_ERROR(MigratePostgres(database));
-  RETURN_IF_ERROR(AdoptSharedKeys(database, config.keys, config.keys_from, config.on_sealing_anew));
+  RETURN_IF_ERROR(AdoptSharedKeys(database, config.keys, config.keys_from,
+                                  {config.on_sealing_anew, config.stop_asked}));
   const std::string replica = ReplicaName::Random();
   const SteadyTime registered = RealClock().Now();
   RETURN_IF_ERROR(RegisterReplica(database, replica, config.facts, config.lease));

@@ -33,6 +33,7 @@ struct PostgresConfig {
   /// Jobs of a process that is gone were taken over. Likewise.
   std::function<void(const Rescue&)> on_rescue = nullptr;
   SqliteConfig::OnSealingAnew on_sealing_anew = nullptr;
+  SqliteConfig::StopAsked stop_asked = nullptr;
   CommitMeter* commits = nullptr;  ///< As SqliteConfig's.
 };
 
@@ -46,7 +47,8 @@ struct PostgresConfig {
 /// processes admit in the same moment.
 ///
 /// Open errors: INVALID_ARGUMENT (the URL), FAILED_PRECONDITION (written by a newer version: says
-/// both; no key for rows that are sealed; an older server than 15), PERMISSION_DENIED, UNAVAILABLE.
+/// both; no key for rows that are sealed; an older server than 15), PERMISSION_DENIED, UNAVAILABLE,
+/// CANCELLED (stop_asked).
 class PostgresStore {
  public:
   static absl::StatusOr<std::unique_ptr<jobs::Store>> Open(PostgresConfig config, Clock& clock);

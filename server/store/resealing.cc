@@ -62,12 +62,22 @@ absl::StatusOr<std::vector<std::string>> NextRows(Database& database, const std:
   }
 }
 
-absl::Status SealJobs(Database& database, const KeyRing& keys, Resealing& done) {
+absl::Status CheckGoesOn(const SqliteConfig::StopAsked& stop_asked) {
+  if (!stop_asked || !stop_asked()) return absl::OkStatus();
+  return absl::CancelledError(
+      "stopped while stored credentials were sealed with another key; the next start goes on "
+      "there, "
+      "with the same keys");
+}
+
+absl::Status SealJobs(Database& database, const KeyRing& keys,
+                      const SqliteConfig::StopAsked& stop_asked, Resealing& done) {
   JobTable table(database, keys);
   ASSIGN_OR_RETURN(std::string after, LoadProgress(database, keys.key_id()));
   while (true) {
     ASSIGN_OR_RETURN(const std::vector<std::string> ids, NextRows(database, after));
     if (ids.empty()) return absl::OkStatus();
+    RETURN_IF_ERROR(CheckGoesOn(stop_asked));
     after = ids.back();
     RETURN_IF_ERROR(InTransaction(database, [&]() -> absl::Status {
       ASSIGN_OR_RETURN(const std::vector<StoredJob> rows, table.Rows(ids));
@@ -81,7 +91,7 @@ absl::Status SealJobs(Database& database, const KeyRing& keys, Resealing& done) 
 }
 
 // URLs of entries that made no job are there to be read.
-absl::Status HideInEntries(Database& database) {
+absl::Status HideInEntries(Database& database, const SqliteConfig::StopAsked& stop_asked) {
   struct Entry {
     std::string batch, url;
     std::int64_t number = 0;
@@ -102,6 +112,7 @@ absl::Status HideInEntries(Database& database) {
       }
     }
     if (entries.empty()) return absl::OkStatus();
+    RETURN_IF_ERROR(CheckGoesOn(stop_asked));
     batch = entries.back().batch;
     number = entries.back().number;
     RETURN_IF_ERROR(InTransaction(database, [&]() -> absl::Status {
@@ -122,16 +133,15 @@ absl::StatusOr<std::string> LoadSealedWith(Database& database) {
   return LoadMeta(database, kSealedWith);
 }
 
-absl::Status SealAnew(Database& database, const KeyRing& keys,
-                      const SqliteConfig::OnSealingAnew& tell) {
+absl::Status SealAnew(Database& database, const KeyRing& keys, const ResealingCalls& calls) {
   Resealing done{.key_id = keys.key_id()};
   ASSIGN_OR_RETURN(const std::vector<std::string> first, NextRows(database, ""));
-  const bool worth_telling = tell && !first.empty();
-  if (worth_telling) tell(done);
+  const bool worth_telling = calls.tell && !first.empty();
+  if (worth_telling) calls.tell(done);
   // From here on some rows need one key and some another.
   RETURN_IF_ERROR(SaveMeta(database, kSealedWith, ""));
-  RETURN_IF_ERROR(SealJobs(database, keys, done));
-  RETURN_IF_ERROR(HideInEntries(database));
+  RETURN_IF_ERROR(SealJobs(database, keys, calls.stop_asked, done));
+  RETURN_IF_ERROR(HideInEntries(database, calls.stop_asked));
   // The log of changes has the old contents, too. Whoever is killed before this begins again.
   if (database.engine() == Engine::kSqlite) {
     RETURN_IF_ERROR(database.Execute("PRAGMA wal_checkpoint(TRUNCATE)"));
@@ -141,7 +151,7 @@ absl::Status SealAnew(Database& database, const KeyRing& keys,
     return SaveMeta(database, kSealedWith, keys.key_id());
   }));
   done.ended = true;
-  if (worth_telling) tell(done);
+  if (worth_telling) calls.tell(done);
   return absl::OkStatus();
 }
 

@@ -35,6 +35,10 @@ struct SqliteConfig {
   /// Called before and after the rows are sealed with a new first key, which takes a while.
   using OnSealingAnew = std::function<void(const Resealing&)>;
   OnSealingAnew on_sealing_anew = nullptr;
+  /// Asked between its transactions. True: it ends there, and Open() with CANCELLED; the next one
+  /// goes on. Null: it goes to its end.
+  using StopAsked = std::function<bool()>;
+  StopAsked stop_asked = nullptr;
   CommitMeter* commits = nullptr;  ///< Is told of each commit that changed jobs; null: nobody is.
 };
 
@@ -42,7 +46,7 @@ struct SqliteConfig {
 /// synchronous=FULL), then completes them together; reads run on `pool` with their own connections.
 /// Open errors: FAILED_PRECONDITION (written by a newer version: says both; no key for rows that
 /// are sealed, or keys that are none), UNAVAILABLE (used by another process), PERMISSION_DENIED
-/// (read-only directory), DATA_LOSS (not a database).
+/// (read-only directory), DATA_LOSS (not a database), CANCELLED (SqliteConfig::stop_asked).
 class SqliteStore {
  public:
   static absl::StatusOr<std::unique_ptr<jobs::Store>> Open(SqliteConfig config, Clock& clock,

@@ -98,6 +98,18 @@ class ResealingTest : public ::testing::Test {
     return job;
   }
 
+  void CreateMany(int jobs) {
+    std::vector<Task<absl::Status>> creations;
+    for (int i = 0; i < jobs; ++i) {
+      creations.push_back([](jobs::Store& store, jobs::Job job) -> Task<absl::Status> {
+        co_return (co_await store.Create(std::move(job))).status();
+      }(harness_->store(), NewJob()));
+    }
+    for (const absl::Status& status : harness_->AwaitAll(std::move(creations))) {
+      ASSERT_EQ(status, absl::OkStatus());
+    }
+  }
+
   std::vector<std::string> Column(const char* sql) {
     auto database = Database::Open(files_->database(), Database::Mode::kReadWrite);
     EXPECT_TRUE(database.ok());
@@ -142,19 +154,31 @@ TEST_F(ResealingTest, ANewFirstKeySealsAllAndIsThenEnough) {
 TEST_F(ResealingTest, MoreRowsThanATransactionHas) {
   ASSERT_EQ(Open(KeyLine('a')), absl::OkStatus());
   constexpr int kJobs = 1201;
-  std::vector<Task<absl::Status>> creations;
-  for (int i = 0; i < kJobs; ++i) {
-    creations.push_back([](jobs::Store& store, jobs::Job job) -> Task<absl::Status> {
-      co_return (co_await store.Create(std::move(job))).status();
-    }(harness_->store(), NewJob()));
-  }
-  for (const absl::Status& status : harness_->AwaitAll(std::move(creations))) {
-    ASSERT_EQ(status, absl::OkStatus());
-  }
+  CreateMany(kJobs);
 
   ASSERT_EQ(Open(KeyLine('b') + KeyLine('a')), absl::OkStatus());
 
   EXPECT_EQ(told_.back().jobs, static_cast<std::uint64_t>(kJobs));
+  EXPECT_THAT(Column("SELECT DISTINCT key_id FROM jobs"), ElementsAre(KeyOf('b').key_id()));
+}
+
+TEST_F(ResealingTest, AStopIsHeardBetweenTransactionsAndTheNextStartGoesOn) {
+  ASSERT_EQ(Open(KeyLine('a')), absl::OkStatus());
+  CreateMany(1201);
+  int asked = 0;
+  files_->stop_asked = [&asked] { return ++asked > 1; };
+
+  const absl::Status stopped = Open(KeyLine('b') + KeyLine('a'));
+
+  EXPECT_TRUE(absl::IsCancelled(stopped)) << stopped;
+  EXPECT_THAT(MessageOf(stopped), HasSubstr("the next start goes on"));
+  EXPECT_THAT(told_, SizeIs(1)) << "it has not ended";
+  const std::string sealed =
+      Concat("SELECT count(*) FROM jobs WHERE key_id = '", KeyOf('b').key_id(), "'");
+  EXPECT_THAT(Column(sealed.c_str()), ElementsAre("500"));
+  files_->stop_asked = [] { return false; };
+  ASSERT_EQ(Open(KeyLine('b') + KeyLine('a')), absl::OkStatus());
+  EXPECT_EQ(told_.back().jobs, 701U);
   EXPECT_THAT(Column("SELECT DISTINCT key_id FROM jobs"), ElementsAre(KeyOf('b').key_id()));
 }
 

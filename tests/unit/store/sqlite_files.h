@@ -35,6 +35,7 @@ class SqliteFiles final : public jobs::StoreBackend {
                               .keys = keys,
                               .keys_from = "these keys",
                               .on_sealing_anew = on_sealing_anew,
+                              .stop_asked = stop_asked,
                               .commits = &commits},
                              clock, pool);
   }
@@ -51,6 +52,7 @@ class SqliteFiles final : public jobs::StoreBackend {
 
   std::optional<KeyRing> keys;  ///< Instead of those of the file.
   SqliteConfig::OnSealingAnew on_sealing_anew;
+  SqliteConfig::StopAsked stop_asked;
   CommitMeter commits;
 
  private:
