@@ -67,12 +67,18 @@ std::string Shortened(const std::string& resource) {
 
 }  // namespace
 
-absl::StatusOr<Principal> Gate::Admit(Method method, const grpc::ServerContextBase& context) const {
+absl::StatusOr<Principal> Gate::Recognize(const grpc::ServerContextBase& context) const {
   if (deps_.authenticator == nullptr) return Anybody();
   Evidence evidence;
   ASSIGN_OR_RETURN(evidence.bearer_token, ReadBearerToken(AuthorizationOf(context)));
   evidence.certificate_names = CertificateNames(context);
-  ASSIGN_OR_RETURN(Principal caller, deps_.authenticator->Authenticate(evidence));
+  return deps_.authenticator->Authenticate(evidence);
+}
+
+absl::StatusOr<Principal> Gate::Admit(Method method, const grpc::ServerContextBase& context) const {
+  ASSIGN_OR_RETURN(Principal caller, Recognize(context));
+  if (deps_.connections != nullptr) deps_.connections->NoteKnown(context.peer());
+  if (deps_.authenticator == nullptr) return caller;
   RETURN_IF_ERROR(deps_.rates.Take(caller, method.rule().begins_work));
   if (caller.roles.Has(method.rule().role)) return caller;
   const char* role = RoleName(method.rule().role);

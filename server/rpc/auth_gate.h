@@ -15,6 +15,7 @@
 #include "rpc/bridge.h"
 #include "rpc/call_rates.h"
 #include "rpc/call_trace.h"
+#include "rpc/caller_connections.h"
 #include "telemetry/line_rate.h"
 #include "telemetry/log.h"
 
@@ -40,6 +41,7 @@ class Gate {
     telemetry::Logger& log;
     const Clock& clock;
     std::string local_key = {};  ///< LocalAccess::key; empty: no call is from this process.
+    CallerConnections* connections = nullptr;  ///< Is told on which somebody known calls.
   };
   explicit Gate(Deps deps) : deps_(std::move(deps)) {}
 
@@ -84,6 +86,8 @@ class Gate {
   }
 
  private:
+  absl::StatusOr<Principal> Recognize(const grpc::ServerContextBase& context) const;
+
   const Deps deps_;
   /// They are refused as fast as they call, and must not fill the log.
   mutable telemetry::LineRate strangers_{kLinesOfStrangers};

@@ -19,6 +19,10 @@ namespace {
 
 /// Under a flood each refusal would look at all of them.
 constexpr Duration kLookInterval = std::chrono::milliseconds(20);
+/// For a handshake and a first call, before a connection may have to make room.
+constexpr Duration kTimeToCall = std::chrono::seconds(1);
+/// That have been ended and gRPC has not closed yet: they are beside the limit.
+constexpr std::size_t kMostLeaving = 16;
 
 std::optional<ino_t> SocketInode(int fd) {
   struct stat status{};
@@ -67,6 +71,8 @@ bool Sever(int fd, ino_t inode) {
 }
 
 constexpr Duration kSecond = std::chrono::seconds(1);
+/// So many times what one connection may cancel all may together.
+constexpr std::uint64_t kOfAll = 5;
 
 /// One more of so many a second, and those of a second at once. True: that is too many.
 bool TakeOne(SteadyTime& paid_until, std::uint64_t per_sec, SteadyTime now) {
@@ -95,29 +101,41 @@ bool CallerConnections::Admit(int fd, const asio::ip::tcp::endpoint& peer) {
   const std::lock_guard lock(mutex_);
   // The number is this connection's now: the one that had it has gone.
   if (const auto gone = entries_.find(fd); gone != entries_.end()) Forget(gone);
-  if (IsFull(address) && clock_.Now() >= look_again_at_) ForgetClosed();
-  if (!inode || IsFull(address)) {
+  const SteadyTime now = clock_.Now();
+  if (IsFull(address) && now >= look_again_at_) ForgetClosed();
+  if (!inode || (IsFull(address) && !MakeRoom(address))) {
     refused_.fetch_add(1, std::memory_order_relaxed);
     return false;
   }
-  entries_.emplace(fd, Entry{*inode, address, key, {}, false});
+  entries_.emplace(fd, Entry{.inode = *inode, .address = address, .peer = key, .begun_at = now});
   by_peer_[key] = fd;
-  ++by_address_[address];
+  OfAddress& of_address = by_address_[address];
+  ++of_address.all;
+  of_address.unknown.emplace(now, fd);
   return true;
 }
 
+void CallerConnections::NoteKnown(std::string_view peer) {
+  const std::lock_guard lock(mutex_);
+  const auto fd = by_peer_.find(PeerKey(peer));
+  if (fd == by_peer_.end()) return;
+  Entry& entry = entries_.at(fd->second);
+  if (entry.known || entry.leaving) return;
+  entry.known = true;
+  by_address_.at(entry.address).unknown.erase({entry.begun_at, fd->second});
+}
+
 bool CallerConnections::NoteCancel(std::string_view peer) {
-  constexpr std::uint64_t kOfAll = 5;
   if (limits_.cancels_per_sec == 0) return false;
   const std::lock_guard lock(mutex_);
   const auto fd = by_peer_.find(PeerKey(peer));
   if (fd == by_peer_.end()) return false;
   Entry& entry = entries_.at(fd->second);
-  if (entry.severed) return false;
+  if (entry.severed || entry.leaving) return false;
   const SteadyTime now = clock_.Now();
   const bool too_many = TakeOne(entry.cancels_paid_until, limits_.cancels_per_sec, now);
   const bool all_too_many = TakeOne(all_cancels_paid_until_, kOfAll * limits_.cancels_per_sec, now);
-  const bool takes_part = entry.cancels_paid_until > now + kSecond / 10;
+  const bool takes_part = TakesMoreThanItsShare(entry, now);
   if (!too_many && !(all_too_many && takes_part)) return false;
   entry.severed = Sever(fd->second, entry.inode);
   if (entry.severed) severed_.fetch_add(1, std::memory_order_relaxed);
@@ -131,9 +149,63 @@ std::size_t CallerConnections::open() {
 }
 
 bool CallerConnections::IsFull(const std::string& address) const {
-  if (entries_.size() >= limits_.connections) return true;
-  const auto of_address = by_address_.find(address);
-  return of_address != by_address_.end() && of_address->second >= limits_.of_address;
+  return entries_.size() - leaving_ >= limits_.connections || HasAllOfAddress(address);
+}
+
+bool CallerConnections::HasAllOfAddress(const std::string& address) const {
+  const auto found = by_address_.find(address);
+  return found != by_address_.end() && found->second.all >= limits_.of_address;
+}
+
+CallerConnections::ByAddress::const_iterator CallerConnections::WhoMakesRoom(
+    const std::string& address) const {
+  const auto own = by_address_.find(address);
+  if (HasAllOfAddress(address)) return own;
+  std::size_t most = own == by_address_.end() ? 0 : own->second.unknown.size();
+  auto chosen = by_address_.end();
+  for (auto it = by_address_.begin(); it != by_address_.end(); ++it) {
+    const auto& unknown = it->second.unknown;
+    const bool is_older = chosen != by_address_.end() && unknown.size() == most && most > 0 &&
+                          unknown.begin()->first < chosen->second.unknown.begin()->first;
+    if (unknown.size() <= most && !is_older) continue;
+    most = unknown.size();
+    chosen = it;
+  }
+  return chosen;
+}
+
+bool CallerConnections::MakeRoom(const std::string& address) {
+  if (leaving_ >= kMostLeaving) return false;
+  const auto from = WhoMakesRoom(address);
+  if (from == by_address_.end() || from->second.unknown.empty()) return false;
+  const auto [begun_at, fd] = *from->second.unknown.begin();
+  if (clock_.Now() < begun_at + kTimeToCall) return false;
+  const auto entry = entries_.find(fd);
+  if (!Sever(fd, entry->second.inode)) return false;
+  displaced_.fetch_add(1, std::memory_order_relaxed);
+  Leave(entry);
+  return true;
+}
+
+/// It is counted no more.
+void CallerConnections::Leave(Entries::iterator entry) {
+  Entry& its = entry->second;
+  if (std::exchange(its.leaving, true)) return;
+  ++leaving_;
+  const auto of_address = by_address_.find(its.address);
+  of_address->second.unknown.erase({its.begun_at, entry->first});
+  if (--of_address->second.all == 0) by_address_.erase(of_address);
+}
+
+bool CallerConnections::TakesMoreThanItsShare(Entry& entry, SteadyTime now) const {
+  constexpr std::uint64_t kLeastShare = 2;
+  if (now >= entry.second_ends_at) {
+    entry.second_ends_at = now + kSecond;
+    entry.cancels = 0;
+  }
+  const std::uint64_t share =
+      std::min(kOfAll * limits_.cancels_per_sec / entries_.size(), limits_.cancels_per_sec / 10);
+  return ++entry.cancels > std::max(share, kLeastShare);
 }
 
 void CallerConnections::ForgetClosed() {
@@ -145,8 +217,8 @@ void CallerConnections::ForgetClosed() {
 }
 
 CallerConnections::Entries::iterator CallerConnections::Forget(Entries::iterator entry) {
-  const auto of_address = by_address_.find(entry->second.address);
-  if (--of_address->second == 0) by_address_.erase(of_address);
+  Leave(entry);
+  --leaving_;
   const auto of_peer = by_peer_.find(entry->second.peer);
   if (of_peer != by_peer_.end() && of_peer->second == entry->first) by_peer_.erase(of_peer);
   return entries_.erase(entry);

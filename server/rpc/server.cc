@@ -143,7 +143,7 @@ struct Server::Core {
         watches(config.max_watches),
         connections(std::make_shared<CallerConnections>(config.caller_connections, deps.clock)),
         local_key(MakeLocalKey()),
-        gate({deps.authenticator, rates, deps.log, deps.clock, local_key}),
+        gate({deps.authenticator, rates, deps.log, deps.clock, local_key, connections.get()}),
         fetch(deps, config, gate, groups, watches),
         admin(deps, config, gate, groups),
         batch(deps, config, gate, groups, watches),

@@ -17,7 +17,10 @@ constexpr MetricFamily kRefused{"fetchd_caller_connections_refused_total", kCoun
                                 "Closed at once: there were too many, or too many of one address."};
 constexpr MetricFamily kSevered{"fetchd_caller_connections_severed_total", kCounter,
                                 "Ended: too many calls were begun and cancelled at once."};
-constexpr std::array kAll = {kOpen, kLimit, kRefused, kSevered};
+constexpr MetricFamily kDisplaced{
+    "fetchd_caller_connections_displaced_total", kCounter,
+    "Ended for a newcomer, where there were too many: nobody known had called on them."};
+constexpr std::array kAll = {kOpen, kLimit, kRefused, kSevered, kDisplaced};
 
 }  // namespace
 
@@ -29,6 +32,7 @@ telemetry::MetricSource ServerMetrics(std::shared_ptr<CallerConnections> connect
     page.Add(kLimit, std::uint64_t{connections->limit()});
     page.Add(kRefused, connections->refused());
     page.Add(kSevered, connections->severed());
+    page.Add(kDisplaced, connections->displaced());
   });
 }
 

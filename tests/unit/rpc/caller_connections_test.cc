@@ -5,9 +5,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
+#include <cstdint>
+#include <deque>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "support/manual_clock.h"
 
@@ -176,6 +180,25 @@ TEST_F(CallerConnectionsTest, WhenAllCancelTooManyThoseWhoTakePartLoseTheirs) {
   }
 }
 
+TEST_F(CallerConnectionsTest, ManyWhoCancelALittleEachLoseTheirsToo) {
+  CallerConnections connections({.connections = 1000}, clock_);
+  constexpr std::uint16_t kFlood = 300, kHonest = 301;  // Ports, too.
+  for (std::uint16_t i = 0; i < kHonest; ++i) {
+    ASSERT_TRUE(connections.Admit(Connect(), From("10.0.0.1", i)));
+  }
+  const auto cancel = [&](int i) {
+    return connections.NoteCancel("ipv4:10.0.0.1:" + std::to_string(i));
+  };
+  // 40 a second each: none is near what one may, and all together are far beyond.
+  for (int round = 0; round < 40; ++round) {
+    for (int i = 0; i < kFlood; ++i) cancel(i);
+    if (round % 4 == 0) EXPECT_FALSE(cancel(kHonest - 1)) << "takes its share, and no more";
+    clock_.Advance(25ms);
+  }
+
+  EXPECT_GT(connections.severed(), kFlood / 3) << "until all others do what all may";
+}
+
 TEST_F(CallerConnectionsTest, WhereThereIsNoLimitNobodyLosesAnything) {
   CallerConnections connections({.connections = 4, .cancels_per_sec = 0}, clock_);
   ASSERT_TRUE(connections.Admit(Connect(), From("10.0.0.1", 7)));
@@ -196,6 +219,121 @@ TEST_F(CallerConnectionsTest, WhatHasTheNumberOfAConnectionThatIsGoneIsLeftAlone
   char byte = 0;
   EXPECT_EQ(recv(pair[1], &byte, 1, MSG_DONTWAIT), -1) << "it goes on";
   for (const int fd : pair) close(fd);
+}
+
+/// Four places, each with the other end of its connection.
+class RoomTest : public CallerConnectionsTest {
+ protected:
+  ~RoomTest() override {
+    for (const auto& pair : pairs_) {
+      for (const int fd : pair) close(fd);
+    }
+  }
+  bool Take(const std::string& address) {
+    std::array<int, 2>& pair = pairs_.emplace_back();
+    EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair.data()), 0);
+    return connections_.Admit(pair[0], From(address, static_cast<std::uint16_t>(pairs_.size())));
+  }
+  /// Counted from 1, as they came.
+  bool HasEnded(std::size_t number) {
+    char byte = 0;
+    return recv(pairs_[number - 1][1], &byte, 1, MSG_DONTWAIT) == 0;
+  }
+  void Know(const std::string& address, std::size_t number) {
+    connections_.NoteKnown("ipv4:" + address + ":" + std::to_string(number));
+  }
+  void TakeAll() {
+    for (const char* address : {"10.0.0.2", "10.0.0.1", "10.0.0.1", "10.0.0.3"}) {
+      ASSERT_TRUE(Take(address));
+      clock_.Advance(100ms);
+    }
+  }
+
+ private:
+  std::deque<std::array<int, 2>> pairs_;
+};
+
+TEST_F(RoomTest, TheOldestOfWhoHasMostMakesRoomForANewcomer) {
+  TakeAll();
+  clock_.Advance(1s);
+
+  EXPECT_TRUE(Take("10.0.0.4"));
+
+  EXPECT_TRUE(HasEnded(2));
+  for (const int other : {1, 3, 4, 5}) EXPECT_FALSE(HasEnded(other)) << other;
+  EXPECT_EQ(connections_.displaced(), 1U);
+  EXPECT_EQ(connections_.refused(), 0U);
+}
+
+TEST_F(RoomTest, AmongThoseWhoHaveAsManyTheOldestMakesRoom) {
+  TakeAll();
+  Know("10.0.0.1", 3);
+  clock_.Advance(1s);
+
+  EXPECT_TRUE(Take("10.0.0.4"));
+
+  EXPECT_TRUE(HasEnded(1));
+}
+
+TEST_F(RoomTest, WhereSomebodyKnownHasCalledNoneMakesRoom) {
+  TakeAll();
+  Know("10.0.0.2", 1);
+  Know("10.0.0.1", 2);
+  Know("10.0.0.1", 3);
+  Know("10.0.0.3", 4);
+  Know("10.0.0.9", 9);  // Is no connection.
+  clock_.Advance(1h);
+
+  EXPECT_FALSE(Take("10.0.0.4"));
+  EXPECT_EQ(connections_.displaced(), 0U);
+}
+
+TEST_F(RoomTest, EachHasASecondForItsFirstCall) {
+  TakeAll();
+  clock_.Advance(899ms - 200ms);  // It came 300 ms ago.
+
+  EXPECT_FALSE(Take("10.0.0.4"));
+  clock_.Advance(1ms);
+  EXPECT_TRUE(Take("10.0.0.4"));
+}
+
+TEST_F(RoomTest, WhoHasAsManyDrivesNobodyOut) {
+  for (const char* address : {"10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4"}) {
+    ASSERT_TRUE(Take(address));
+  }
+  clock_.Advance(1h);
+
+  EXPECT_FALSE(Take("10.0.0.1"));
+  EXPECT_EQ(connections_.displaced(), 0U);
+}
+
+TEST_F(RoomTest, OfAnAddressThatHasAllThatItMayTheOldestMakesRoom) {
+  ASSERT_TRUE(Take("10.0.0.1"));
+  ASSERT_TRUE(Take("10.0.0.1"));
+  ASSERT_TRUE(Take("10.0.0.2"));
+  clock_.Advance(1s);
+
+  EXPECT_TRUE(Take("10.0.0.1"));
+
+  EXPECT_TRUE(HasEnded(1));
+  EXPECT_FALSE(HasEnded(3));
+}
+
+TEST_F(CallerConnectionsTest, ThereAreFewThatAreEndedAndNotClosed) {
+  CallerConnections connections({.connections = 40, .of_address = 40}, clock_);
+  std::vector<int> taken;
+  for (int i = 0; i < 40; ++i) {
+    taken.push_back(Connect());
+    ASSERT_TRUE(connections.Admit(taken.back(), From("10.0.0.1")));
+  }
+  clock_.Advance(1s);
+  for (int i = 0; i < 16; ++i) EXPECT_TRUE(connections.Admit(Connect(), From("10.0.0.2"))) << i;
+
+  EXPECT_FALSE(connections.Admit(Connect(), From("10.0.0.2")));
+  for (int i = 0; i < 16; ++i) Close(taken[i]);
+  clock_.Advance(20ms);
+  EXPECT_TRUE(connections.Admit(Connect(), From("10.0.0.2")));
+  EXPECT_EQ(connections.open(), 41U) << "one that is ended is open still";
 }
 
 }  // namespace
