@@ -25,6 +25,7 @@
 #include "base/strings.h"
 #include "egress/tenant_policies.h"
 #include "fetch/egress_log.h"
+#include "fetch/shared_limits.h"
 #include "rpc/json_gateway.h"
 #include "rpc/server.h"
 #include "rpc/server_metrics.h"
@@ -90,6 +91,7 @@ struct Application::Parts {
   std::unique_ptr<sink::Destinations> destinations;
   std::optional<egress::TenantPolicies> policies;
   std::shared_ptr<net::TlsContexts> tls;
+  std::unique_ptr<fetch::SharedLimits> shared_limits;  ///< Null: the store is this process's own.
   std::unique_ptr<http::SharedClient> client;
   std::unique_ptr<ObjectStores> object_stores;
   telemetry::Metrics metrics{clock};
@@ -130,6 +132,11 @@ absl::Status Application::Parts::StartEngine() {
                                            {runtime, clock, log}));
   fetch::EngineConfig engine_config = EngineConfigOf(config, client_config.origin_rules);
   engine_config.secrets = named_secrets->secrets();
+  if (jobs::AllotmentStore* const allotments = store->allotments()) {
+    shared_limits =
+        std::make_unique<fetch::SharedLimits>(runtime, clock, *allotments, config.engine.url);
+    client_config.allotments = &shared_limits->for_client();
+  }
   client = std::make_unique<http::SharedClient>(
       runtime, clock, std::move(client_config),
       http::SharedClient::Policies(policies->service(), store_policies.service()), tls);
@@ -137,10 +144,11 @@ absl::Status Application::Parts::StartEngine() {
   loop_lag = std::make_unique<runtime::LoopLagMonitor>(runtime, clock);
   engine = std::make_unique<fetch::Engine>(
       fetch::EngineDeps{runtime, job_clock, *store, *client, *destinations, *buffers, *policies,
-                        log, &decisions, std::move(store_policies)},
+                        log, &decisions, std::move(store_policies), shared_limits.get()},
       std::move(engine_config));
   AddMetricSources(metrics, {job_clock, version, *client, *engine, *store, *buffers, *loop_lag,
                              decisions, commits, object_stores->meters(), drain_signal});
+  if (shared_limits) shared_limits->Start(client->budget());
   RETURN_IF_ERROR(engine->Start());
   engine_started = true;
   return absl::OkStatus();
@@ -257,11 +265,13 @@ void Application::Parts::Stop(SteadyTime deadline) {
   named_secrets.reset();
   const absl::Status closed = runtime::RunBlocking(runtime.shard(0).executor(), metrics.Close());
   FETCHD_CHECK(closed.ok());
+  if (shared_limits) shared_limits->Stop();
   engine.reset();
   // These end their own tasks on the shards, which have to be there still.
   if (destinations) destinations->CloseObjects();
   object_stores.reset();
   client.reset();
+  shared_limits.reset();
   loop_lag.reset();
   destinations.reset();
   store.reset();

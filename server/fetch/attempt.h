@@ -86,6 +86,8 @@ struct TransferDeps {
   /// Of all transfers of the tenant, by tenants.<name>.bytes_per_sec; null: no limit of its own.
   std::shared_ptr<ByteRate> tenant_rate = nullptr;
   std::uint64_t tenant_bytes_per_sec = 0;
+  /// Of that, the part that is this process's; null: all.
+  std::function<double()> part_of_tenant_rate = nullptr;
 };
 
 }  // namespace fetchd::fetch

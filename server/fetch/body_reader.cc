@@ -66,7 +66,11 @@ SteadyTime BodyReader::TakeFromRates(std::uint64_t bytes, SteadyTime now) {
   const auto limit = transfer.config.bandwidth.At(transfer.clock.WallNow());
   until = std::max(until, transfer.bandwidth.Take(bytes, limit, now));
   if (transfer.tenant_rate != nullptr) {
-    until = std::max(until, transfer.tenant_rate->Take(bytes, transfer.tenant_bytes_per_sec, now));
+    const double part = transfer.part_of_tenant_rate ? transfer.part_of_tenant_rate() : 1;
+    const auto rate =
+        static_cast<std::uint64_t>(static_cast<double>(transfer.tenant_bytes_per_sec) * part);
+    until =
+        std::max(until, transfer.tenant_rate->Take(bytes, std::max<std::uint64_t>(rate, 1), now));
   }
   return until;
 }

@@ -14,7 +14,7 @@ struct Engine::Core {
         clients(deps.client),
         engine({deps.runtime, deps.clock, deps.store, clients, deps.destinations, deps.buffers,
                 std::move(deps.policies), deps.log, nullptr, deps.decisions,
-                std::move(deps.store_policies)},
+                std::move(deps.store_policies), deps.shared_limits},
                config) {}
   http::SharedClient& client;
   Clock& clock;

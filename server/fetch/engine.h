@@ -28,6 +28,8 @@
 
 namespace fetchd::fetch {
 
+class SharedLimits;
+
 /// Which origins are told the trace that an attempt belongs to (traceparent, tracestate).
 enum class TraceTo {
   kNobody,
@@ -68,6 +70,8 @@ struct EngineDeps {
   egress::DecisionLog* decisions = nullptr;  ///< Null: nobody is told.
   /// For stores that are sources; absent: tenants have no rules of their own there.
   std::optional<egress::TenantPolicies> store_policies = std::nullopt;
+  /// Null: no other process keeps limits with this one.
+  SharedLimits* shared_limits = nullptr;
 };
 
 struct Progress {

@@ -29,6 +29,12 @@ std::size_t SharedBudget(const sink::BufferPool& buffers) {
                   std::size_t{4} * SharedReads::kHeld);
 }
 
+PacerConfig PacerConfigOf(const EngineConfig& config, SharedLimits* shared) {
+  PacerConfig pacer = config.pacer;
+  if (shared != nullptr) pacer.shares = &shared->origins();
+  return pacer;
+}
+
 }  // namespace
 
 /// Registers a stream for shutdown while it runs.
@@ -58,8 +64,12 @@ EngineCore::EngineCore(CoreDeps deps, EngineConfig config)
     : deps_(Completed(std::move(deps))),
       config_(config),
       transfers_(config_.max_transfers),
-      pacer_(deps_.clock, config_.pacer),
-      spares_(transfers_, pacer_, [this] { dispatcher_.Wake(); }),
+      pacer_(deps_.clock, PacerConfigOf(config_, deps_.shared_limits)),
+      spares_(
+          transfers_, pacer_, [this] { dispatcher_.Wake(); },
+          [this](const Origin& origin) {
+            return deps_.shared_limits != nullptr && deps_.shared_limits->hosts().IsCrowded(origin);
+          }),
       store_health_(deps_.log, deps_.clock),
       shared_buffers_(SharedBudget(deps_.buffers)),
       control_(deps_.runtime.shard(0).executor()),
@@ -87,12 +97,16 @@ EngineCore::EngineCore(CoreDeps deps, EngineConfig config)
     shared_reads_.push_back(std::make_unique<SharedReads>(
         SharedReads::Deps{executor, deps_.clock, *sources_[i], shared_buffers_, sharing_}));
   }
-  if (!deps_.store.IsShared()) return;
-  claim_watch_.emplace(
-      deps_.runtime.shard(0).executor(), deps_.clock, deps_.store, store_health_,
-      [this] { return Held(); }, [this](const jobs::ClaimId& claim) { StopLost(claim); });
-  exchange_ = std::make_unique<ProgressExchange>(deps_.runtime.shard(0).executor(), deps_.clock,
-                                                 deps_.store, [this] { return AllProgress(); });
+  if (deps_.store.IsShared()) {
+    const asio::any_io_executor control = deps_.runtime.shard(0).executor();
+    claim_watch_.emplace(
+        control, deps_.clock, deps_.store, store_health_, [this] { return Held(); },
+        [this](const jobs::ClaimId& claim) { StopLost(claim); });
+    exchange_ = std::make_unique<ProgressExchange>(control, deps_.clock, deps_.store,
+                                                   [this] { return AllProgress(); });
+  }
+  if (deps_.shared_limits == nullptr) return;
+  deps_.shared_limits->Serve(pacer_, [this] { return TenantUses(); });
 }
 
 EngineCore::~EngineCore() {
@@ -113,6 +127,9 @@ absl::Status EngineCore::Start() {
     });
     control_.Spawn("claims", claim_watch_->Run());
     control_.Spawn("progress", exchange_->Run());
+  }
+  if (deps_.shared_limits != nullptr) {
+    deps_.shared_limits->OnChange([this] { dispatcher_.Wake(); });
   }
   housekeeping_.Spawn("sweep temporaries", Sweep());
   housekeeping_.Spawn("sweep uploads", SweepNoted());
@@ -153,7 +170,13 @@ egress::SubjectPtr EngineCore::SubjectOf(std::string tenant, std::string job) co
 TransferDeps EngineCore::TransferOn(std::size_t shard, egress::SubjectPtr subject) {
   const auto bytes_per_sec = LimitsOf(config_.tenants, subject->tenant).bytes_per_sec;
   std::shared_ptr<ByteRate> tenant_rate;
+  std::function<double()> part;
   if (bytes_per_sec) tenant_rate = tenant_rates_.For(subject->tenant, deps_.clock.Now());
+  if (bytes_per_sec && deps_.shared_limits != nullptr) {
+    part = [this, tenant = subject->tenant] {
+      return deps_.shared_limits->tenants().RateOf(tenant);
+    };
+  }
   return {deps_.clock,
           *sources_[shard],
           std::move(subject),
@@ -165,7 +188,8 @@ TransferDeps EngineCore::TransferOn(std::size_t shard, egress::SubjectPtr subjec
           shared_reads_[shard].get(),
           &spares_,
           std::move(tenant_rate),
-          bytes_per_sec.value_or(0)};
+          bytes_per_sec.value_or(0),
+          std::move(part)};
 }
 
 std::size_t EngineCore::ShardOf(const std::string& origin) const {
@@ -182,7 +206,11 @@ jobs::Room EngineCore::RoomFor(const std::string& origin) {
   // Those that the dispatcher holds for what it may find are free.
   const auto busy = static_cast<std::size_t>(transfers_.in_use());
   const std::size_t free = capacity - busy + std::min(dispatcher_.held(), busy);
-  const OriginPacer::Room room = pacer_.RoomFor(*parsed, free);
+  OriginPacer::Room room = pacer_.RoomFor(*parsed, free);
+  if (deps_.shared_limits != nullptr) {
+    room.transfers = deps_.shared_limits->hosts().JobsFor(*parsed, room.transfers);
+    room.retries = std::min(room.retries, room.transfers);
+  }
   if (room.transfers == 0) spares_.NoteRefusal(*parsed);
   return {static_cast<int>(room.transfers), static_cast<int>(room.retries)};
 }
@@ -193,11 +221,26 @@ jobs::Share EngineCore::ShareFor(const std::string& tenant) {
   const std::lock_guard lock(mutex_);
   if (tenants_met_.size() < 2) tenants_met_.insert(tenant);
   const bool has_others = tenants_met_.size() > 1 || NamesTenants(config_.tenants);
-  const std::size_t most =
+  std::size_t most =
       MostTransfers(limits, static_cast<std::size_t>(transfers_.capacity()), has_others);
   const auto at_work = at_work_.find(tenant);
   const std::size_t used = at_work == at_work_.end() ? 0 : at_work->second;
+  if (deps_.shared_limits != nullptr && limits.max_transfers) {
+    SharedTenants& tenants = deps_.shared_limits->tenants();
+    most = std::min(most, tenants.TransfersOf(tenant, *limits.max_transfers, used));
+  }
   return {static_cast<int>(most - std::min(used, most)), limits.weight};
+}
+
+std::vector<TenantUse> EngineCore::TenantUses() const {
+  std::vector<TenantUse> uses;
+  const std::lock_guard lock(mutex_);
+  for (const auto& [tenant, transfers] : at_work_) {
+    const TenantLimits limits = LimitsOf(config_.tenants, tenant);
+    uses.push_back(
+        {tenant, transfers, limits.max_transfers.value_or(0), limits.bytes_per_sec.has_value()});
+  }
+  return uses;
 }
 
 jobs::Rooms EngineCore::Rooms() {
@@ -221,6 +264,8 @@ std::optional<JobWait> EngineCore::WaitOf(const jobs::Job& job) {
   if (own <= MostTransfers({}, around.max_transfers, true)) around.tenant_limit = own;
   if (const absl::StatusOr<Origin> parsed = Origin::Parse(origin, config_.url); parsed.ok()) {
     around.origin = pacer_.StateOf(*parsed);
+    around.host_has_room =
+        deps_.shared_limits == nullptr || deps_.shared_limits->hosts().JobsFor(*parsed, 1) > 0;
   }
   return fetch::WaitOf(job, around);
 }
@@ -263,6 +308,7 @@ void EngineCore::Launch(jobs::Claim claim, Permit permit, Duration permit_wait) 
 }
 
 void EngineCore::NoteClaiming(bool now) {
+  if (deps_.shared_limits != nullptr) deps_.shared_limits->NoteClaiming(now);
   const std::lock_guard lock(mutex_);
   claiming_ = now;
   if (!now) cancelled_.clear();
@@ -347,6 +393,7 @@ void EngineCore::Drain(SteadyTime deadline) {
   drained_ = true;
   draining_.store(true, std::memory_order_release);
   if (listener_) deps_.store.RemoveListener(*listener_);
+  if (deps_.shared_limits != nullptr) deps_.shared_limits->OnChange(nullptr);
   dispatcher_.Stop();
   expirer_.Stop();
   batch_runner_.Stop();

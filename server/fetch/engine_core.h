@@ -22,6 +22,7 @@
 #include "fetch/object_sources.h"
 #include "fetch/origin_pacer.h"
 #include "fetch/progress_exchange.h"
+#include "fetch/shared_limits.h"
 #include "fetch/shared_reads.h"
 #include "fetch/spare_transfers.h"
 #include "fetch/store_health.h"
@@ -42,6 +43,7 @@ struct CoreDeps {
   std::function<double()> uniform = nullptr;  ///< In [0, 1), thread-safe; null = random.
   egress::DecisionLog* decisions = nullptr;
   std::optional<egress::TenantPolicies> store_policies = std::nullopt;
+  SharedLimits* shared_limits = nullptr;
 };
 
 /// See Engine. Jobs run in one TaskGroup a shard; streams in the task of their caller. Thread-safe.
@@ -76,6 +78,7 @@ class EngineCore {
   jobs::Rooms Rooms();
   jobs::Room RoomFor(const std::string& origin);
   jobs::Share ShareFor(const std::string& tenant);
+  std::vector<TenantUse> TenantUses() const;
   void Launch(jobs::Claim claim, Permit permit, Duration permit_wait);
   void Begin(const std::shared_ptr<JobRun>& run);
   Task<absl::Status> RunJob(std::shared_ptr<JobRun> run);

@@ -56,6 +56,14 @@ JobWait WaitForTransfers(const Surroundings& around) {
           {}};
 }
 
+JobWait WaitForConnections() {
+  return {WaitReason::kTransferLimit,
+          "the connections to its host that this process may have are in use or not there yet: "
+          "several processes keep the limit together, and another one may begin it",
+          "Raise limits.per_host for all of them, or wait for one to be free.",
+          {}};
+}
+
 JobWait WaitForTenant(const jobs::Job& job, const Surroundings& around) {
   if (around.tenant_limit) {
     return {WaitReason::kTenantLimit,
@@ -127,6 +135,7 @@ std::optional<JobWait> WaitOf(const jobs::Job& job, const Surroundings& around) 
   if (around.origin && Holds(*around.origin, job)) return WaitForOrigin(*around.origin, around.now);
   if (around.transfers >= around.max_transfers) return WaitForTransfers(around);
   if (!around.tenant_has_room) return WaitForTenant(job, around);
+  if (!around.host_has_room) return WaitForConnections();
   if (!around.origin_has_room) return WaitForTransfers(around);
   return JobWait{WaitReason::kNext, "it is about to begin", "", {}};
 }

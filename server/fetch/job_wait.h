@@ -31,6 +31,7 @@ struct Surroundings {
   WallTime now{};
   std::optional<OriginPacer::OriginState> origin;  ///< Of its next attempt.
   bool origin_has_room = true;
+  bool host_has_room = true;  ///< Of the connections that this process may have, one is free.
   bool tenant_has_room = true;
   std::optional<std::size_t> tenant_limit;       ///< tenants.<name>.max_transfers.
   std::size_t transfers = 0, max_transfers = 0;  ///< Of the process.

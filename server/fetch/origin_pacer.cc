@@ -91,6 +91,11 @@ OriginPacer::Room OriginPacer::RoomFor(const Origin& origin, std::size_t free_tr
   room.transfers = std::min({left(TransfersAllowed(entry, now), entry.transfers),
                              left(share, entry.transfers), free_transfers});
   room.retries = std::min(room.transfers, left(RetriesAllowed(entry), entry.retries));
+  const std::size_t limit = entry.limits.max_transfers.value_or(0);
+  if (config_.shares != nullptr && entry.transfers < limit &&
+      MaxTransfers(entry) <= entry.transfers) {
+    config_.shares->WantTransfers(origin, limit);
+  }
   return room;
 }
 
@@ -156,8 +161,24 @@ void OriginPacer::TakeWish(Entry& entry, const OriginOutcome& outcome) {
     entry.cool_downs += 1;
     totals_.cool_downs += 1;
   }
-  entry.cool_until =
-      std::max(entry.cool_until, now + std::min(*outcome.cool_down, config_.max_cool_down));
+  const SteadyTime until = now + std::min(*outcome.cool_down, config_.max_cool_down);
+  if (until <= entry.cool_until) return;
+  entry.cool_until = until;
+  if (config_.shares != nullptr) config_.shares->Held(*entry.origin, false, until - now);
+}
+
+void OriginPacer::TakeOver(const Origin& origin, bool circuit, Duration left) {
+  const std::lock_guard lock(mutex_);
+  const SteadyTime now = clock_.Now();
+  Entry& entry = Open(origin);
+  entry.seen_at = now;
+  if (!circuit) {
+    entry.cool_until = std::max(entry.cool_until, now + std::min(left, config_.max_cool_down));
+    return;
+  }
+  if (config_.breaker_failures == 0 || entry.open) return;
+  entry.open = true;
+  entry.probe_at = now;
 }
 
 void OriginPacer::Works(Entry& entry, bool probe) {
@@ -224,21 +245,36 @@ void OriginPacer::Fail(Entry& entry, bool probe, SteadyTime now) {
   entry.circuit_openings += 1;
   totals_.circuit_openings += 1;
   entry.probe_at = now + std::min(open_for, longest);
+  if (config_.shares != nullptr) config_.shares->Held(*entry.origin, true, entry.probe_at - now);
 }
 
 OriginPacer::Entry& OriginPacer::Open(const Origin& origin) {
   const auto found = entries_.find(origin);
   if (found != entries_.end()) return found->second;
   if (entries_.size() >= forget_at_) ForgetIdle(clock_.Now());
-  Entry& entry = entries_[origin];
+  const auto made = entries_.try_emplace(origin).first;
+  Entry& entry = made->second;
+  entry.origin = &made->first;
   if (config_.limits_of) entry.limits = config_.limits_of(origin);
   entry.tokens = BurstOf(entry.limits.requests_per_sec.value_or(0));
   entry.tokens_at = clock_.Now();
   return entry;
 }
 
+/// Of the operator's limit, where there is one.
+std::size_t OriginPacer::MaxTransfers(const Entry& entry) const {
+  const std::size_t limit = entry.limits.max_transfers.value_or(kUnlimited);
+  if (config_.shares == nullptr || limit == kUnlimited || limit == 0) return limit;
+  return std::min(limit, config_.shares->TransfersOf(*entry.origin, limit));
+}
+
+double OriginPacer::PartOfRates(const Entry& entry) const {
+  return config_.shares == nullptr ? 1 : config_.shares->RateOf(*entry.origin);
+}
+
 void OriginPacer::Refill(Entry& entry, SteadyTime now) const {
-  const double rate = entry.limits.requests_per_sec.value_or(0);
+  if (!entry.limits.requests_per_sec) return;
+  const double rate = *entry.limits.requests_per_sec * PartOfRates(entry);
   const double grown = entry.tokens + rate * SecondsOf(now - entry.tokens_at);
   entry.tokens = std::min(grown, BurstOf(rate));
   entry.tokens_at = now;
@@ -249,11 +285,12 @@ std::pair<Hold, SteadyTime> OriginPacer::HoldOf(const Entry& entry, SteadyTime n
   if (entry.cool_until > now) return {Hold::kCoolDown, entry.cool_until};
   if (entry.open && entry.probing) return {Hold::kCircuitOpen, kNoTime};
   if (entry.open && entry.probe_at > now) return {Hold::kCircuitOpen, entry.probe_at};
-  const std::size_t limit = std::min(entry.limits.max_transfers.value_or(kUnlimited),
-                                     entry.adaptive_limit.value_or(kUnlimited));
+  const std::size_t limit =
+      std::min(MaxTransfers(entry), entry.adaptive_limit.value_or(kUnlimited));
   if (entry.transfers >= limit) return {Hold::kTransfers, kNoTime};
   if (entry.limits.requests_per_sec && entry.tokens < 1) {
-    const double missing = (1 - entry.tokens) / *entry.limits.requests_per_sec;
+    const double rate = *entry.limits.requests_per_sec * PartOfRates(entry);
+    const double missing = (1 - entry.tokens) / rate;
     const auto wait = std::chrono::duration<double>(std::min(missing, 3600.0));
     // Rounded up: a moment too early would find no token.
     return {Hold::kRate, now + std::chrono::ceil<std::chrono::milliseconds>(wait)};
@@ -266,8 +303,7 @@ std::size_t OriginPacer::TransfersAllowed(const Entry& entry, SteadyTime now) co
   const Hold hold = HoldOf(entry, now).first;
   if (hold != Hold::kNone && hold != Hold::kRetries) return 0;
   if (entry.open) return entry.transfers + 1;  // The probe.
-  std::size_t allowed = std::min(entry.limits.max_transfers.value_or(kUnlimited),
-                                 entry.adaptive_limit.value_or(kUnlimited));
+  std::size_t allowed = std::min(MaxTransfers(entry), entry.adaptive_limit.value_or(kUnlimited));
   if (entry.limits.requests_per_sec) {
     allowed = std::min(allowed, entry.transfers + static_cast<std::size_t>(entry.tokens));
   }
@@ -300,7 +336,12 @@ OriginPacer::OriginState OriginPacer::Describe(const Origin& origin, const Entry
 SteadyTime OriginPacer::TakeBytes(const Origin& origin, std::uint64_t bytes, SteadyTime now) {
   const std::lock_guard lock(mutex_);
   Entry& entry = Open(origin);
-  return entry.bytes.Take(bytes, entry.limits.bytes_per_sec, now);
+  std::optional<std::uint64_t> rate = entry.limits.bytes_per_sec;
+  if (rate && config_.shares != nullptr) {
+    const double part = static_cast<double>(*rate) * PartOfRates(entry);
+    rate = std::max<std::uint64_t>(static_cast<std::uint64_t>(part), 1);
+  }
+  return entry.bytes.Take(bytes, rate, now);
 }
 
 OriginPacer::OriginState OriginPacer::StateOf(const Origin& origin) {

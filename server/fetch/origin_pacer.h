@@ -26,6 +26,21 @@ struct OriginLimits {
   friend bool operator==(const OriginLimits&, const OriginLimits&) = default;
 };
 
+/// Of an origin's limits, what is this process's, where several keep them together. Thread-safe;
+/// called with locks held: cheap, and without waiting.
+class OriginShares {
+ public:
+  virtual ~OriginShares() = default;
+  /// So many transfers may be at work here; `limit` is that of all processes.
+  virtual std::size_t TransfersOf(const Origin& origin, std::size_t limit) = 0;
+  /// A job would begin if it were more.
+  virtual void WantTransfers(const Origin& origin, std::size_t limit) = 0;
+  /// Of its rates, above 0, at most 1.
+  virtual double RateOf(const Origin& origin) = 0;
+  /// It asked for time, or, `circuit`, failed too often: it is left alone for so long.
+  virtual void Held(const Origin& origin, bool circuit, Duration left) = 0;
+};
+
 struct PacerConfig {
   /// Cool-downs that origins ask for are cut to this.
   Duration max_cool_down = std::chrono::minutes(5);
@@ -37,6 +52,7 @@ struct PacerConfig {
   int retry_percent = 20;
   /// What the configuration says of an origin. Called once when it is first met.
   std::function<OriginLimits(const Origin&)> limits_of;
+  OriginShares* shares = nullptr;  ///< Null: limits are this process's own.
 };
 
 /// Why no further transfer begins with an origin.
@@ -136,6 +152,9 @@ class OriginPacer {
   /// What an origin answered without a turn of its own: a redirect led to it. It lowers no limit:
   /// how much was at work there is not known.
   void Note(const Origin& origin, const OriginOutcome& outcome);
+  /// Another process leaves it alone: no transfer begins before that is over. Where its circuit is
+  /// open there, the next one here is a probe; what keeps that process from it need not be here.
+  void TakeOver(const Origin& origin, bool circuit, Duration left);
   /// Takes body bytes that were read at `now`; returns when whoever read them may read on.
   SteadyTime TakeBytes(const Origin& origin, std::uint64_t bytes, SteadyTime now);
   /// What would hold the next transfer back.
@@ -154,6 +173,7 @@ class OriginPacer {
 
  private:
   struct Entry {
+    const Origin* origin = nullptr;  ///< Its own key.
     OriginLimits limits;
     bool limits_set = false;  ///< By SetLimits.
     std::size_t transfers = 0, retries = 0;
@@ -176,6 +196,8 @@ class OriginPacer {
 
   // All of these hold mutex_.
   Entry& Open(const Origin& origin);
+  std::size_t MaxTransfers(const Entry& entry) const;
+  double PartOfRates(const Entry& entry) const;
   void Refill(Entry& entry, SteadyTime now) const;
   std::size_t TransfersAllowed(const Entry& entry, SteadyTime now) const;
   std::size_t RetriesAllowed(const Entry& entry) const;

@@ -34,6 +34,7 @@ std::optional<SpareTransfers::Spare> SpareTransfers::TryTake(const Origin& origi
 
 bool SpareTransfers::IsWanted(const Origin& origin) {
   if (transfers_.waiting() > 0 || IsOnHold(pacer_.StateOf(origin).hold)) return true;
+  if (crowded_ && crowded_(origin)) return true;
   const std::lock_guard lock(mutex_);
   const auto lent = lent_.find(origin);
   return lent != lent_.end() && lent->second.missed;

@@ -18,9 +18,14 @@ namespace fetchd::fetch {
 /// outlives what it lends.
 class SpareTransfers {
  public:
-  /// `freed` is called when a job may have waited for what has come back. References outlive it.
-  SpareTransfers(Semaphore& transfers, OriginPacer& pacer, std::function<void()> freed)
-      : transfers_(transfers), pacer_(pacer), freed_(std::move(freed)) {}
+  /// `freed` is called when a job may have waited for what has come back, `crowded` says whether
+  /// more connections are open to an origin than may be; null: never. References outlive it.
+  SpareTransfers(Semaphore& transfers, OriginPacer& pacer, std::function<void()> freed,
+                 std::function<bool(const Origin&)> crowded = nullptr)
+      : transfers_(transfers),
+        pacer_(pacer),
+        freed_(std::move(freed)),
+        crowded_(std::move(crowded)) {}
 
   /// A permit and a turn of one origin; given back on destruction. Move-only.
   class Spare {
@@ -40,7 +45,8 @@ class SpareTransfers {
 
   /// Without waiting; empty when others wait, or the origin has no room for one more.
   std::optional<Spare> TryTake(const Origin& origin);
-  /// Somebody waits for a transfer, or for a turn of this origin, or it is on hold.
+  /// Somebody waits for a transfer, for a turn of this origin, or for a connection to it, also in
+  /// another process; or it is on hold.
   bool IsWanted(const Origin& origin);
   /// A job of this origin was left in the queue, for the origin has no room.
   void NoteRefusal(const Origin& origin);
@@ -61,6 +67,7 @@ class SpareTransfers {
   Semaphore& transfers_;
   OriginPacer& pacer_;
   const std::function<void()> freed_;
+  const std::function<bool(const Origin&)> crowded_;
   std::atomic<std::uint64_t> in_use_{0};
   std::atomic<std::uint64_t> pieces_{0};  ///< Since the start.
   std::mutex mutex_;                      ///< Guards all below.

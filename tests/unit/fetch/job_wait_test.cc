@@ -97,6 +97,15 @@ TEST_F(JobWaitTest, ATenantWithoutRoomIsSaid) {
   EXPECT_THAT(Wait().remedy, HasSubstr("tenants.reports.max_transfers"));
 }
 
+TEST_F(JobWaitTest, ConnectionsThatOtherProcessesHaveAreWaitedFor) {
+  around_.origin_has_room = false;
+  around_.host_has_room = false;
+
+  EXPECT_EQ(Wait().reason, WaitReason::kTransferLimit);
+  EXPECT_THAT(Wait().explanation, HasSubstr("another one may begin it"));
+  EXPECT_THAT(Wait().remedy, HasSubstr("limits.per_host"));
+}
+
 TEST_F(JobWaitTest, ADrainComesBeforeAllElse) {
   around_.draining = true;
   around_.origin->hold = Hold::kCoolDown;

@@ -3,6 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <optional>
+#include <string>
+#include <tuple>
+#include <vector>
+
 #include "support/manual_clock.h"
 
 namespace fetchd::fetch {
@@ -304,6 +309,123 @@ TEST_F(OriginPacerTest, ForgetsOriginsThatSayNothingAndKeepsTheOthers) {
   EXPECT_LT(pacer_.List().size(), 1100U);
   EXPECT_EQ(HoldNow(), Hold::kCoolDown);
   EXPECT_EQ(pacer_.StateOf(b_).limits.max_transfers, 1U);
+}
+
+/// Says what the test wants, and notes what it is told.
+class FakeShares final : public OriginShares {
+ public:
+  std::size_t TransfersOf(const Origin&, std::size_t) override { return transfers; }
+  void WantTransfers(const Origin&, std::size_t limit) override { wanted = limit; }
+  double RateOf(const Origin&) override { return rate; }
+  void Held(const Origin& origin, bool circuit, Duration left) override {
+    held.emplace_back(origin.host, circuit, left);
+  }
+
+  std::size_t transfers = 0, wanted = 0;
+  double rate = 1;
+  std::vector<std::tuple<std::string, bool, Duration>> held;
+};
+
+class SharedPacerTest : public OriginPacerTest {
+ protected:
+  SharedPacerTest() {
+    PacerConfig config{.limits_of = [this](const Origin&) { return configured_; }};
+    config.shares = &shares_;
+    shared_.emplace(clock_, config);
+  }
+  std::size_t SharedRoom() { return shared_->RoomFor(a_, kFree).transfers; }
+
+  FakeShares shares_;
+  std::optional<OriginPacer> shared_;
+};
+
+TEST_F(SharedPacerTest, OfALimitOnlyWhatIsAllottedMayBegin) {
+  configured_.max_transfers = 10;
+  EXPECT_EQ(SharedRoom(), 0U);
+  EXPECT_EQ(shared_->StateOf(a_).hold, Hold::kTransfers);
+  EXPECT_EQ(shares_.wanted, 10U);
+
+  shares_.transfers = 3;
+  shares_.wanted = 0;
+  EXPECT_EQ(SharedRoom(), 3U);
+  EXPECT_EQ(shares_.wanted, 0U);
+  const auto first = shared_->Begin(a_, false), second = shared_->Begin(a_, false),
+             third = shared_->Begin(a_, false);
+  EXPECT_EQ(SharedRoom(), 0U);
+  EXPECT_EQ(shares_.wanted, 10U);
+}
+
+TEST_F(SharedPacerTest, TheLimitHoldsWhateverIsAllottedAndZeroPauses) {
+  shares_.transfers = 100;
+  configured_.max_transfers = 2;
+  EXPECT_EQ(SharedRoom(), 2U);
+
+  shared_->SetLimits(a_, {.max_transfers = 0});
+  EXPECT_EQ(shared_->StateOf(a_).hold, Hold::kPaused);
+  EXPECT_EQ(shares_.wanted, 0U);
+}
+
+TEST_F(SharedPacerTest, WithoutALimitNothingIsAskedFor) {
+  EXPECT_GT(SharedRoom(), 100U);
+  EXPECT_EQ(shares_.wanted, 0U);
+}
+
+TEST_F(SharedPacerTest, OfRatesOnlyAPartIsUsed) {
+  configured_.requests_per_sec = 10;
+  configured_.bytes_per_sec = 1000;
+  shares_.rate = 0.5;
+  clock_.Advance(10s);
+
+  EXPECT_EQ(SharedRoom(), 5U) << "of a second";
+  const SteadyTime now = clock_.Now();
+  shared_->TakeBytes(a_, 1000, now);
+  EXPECT_EQ(shared_->TakeBytes(a_, 1000, now) - now, 4s - 250ms);
+}
+
+TEST_F(SharedPacerTest, WhatAnOriginAsksForIsToldOnce) {
+  const OriginOutcome wish{.kind = OriginOutcome::Kind::kPushback, .cool_down = 30s};
+  auto first = shared_->Begin(a_, false), second = shared_->Begin(a_, false);
+  first.End(wish);
+  second.End(wish);
+  shared_->Note(b_, {.kind = OriginOutcome::Kind::kAnswered, .cool_down = 5s});
+
+  EXPECT_THAT(shares_.held, ::testing::ElementsAre(std::tuple("a.example", false, Duration(30s)),
+                                                   std::tuple("b.example", false, Duration(5s))));
+}
+
+TEST_F(SharedPacerTest, ACircuitThatOpensIsTold) {
+  for (int i = 0; i < 5; ++i) shared_->Begin(a_, false).End(kBad);
+
+  EXPECT_THAT(shares_.held, ::testing::ElementsAre(std::tuple("a.example", true, Duration(30s))));
+}
+
+TEST_F(SharedPacerTest, WhatAnotherHeardIsTakenOverAndNotToldAgain) {
+  shared_->TakeOver(a_, false, 20s);
+
+  EXPECT_EQ(shared_->StateOf(a_).hold, Hold::kCoolDown);
+  EXPECT_EQ(*shared_->StateOf(a_).held_for, 20s);
+  shared_->TakeOver(a_, false, 5s);
+  EXPECT_EQ(*shared_->StateOf(a_).held_for, 20s) << "it is never shorter by that";
+  EXPECT_TRUE(shares_.held.empty());
+  clock_.Advance(20s);
+  EXPECT_GT(SharedRoom(), 1U);
+}
+
+TEST_F(SharedPacerTest, WhereACircuitIsOpenElsewhereTheNextOneIsAProbe) {
+  shared_->TakeOver(a_, true, 30s);
+  EXPECT_EQ(SharedRoom(), 1U);
+  OriginPacer::Turn probe = shared_->Begin(a_, false);
+  EXPECT_EQ(SharedRoom(), 0U);
+  EXPECT_EQ(shared_->StateOf(a_).hold, Hold::kCircuitOpen);
+  probe.End(kGood);
+  EXPECT_GT(SharedRoom(), 1U) << "it works from here";
+
+  shared_->TakeOver(a_, true, 30s);
+  shared_->Begin(a_, false).End(kBad);
+  EXPECT_EQ(shared_->StateOf(a_).hold, Hold::kCircuitOpen);
+  EXPECT_EQ(*shared_->StateOf(a_).held_for, 30s);
+  shared_->TakeOver(a_, true, 1s);
+  EXPECT_EQ(*shared_->StateOf(a_).held_for, 30s) << "its own is not shortened";
 }
 
 }  // namespace
