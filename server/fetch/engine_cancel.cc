@@ -23,9 +23,8 @@ jobs::Change PauseElsewhere(const jobs::Job& job) {
   record.number = job.attempt;
   record.outcome = jobs::AttemptOutcome::kInterrupted;
   record.status = WithReason(absl::UnavailableError("paused"), {"PAUSED", {}});
-  record.decision = Concat("paused by another process: goes on with the ", job.checkpoint.bytes,
-                           " bytes of its last checkpoint");
-  return jobs::Paused{std::move(record), job.checkpoint};
+  record.decision = "paused by another process: goes on from its last checkpoint";
+  return jobs::Paused{std::move(record)};
 }
 
 }  // namespace

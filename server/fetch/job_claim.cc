@@ -19,7 +19,8 @@ Task<bool> JobRun::IsOverForAll() {
   co_return job.ok() ? jobs::IsTerminal(job->state) : absl::IsNotFound(job.status());
 }
 
-// ABORTED: another process may have the job. While the store cannot say so nothing is published.
+// ABORTED: another process may have the job. While the store cannot say so nothing is published;
+// another error when it does not in time.
 Task<absl::Status> JobRun::CheckClaim() {
   if (!deps_.store.IsShared()) co_return absl::OkStatus();
   for (Duration backoff = kFirstEndBackoff;;) {
@@ -31,7 +32,7 @@ Task<absl::Status> JobRun::CheckClaim() {
     if (lost.ok()) co_return absl::AbortedError("the job was taken from this process");
     permit_.Release();
     const bool again = co_await AwaitStore(lost.status(), backoff, Deadline::Never());
-    if (!again) co_return Fail(Phase::kSink, true, lost.status());
+    if (!again) co_return lost.status();
   }
 }
 

@@ -36,7 +36,10 @@ Task<absl::Status> JobRun::Conclude(absl::Status outcome) {
 
 Task<absl::Status> JobRun::End(absl::Status outcome) {
   if (absl::IsAborted(outcome)) co_return outcome;
-  if (outcome.ok()) outcome = co_await CheckClaim();
+  if (outcome.ok()) {
+    outcome = co_await CheckClaim();
+    if (!outcome.ok() && !absl::IsAborted(outcome)) co_return co_await EndStopped();
+  }
   if (!outcome.ok() && stop_reason() >= StopReason::kLost) {
     co_return absl::AbortedError("the job was taken from this process");
   }

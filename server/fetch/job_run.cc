@@ -217,11 +217,14 @@ Task<absl::Status> JobRun::HashKept(std::uint64_t bytes) {
 // for long.
 Task<absl::Status> JobRun::ForgetCheckpoint() {
   current_ = jobs::Checkpoint();
-  if (persisted_.bytes == 0) co_return absl::OkStatus();
+  if (persisted_.bytes == 0 && !may_be_persisted_) co_return absl::OkStatus();
   jobs::Change change = jobs::CheckpointTaken{};
   const Deadline until = deadline_.Min(Deadline::After(deps_.transfer.clock, kForgetPatience));
   const absl::Status forgotten = co_await Record(std::move(change), until);
-  if (forgotten.ok()) persisted_ = jobs::Checkpoint();
+  if (forgotten.ok()) {
+    persisted_ = jobs::Checkpoint();
+    may_be_persisted_ = false;
+  }
   if (forgotten.ok() || absl::IsAborted(forgotten)) co_return forgotten;
   const bool retryable = IsWorthRepeating(forgotten);
   // Our own trouble, whatever the store calls it.
@@ -325,6 +328,7 @@ Task<absl::Status> JobRun::CheckpointNow() {
   // Without it a crash costs more bytes; to wait for the store would cost the transfer. The next
   // one is not far.
   if (recorded.ok()) persisted_ = current_;
+  may_be_persisted_ = !recorded.ok();
   co_return absl::OkStatus();
 }
 

@@ -163,8 +163,9 @@ class JobRun final : private Target {
   jobs::Result result_;
   bool partly_done_ = false;  ///< Some of several destinations have the body, for good.
 
-  jobs::Checkpoint current_;    ///< What a checkpoint taken now would say, but for its bytes.
-  jobs::Checkpoint persisted_;  ///< As the store has it.
+  jobs::Checkpoint current_;       ///< What a checkpoint taken now would say, but for its bytes.
+  jobs::Checkpoint persisted_;     ///< As the store has it.
+  bool may_be_persisted_ = false;  ///< Another one, of which the store could not say so.
   SteadyTime checkpointed_at_;
   std::uint64_t unsaved_bytes_ = 0;
   sink::Buffer rest_;  ///< Of an attempt that was stopped.

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "fetch/progress_meter.h"
+
 namespace fetchd::fetch {
 namespace {
 
@@ -19,10 +21,7 @@ Progress AsTold(const jobs::RunningProgress& told) {
   progress.received_bytes = told.received_bytes;
   progress.total_bytes = told.total_bytes;
   progress.rate_bytes_per_sec = static_cast<double>(told.bytes_per_sec);
-  if (told.total_bytes > told.received_bytes && told.bytes_per_sec > 0) {
-    const std::uint64_t left = *told.total_bytes - told.received_bytes;
-    progress.eta = std::chrono::seconds(left / told.bytes_per_sec);
-  }
+  progress.eta = EtaOf(progress);
   return progress;
 }
 

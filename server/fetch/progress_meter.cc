@@ -39,6 +39,16 @@ void ProgressMeter::Add(std::uint64_t bytes, SteadyTime now) {
   since_measured_ = 0;
 }
 
+// Beyond a month an estimate is no information.
+std::optional<Duration> EtaOf(const Progress& progress) {
+  if (!progress.total_bytes || progress.rate_bytes_per_sec < 1) return std::nullopt;
+  const std::uint64_t total = *progress.total_bytes;
+  const auto left = total - std::min(progress.received_bytes, total);
+  const std::chrono::duration<double> eta(static_cast<double>(left) / progress.rate_bytes_per_sec);
+  if (eta >= std::chrono::hours(24 * 30)) return std::nullopt;
+  return std::chrono::duration_cast<Duration>(eta);
+}
+
 Progress ProgressMeter::Read(SteadyTime now) const {
   Progress progress;
   progress.received_bytes = received_.load(std::memory_order_relaxed);
@@ -48,13 +58,7 @@ Progress ProgressMeter::Read(SteadyTime now) const {
   const double fading =
       idle > kStaleSeconds ? std::exp(-(idle - kStaleSeconds) / kMemorySeconds) : 1;
   progress.rate_bytes_per_sec = rate_.load(std::memory_order_relaxed) * fading;
-  if (progress.total_bytes && progress.rate_bytes_per_sec >= 1) {
-    const auto left = total - std::min(progress.received_bytes, total);
-    const std::chrono::duration<double> eta(static_cast<double>(left) /
-                                            progress.rate_bytes_per_sec);
-    // Beyond a month an estimate is no information.
-    if (eta < std::chrono::hours(24 * 30)) progress.eta = std::chrono::duration_cast<Duration>(eta);
-  }
+  progress.eta = EtaOf(progress);
   return progress;
 }
 

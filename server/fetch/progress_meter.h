@@ -9,6 +9,9 @@
 
 namespace fetchd::fetch {
 
+/// By what is left and the rate.
+std::optional<Duration> EtaOf(const Progress& progress);
+
 /// One writer, any number of readers.
 class ProgressMeter {
  public:

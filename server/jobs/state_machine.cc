@@ -72,7 +72,7 @@ class Applier {
 
   absl::Status operator()(const Paused& change) {
     RETURN_IF_ERROR(CheckHeld());
-    job_.checkpoint = change.checkpoint;
+    if (change.checkpoint) job_.checkpoint = *change.checkpoint;
     job_.attempt -= 1;
     return MoveTo(State::kPaused);
   }

@@ -2,6 +2,7 @@
 // transaction.
 #pragma once
 
+#include <optional>
 #include <variant>
 
 #include "jobs/job.h"
@@ -31,9 +32,10 @@ struct Interrupted {
   Checkpoint checkpoint;
 };  ///< RUNNING -> INTERRUPTED; attempt - 1: none is consumed.
 /// By a worker that PauseRequested could not reach in the store. RUNNING -> PAUSED; attempt - 1.
+/// Without a checkpoint the job keeps the one that it has.
 struct Paused {
   AttemptRecord record;
-  Checkpoint checkpoint;
+  std::optional<Checkpoint> checkpoint = {};
 };
 struct Succeeded {
   AttemptRecord record;

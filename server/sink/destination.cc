@@ -152,13 +152,13 @@ absl::Status CheckTogether(std::span<const Destination> destinations) {
     }
     std::string temporary = destination.ToString();
     if (destination.kind == Destination::Kind::kFile) {
-      const std::string part = PartFileName(LastSegmentOf(destination.path), any);
+      const std::string part = PartFileName(LastSegmentOf(destination.path), any, 1);
       temporary = ParentOf(destination.path) + '/' + part;
     }
     if (temporaries.insert(std::move(temporary)).second) continue;
     return Wrong(
         Concat("\"", destination.ToString(),
-               "\" is given twice, or shares its folder and the first 215 bytes of its name"
+               "\" is given twice, or shares its folder and the first 195 bytes of its name"
                " with another"));
   }
   return absl::OkStatus();

@@ -1,8 +1,12 @@
 // What earlier runs of a job have left of its body, where several processes run jobs.
 #pragma once
 
+#include <sys/stat.h>
+
 #include <cstdint>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/ids.h"
 #include "base/status.h"
@@ -18,28 +22,28 @@ class EarlierParts {
   EarlierParts(const FileTree& tree, std::string basename, JobId job, RunNumbers run);
 
   bool any() const { return run_.own > 1; }
-  /// Makes the file of the latest run, of those from `run.kept` on, that has `bytes` or more the
-  /// one of this run, if there is any such and this run has none yet. Removes the others: whoever
-  /// still has one open can no longer publish it. What another process may still be writing is not
-  /// taken over but copied, up to `bytes`; when it may, its lock says (flock(2)), or that there are
-  /// no locks here.
-  absl::Status TakeOver(int directory_fd, std::uint64_t bytes) const;
-  absl::Status Remove(int directory_fd) const;
-  /// Is one of them, or that of this run, the same file as `name`: published by a run that did not
-  /// live to record it?
-  bool Published(int directory_fd, const std::string& name) const;
+  /// The file of the latest run, of those from `run.kept` on, that has `bytes` or more, locked, as
+  /// that of this run; none when there is no such, or this run has one already. Removes the others:
+  /// whoever still has one open can no longer publish it. What another process may still be writing
+  /// is not taken over but copied, up to `bytes`; when it may, its lock says (flock(2)), or that
+  /// there are no locks here.
+  absl::StatusOr<UniqueFd> TakeOver(int directory_fd, std::uint64_t bytes);
+  absl::Status Remove(int directory_fd);
+  /// Is `file` one of those that were removed: published by a run that did not live to record it?
+  bool Removed(const struct stat& file) const;
 
  private:
   std::int64_t first() const;
   std::string NameOf(std::int64_t run) const;
-  absl::StatusOr<bool> Inherit(int directory_fd, std::int64_t run, std::uint64_t bytes) const;
-  absl::StatusOr<bool> Copy(int directory_fd, int from_fd, std::uint64_t bytes) const;
-  absl::Status Unlink(int directory_fd, std::int64_t run) const;
+  absl::StatusOr<UniqueFd> Inherit(int directory_fd, std::int64_t run, std::uint64_t bytes) const;
+  absl::StatusOr<UniqueFd> Copy(int directory_fd, int from_fd, std::uint64_t bytes) const;
+  absl::Status Unlink(int directory_fd, std::int64_t run);
 
   const FileTree& tree_;
   const std::string basename_;
   const JobId job_;
   const RunNumbers run_;
+  std::vector<std::pair<dev_t, ino_t>> removed_;
 };
 
 }  // namespace fetchd::sink

@@ -21,6 +21,10 @@ constexpr std::size_t kCompareBlock = std::size_t{256} << 10;
 // to do, its own or another's.
 constexpr std::uint64_t kWriteBackStep = std::uint64_t{8} << 20;
 
+bool SameFile(const struct stat& a, const struct stat& b) {
+  return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
 // False with errno set when there is no such name.
 bool StatAt(int directory_fd, const std::string& name, struct stat& out) {
   return ::fstatat(directory_fd, name.c_str(), &out, AT_SYMLINK_NOFOLLOW) == 0;
@@ -59,16 +63,31 @@ absl::Status PartFile::CheckDestination(int directory_fd) const {
                     {"DESTINATION_INVALID", {}});
 }
 
-// Overwrite "never", before anything is written.
-absl::Status PartFile::AdmitNewFile(int directory_fd) {
+// Overwrite "never", before anything is written. True: this job's own was there, published before a
+// crash that came before its success was recorded. All names go, and the next bytes to another
+// file: somebody may be reading this one.
+absl::StatusOr<bool> PartFile::AdmitNewFile(int directory_fd) {
   struct stat existing{};
-  if (!StatAt(directory_fd, name_, existing)) return absl::OkStatus();
-  if (!earlier_.Published(directory_fd, name_)) return FileError(EEXIST, "write", path_);
-  // This job's own, published before a crash that came before its success was recorded. All names
-  // go, and the next bytes to another file: somebody may be reading this one.
+  struct stat part{};
+  if (!StatAt(directory_fd, name_, existing)) return false;
+  const bool own = StatAt(directory_fd, part_name_, part) && SameFile(existing, part);
+  if (!own && !earlier_.Removed(existing)) return FileError(EEXIST, "write", path_);
   if (tree_.calls().Unlink(directory_fd, name_) != 0) return FileError(errno, "take back", path_);
   RETURN_IF_ERROR(DiscardOwn(directory_fd));
-  return earlier_.Remove(directory_fd);
+  return true;
+}
+
+// Says to later runs that this one writes, for as long as the file is open; where there are no
+// locks they copy what they find.
+absl::Status PartFile::Hold(int directory_fd) const {
+  const bool locked = tree_.calls().Lock(fd_.get()) == 0;
+  struct stat named{};
+  struct stat open{};
+  const bool there = (locked || errno != EWOULDBLOCK) && StatAt(directory_fd, part_name_, named) &&
+                     ::fstat(fd_.get(), &open) == 0 && SameFile(named, open);
+  if (there) return absl::OkStatus();
+  return absl::UnavailableError(
+      Concat("a later run has the temporary file of \"", path_, "\" by now"));
 }
 
 // A file that has another name as well, or is no plain file, is not ours to write into: it is
@@ -91,11 +110,14 @@ absl::Status PartFile::OpenPart(int directory_fd) {
 absl::StatusOr<std::uint64_t> PartFile::Open(std::uint64_t resume_bytes) {
   ASSIGN_OR_RETURN(const UniqueFd directory, tree_.MakeDirectory(directory_));
   RETURN_IF_ERROR(CheckDestination(directory.get()));
-  if (overwrite_ == OverwritePolicy::kNever) RETURN_IF_ERROR(AdmitNewFile(directory.get()));
-  RETURN_IF_ERROR(earlier_.TakeOver(directory.get(), resume_bytes));
-  RETURN_IF_ERROR(OpenPart(directory.get()));
-  // Where there are no locks a later run copies what it finds.
-  if (shared_) static_cast<void>(tree_.calls().Lock(fd_.get()));
+  // First: whoever is to be found out to have published has no name to do so afterwards.
+  ASSIGN_OR_RETURN(fd_, earlier_.TakeOver(directory.get(), resume_bytes));
+  if (overwrite_ == OverwritePolicy::kNever) {
+    ASSIGN_OR_RETURN(const bool taken_back, AdmitNewFile(directory.get()));
+    if (taken_back) fd_.Reset();
+  }
+  if (!fd_) RETURN_IF_ERROR(OpenPart(directory.get()));
+  if (shared_) RETURN_IF_ERROR(Hold(directory.get()));
   ASSIGN_OR_RETURN(on_root_file_system_, tree_.IsOnRootFileSystem(directory.get()));
   struct stat part{};
   if (::fstat(fd_.get(), &part) != 0) return FileError(errno, "open", path_);

@@ -61,12 +61,14 @@ class PartFile final : public Publication {
   std::uint64_t size_bytes() const { return size_bytes_; }  ///< Without what was written ahead.
   OverwritePolicy overwrite() const { return overwrite_; }
   std::string url() const { return "file://" + tree_.Absolute(path_); }
-  /// When nothing is to be resumed: what Open() finds out can wait for the first write.
-  bool CanOpenLater() const { return overwrite_ != OverwritePolicy::kNever && !earlier_.any(); }
+  /// When nothing is to be resumed: what Open() finds out can wait for the first write. Not where a
+  /// later run may have taken the name before that.
+  bool CanOpenLater() const { return overwrite_ != OverwritePolicy::kNever && !shared_; }
 
  private:
   absl::Status CheckDestination(int directory_fd) const;
-  absl::Status AdmitNewFile(int directory_fd);
+  absl::StatusOr<bool> AdmitNewFile(int directory_fd);
+  absl::Status Hold(int directory_fd) const;
   absl::Status DiscardOwn(int directory_fd);
   absl::Status OpenPart(int directory_fd);
   absl::Status Link(int directory_fd) const;
@@ -80,7 +82,7 @@ class PartFile final : public Publication {
   const std::string name_;
   const std::string part_name_;
   const bool shared_;  ///< Other processes may write for the same job.
-  const EarlierParts earlier_;
+  EarlierParts earlier_;
   const OverwritePolicy overwrite_;
   UniqueFd fd_;
   UniqueFd directory_fd_;  ///< Between Publish and SyncEntries.

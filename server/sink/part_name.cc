@@ -12,7 +12,8 @@ namespace {
 constexpr std::string_view kSuffix = ".fetchd-part";
 constexpr std::size_t kJobIdSize = 26;
 constexpr std::size_t kMostDigits = std::numeric_limits<std::int64_t>::digits10 + 1;
-constexpr std::size_t kMaxBasename = NAME_MAX - 2 - kJobIdSize - 1 - kMostDigits - kSuffix.size();
+constexpr std::size_t kMaxBasename = NAME_MAX - 2 - kJobIdSize - kSuffix.size();
+constexpr std::size_t kMaxBasenameWithRun = kMaxBasename - 1 - kMostDigits;
 
 // "<name>.<run>" -> "<name>"; any other as it is.
 std::string_view WithoutRun(std::string_view name) {
@@ -28,7 +29,8 @@ std::string_view WithoutRun(std::string_view name) {
 }  // namespace
 
 std::string PartFileName(std::string_view basename, const JobId& job, std::int64_t run) {
-  std::string name = Concat('.', basename.substr(0, kMaxBasename), '.', job.str());
+  const std::size_t most = run > 0 ? kMaxBasenameWithRun : kMaxBasename;
+  std::string name = Concat('.', basename.substr(0, most), '.', job.str());
   if (run > 0) name += Concat('.', run);
   return name + std::string(kSuffix);
 }

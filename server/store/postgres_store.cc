@@ -147,8 +147,8 @@ class OpenPostgresStore final : private ReadingThreads, public SqlStore {
 absl::StatusOr<std::unique_ptr<jobs::Store>> PostgresStore::Open(PostgresConfig config,
                                                                  Clock& clock) {
   ASSIGN_OR_RETURN(Database database, OpenDatabase(config.address, false));
-  ASSIGN_OR_RETURN(const Duration ahead, MeasureClock(database));
-  if (config.on_clock) config.on_clock(ahead);
+  ASSIGN_OR_RETURN(const std::optional<Duration> ahead, MeasureClock(database));
+  if (ahead && config.on_clock) config.on_clock(*ahead);
   RETURN_IF_ERROR(MigratePostgres(database));
   RETURN_IF_ERROR(AdoptSharedKeys(database, config.keys, config.keys_from,
                                   {config.on_sealing_anew, config.stop_asked}));

@@ -83,14 +83,13 @@ void ReplicaWatch::Listen() {
 
 // OK: it was told to end.
 absl::Status ReplicaWatch::ListenOnce() {
-  is_steady_ = false;
   ASSIGN_OR_RETURN(std::unique_ptr<PostgresSession> session, deps_.connect());
   Database database(std::move(session));
   {
     Query listen(database, "LISTEN fetchd");
     RETURN_IF_ERROR(listen.Run());
   }
-  steady_since_ = renewed_at_ = clock_.Now();
+  if (!heard_before_) steady_since_ = renewed_at_ = clock_.Now();
   RETURN_IF_ERROR(KeepLease(database));
   // Batches have no numbers: what was said of them meanwhile is not made up for by a look.
   if (std::exchange(heard_before_, true)) RETURN_IF_ERROR(LookAtNewest(database, true));
@@ -151,8 +150,8 @@ absl::Status ReplicaWatch::KeepLease(Database& database) {
   }
   NoteRenewal();
   if (deps_.name.Renewed(sent, clock_.Now(), deps_.lease)) deps_.on_allotment_news();
-  ASSIGN_OR_RETURN(const Duration ahead, MeasureClock(database));
-  deps_.on_clock(ahead);
+  ASSIGN_OR_RETURN(const std::optional<Duration> ahead, MeasureClock(database));
+  if (ahead) deps_.on_clock(*ahead);
   ASSIGN_OR_RETURN(const bool gone, IsAnyGone(database, deps_.name.Get(), WhoIsGone()));
   if (gone || has_abandoned()) Wake();
   // When its claims are lost, whoever has them is to look.

@@ -1,5 +1,6 @@
 #include "store/replicas.h"
 
+#include <optional>
 #include <random>
 #include <vector>
 
@@ -10,6 +11,8 @@ namespace fetchd::store {
 namespace {
 
 constexpr int kJobs = 300;  // In a transaction.
+/// At the clock.
+constexpr Duration kLongestLook = std::chrono::milliseconds(200);
 
 /// Of a replica other than ?1; of one that is not closed only when ?2 is 1.
 #define FETCHD_STORE_GONE         \
@@ -187,15 +190,16 @@ absl::Status GiveBack(Transaction& transaction, const std::string& id, const job
   return ChangeJob(transaction, claim.job, claim.fence, jobs::Recovered(), now).status();
 }
 
-absl::StatusOr<Duration> MeasureClock(Database& database) {
+absl::StatusOr<std::optional<Duration>> MeasureClock(Database& database) {
   const RealClock here;
   const SteadyTime from = here.Now();
   Query query(database, "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)");
   RETURN_IF_ERROR(query.Step().status());
   const WallTime now = here.WallNow();
-  const Duration half_way = (here.Now() - from) / 2;
+  const Duration took = here.Now() - from;
+  if (took > kLongestLook) return std::nullopt;
   const Duration there = std::chrono::microseconds(query.Int(0));
-  return there + half_way - std::chrono::duration_cast<Duration>(now.time_since_epoch());
+  return there + took / 2 - std::chrono::duration_cast<Duration>(now.time_since_epoch());
 }
 
 }  // namespace fetchd::store

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -103,7 +104,8 @@ absl::StatusOr<Rescue> RecoverOwn(Transaction& transaction, const std::string& i
 absl::Status GiveBack(Transaction& transaction, const std::string& id, const jobs::ClaimId& claim,
                       WallTime now);
 
-/// How far the clock of the database is ahead of this machine's.
-absl::StatusOr<Duration> MeasureClock(Database& database);
+/// How far the clock of the database is ahead of this machine's; nullopt when it took too long to
+/// say so.
+absl::StatusOr<std::optional<Duration>> MeasureClock(Database& database);
 
 }  // namespace fetchd::store

@@ -404,5 +404,16 @@ TEST(StateMachineEffectsTest, ChangesThatEndAnAttemptCarryItsRecord) {
   EXPECT_EQ(RecordOf(CancelRequested()), nullptr);
 }
 
+TEST(StateMachineEffectsTest, APauseWithoutACheckpointKeepsTheOneThatIsThere) {
+  Job job;
+  job.state = State::kRunning;
+  job.attempt = 1;
+  job.checkpoint = CheckpointAt(5);
+
+  ASSERT_EQ(Apply(Paused{AttemptRecord()}, WallTime(), job), absl::OkStatus());
+
+  EXPECT_EQ(job.checkpoint, CheckpointAt(5));
+}
+
 }  // namespace
 }  // namespace fetchd::jobs

@@ -1,4 +1,7 @@
 // Several runs of one job on one file system, each of another process.
+#include <functional>
+#include <utility>
+
 #include "sink/part_name.h"
 #include "unit/sink/sink_fixture.h"
 
@@ -144,6 +147,57 @@ TEST_F(EarlierPartsTest, NeverRecognisesWhatAnEarlierRunPublished) {
 
   EXPECT_THAT(Content("body"), Optional(StrEq("again")));
   EXPECT_THAT(Files(), ElementsAre("body"));
+}
+
+TEST_F(EarlierPartsTest, ARunThatWritesNothingHasItsNameBeforeItPublishes) {
+  const auto zombie = Run(1);
+  ASSERT_TRUE(Await(zombie->Open(0)).ok());
+  const auto heir = Run(2);
+  ASSERT_TRUE(Await(heir->Open(0)).ok());
+  ASSERT_EQ(Finish(*heir, "body"), absl::OkStatus());
+
+  EXPECT_TRUE(absl::IsUnavailable(Await(zombie->Commit()).status()));
+
+  EXPECT_THAT(Content("body"), Optional(StrEq("body")));
+}
+
+TEST_F(EarlierPartsTest, ARunWhoseNameWasTakenWhileItOpenedWritesNothing) {
+  struct Late final : FileCalls {
+    int Lock(int fd) override {
+      if (before_lock) std::exchange(before_lock, nullptr)();
+      return FileCalls::Lock(fd);
+    }
+    std::function<void()> before_lock;
+  } calls;
+  RunWith(1, "hello ").reset();
+  Reopen(calls);
+  const auto late = Run(3);
+  calls.before_lock = [this] { std::filesystem::rename(root_ / PartOf(3), root_ / PartOf(5)); };
+
+  EXPECT_TRUE(absl::IsUnavailable(Await(late->Open(0)).status()));
+}
+
+TEST_F(EarlierPartsTest, NeverRecognisesWhatIsPublishedWhileTheNextRunOpens) {
+  struct Racing final : FileCalls {
+    int Unlink(int directory, const std::string& name) override {
+      if (before_unlink) std::exchange(before_unlink, nullptr)();
+      return FileCalls::Unlink(directory, name);
+    }
+    std::function<void()> before_unlink;
+  } calls;
+  Reopen(calls);
+  const auto zombie = Run(1, 0, OverwritePolicy::kNever);
+  ASSERT_TRUE(Await(zombie->Open(0)).ok());
+  ASSERT_TRUE(Await(zombie->Write(Bytes("first"))).ok());
+  const auto heir = Run(2, 0, OverwritePolicy::kNever);
+  calls.before_unlink = [this] {
+    std::filesystem::create_hard_link(root_ / PartOf(1), root_ / "body");
+  };
+
+  EXPECT_TRUE(Await(heir->Open(0)).ok());
+  EXPECT_EQ(Finish(*heir, "again"), absl::OkStatus());
+
+  EXPECT_THAT(Content("body"), Optional(StrEq("again")));
 }
 
 TEST_F(EarlierPartsTest, AJobThatEndsLeavesNothingOfAnyRun) {
