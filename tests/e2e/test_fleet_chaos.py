@@ -165,6 +165,9 @@ class FleetChaosTest(harness.TestCase):
         self.assertEqual(self.rows(
             "SELECT j.id FROM jobs j LEFT JOIN attempts a ON a.job_id = j.id"
             " AND CAST(convert_from(a.record, 'UTF8') AS json) ->> 'outcome' = 'SUCCEEDED' GROUP BY j.id HAVING count(a.job_id) <> 1"), [])
+        self.assertEqual(self.rows("SELECT job_id, convert_from(record, 'UTF8') FROM attempts"
+                                   " WHERE CAST(convert_from(record, 'UTF8') AS json) ->> 'outcome' = 'FAILED'"), [],
+                         "a process that is lost, or a database that is away, costs no attempt")
 
     def check_files(self):
         """Content, and that nothing about a file has changed since its job's end was recorded: not even its name."""
