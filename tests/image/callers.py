@@ -109,10 +109,9 @@ class RollingCase(lab.TestCase):
             self.assertEqual(replica.stop(), 0, replica.log_text())
             replica.start()
 
-    def outcome(self, callers):
-        """Ends submissions, waits for the jobs, and asks the callers what they met."""
+    def await_success(self, callers):
+        """Ends submissions, and waits for the jobs."""
         callers.settle()
         for replica in self.replicas:
             counts = harness.wait_for(lambda: (now := replica.counts()) and set(now) <= harness.TERMINAL and now, "its jobs have ended", 60)
             self.assertEqual(set(counts), {"SUCCEEDED"}, replica.name)
-        return callers.report()

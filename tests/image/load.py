@@ -94,7 +94,7 @@ class Load:
     def events(self, replica, token):
         begin = self.method(self.channel(), "WatchJobs", self.fetch.WatchJobsResponse, kind="unary_stream")
         request = self.fetch.WatchJobsRequest(resume_token=token, no_progress=True)
-        return begin(request, metadata=self.route(replica), timeout=300)
+        return begin(request, metadata=self.route(replica), timeout=600)  # As long as the test may take.
 
     def is_last(self, number, event):
         return event.name == self.last_names.get(number) and event.state_change.state == self.job.Job.SUCCEEDED

@@ -40,17 +40,20 @@ class FleetTest(callers.RollingCase):
         return replica
 
     def assert_all_succeeded(self, met):
-        """Whoever is asked says it of every job that was accepted, and the bytes are there, and nothing else is."""
+        """Whoever is asked says it of every job that was accepted, the bytes are there, and no temporary file is left."""
         for replica in self.replicas:
             ended = {job["name"] for job in replica.json("list", "--all", "--state", "SUCCEEDED")}
             self.assertEqual(set(met["accepted"].values()) - ended, set(), replica.name)
-        self.assertEqual({path.name for path in self.files.iterdir()}, set(met["accepted"]))
-        self.assertEqual([path.name for path in self.files.iterdir() if path.read_bytes() != self.body], [])
+        files = {path.name: path for path in self.files.iterdir()}
+        self.assertEqual(set(met["accepted"]) - set(files), set())
+        self.assertEqual([name for name in files if not name.startswith("job-")], [])
+        self.assertEqual([name for name, path in files.items() if path.read_bytes() != self.body], [])
 
     def test_an_update_loses_no_job_fails_no_call_and_leaves_watches_whole(self):
         load = self.start_callers("--shared")
         self.replace_all()
-        met = self.outcome(load)
+        self.await_success(load)
+        met = load.report()
 
         callers.assert_nothing_failed(self, met)
         self.assert_all_succeeded(met)
@@ -62,11 +65,12 @@ class FleetTest(callers.RollingCase):
         load = self.start_callers("--shared")
         gone = harness.wait_for(lambda: next((one for one in self.replicas if self.transfers(one) > 0), None), "one is at work", 60)
         gone.kill()
-        self.replicas.remove(gone)
-        met = self.outcome(load)
-
         self.assertEqual(gone.exit_code(), 137)
-        self.assert_all_succeeded(met)
+        self.replicas.remove(gone)
+        self.await_success(load)
+        self.replicas.append(gone.start())
+
+        self.assert_all_succeeded(load.report())
 
 
 if __name__ == "__main__":

@@ -18,7 +18,8 @@ class RollingTest(callers.RollingCase):
     def test_an_update_loses_no_job_fails_no_call_and_leaves_watches_whole(self):
         load = self.start_callers()
         self.replace_all()
-        met = self.outcome(load)
+        self.await_success(load)
+        met = load.report()
 
         callers.assert_nothing_failed(self, met)
         self.assertEqual([identity for identity in met["accepted"] if not self.has_bytes(identity)], [])
@@ -34,7 +35,8 @@ class RollingTest(callers.RollingCase):
                          "calls fail")
         for replica in self.replicas:
             replica.start()
-        met = self.outcome(load)
+        self.await_success(load)
+        met = load.report()
 
         self.assertEqual([identity for identity in met["accepted"] if not self.has_bytes(identity)], [])
 
