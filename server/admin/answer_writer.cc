@@ -24,7 +24,7 @@ template <typename Body>
 http::response<Body> Describe(const HttpReply& reply, AnswerForm form) {
   http::response<Body> response(http::int_to_status(static_cast<unsigned>(reply.status)),
                                 form.version);
-  response.set(http::field::content_type, reply.content_type);
+  if (reply.status != 204) response.set(http::field::content_type, reply.content_type);
   response.set(http::field::cache_control, "no-store");
   response.set("X-Content-Type-Options", "nosniff");
   for (const HttpField& field : reply.fields) response.set(field.name, field.value);
@@ -73,7 +73,7 @@ Task<bool> AnswerWriter<Stream>::InTime(const char* what, Task<absl::StatusOr<bo
 template <typename Stream>
 Task<bool> AnswerWriter<Stream>::Send(HttpReply reply, AnswerForm form) {
   auto response = Describe<http::string_body>(reply, form);
-  if (reply.status != 304) response.content_length(reply.body.size());
+  if (reply.status != 204 && reply.status != 304) response.content_length(reply.body.size());
   if (!form.is_head) response.body() = std::move(reply.body);
   http::response_serializer<http::string_body> serializer(response);
   serializer.limit(kSliceBytes);

@@ -21,7 +21,13 @@ Task<absl::Status> RunWatch(const ServerDeps& deps, WakerHub& hub, WatchSpec spe
                             Duration caller_idle, WatchSlot,
                             std::shared_ptr<WriteCall<v1::WatchJobsResponse>> call) {
   PatientWriter writer(*call, deps.clock, caller_idle, "go on with the last resume_token");
+  const bool goes_on_to_the_end = spec.after && spec.until_done;
   JobWatch watch(deps, hub, std::move(spec), writer);
+  if (goes_on_to_the_end) {
+    // Then it ends and has not begun: HTTP has a status for that, with which browsers stop asking.
+    CO_ASSIGN_OR_RETURN(const bool over, co_await watch.HasMissedNothing());
+    if (over) co_return absl::OkStatus();
+  }
   call->SendHeaders();
   co_return co_await watch.Run();
 }

@@ -72,6 +72,22 @@ Task<absl::Status> JobWatch::Run() {
   }
 }
 
+Task<absl::StatusOr<bool>> JobWatch::HasMissedNothing() {
+  CO_RETURN_IF_ERROR(co_await Begin());
+  if (!unfinished_.empty()) co_return false;
+  std::int64_t after = after_;
+  while (true) {
+    absl::StatusOr<std::vector<jobs::JobEvent>> events =
+        co_await deps_.store.EventsAfter(after, spec_.filter, kEventBatch);
+    if (!events.ok()) co_return events.status();
+    for (const jobs::JobEvent& event : *events) {
+      if (event.deleted || Wants(event.state)) co_return false;
+      after = event.sequence;
+    }
+    if (events->size() < kEventBatch) co_return true;
+  }
+}
+
 Task<absl::Status> JobWatch::Begin() {
   after_ = spec_.after.value_or(started_at_);
   const std::vector<JobId>& ids = spec_.filter.ids;

@@ -48,6 +48,9 @@ class JobWatch {
   /// after the last events; NOT_FOUND for an unknown name; OUT_OF_RANGE for a resume token of
   /// another store.
   Task<absl::Status> Run();
+  /// Of a watch that goes on (`after`) until_done: whether all names have ended, and there is no
+  /// event to send. Fails as Run(), before which it may be asked.
+  Task<absl::StatusOr<bool>> HasMissedNothing();
 
  private:
   /// Where the watch begins, what is running then, and with names one event a job.

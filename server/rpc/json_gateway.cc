@@ -315,6 +315,9 @@ Task<HttpReply> JsonGateway::AnswerStream(Begun begun) {
   if (news == LocalCall::News::kEnded) {
     const grpc::Status status = begun.call->status();
     if (!status.ok()) co_return ErrorReply(ToProtoStatus(status));
+    HttpReply nothing_left;
+    nothing_left.status = 204;  // EventSource comes back after any other, although told of the end.
+    co_return nothing_left;
   }
   HttpReply reply;
   reply.content_type = "text/event-stream";

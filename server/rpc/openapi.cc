@@ -188,8 +188,13 @@ json::object Operation(const JsonRoute& route, Schemas& schemas) {
       Content(method.server_streaming() ? "text/event-stream" : "application/json",
               Ref(SchemaName(method.output_type()->full_name())));
   answer["description"] = method.server_streaming() ? "Server-Sent Events" : "OK";
-  operation["responses"] = {{"200", std::move(answer)},
-                            {"default", {{"$ref", "#/components/responses/Error"}}}};
+  json::object responses{{"200", std::move(answer)}};
+  if (method.input_type()->FindFieldByName("resume_token") != nullptr) {
+    responses["204"] = json::object{
+        {"description", "Goes on with a token, and nothing is left to tell: do not come back."}};
+  }
+  responses["default"] = json::object{{"$ref", "#/components/responses/Error"}};
+  operation["responses"] = std::move(responses);
   return operation;
 }
 

@@ -194,6 +194,24 @@ class WatchTest(JsonTest):
         self.assertEqual(events[-1], ("end", None, {}))
         self.assertEqual(events[-2][2]["stateChange"]["state"], "SUCCEEDED")
 
+    def test_a_watch_that_comes_back_after_the_end_is_told_not_to(self):
+        url = self.start_nginx(slow_rate="16k").add("body", harness.pattern(60_000)).replace("/body", "/slow/body")
+        server = self.start_server()
+        name = self.submit(server, url)
+        path = f"/v1/jobs:watch?names={name}&untilDone=true"
+        identities = [identity for _, identity, _ in self.watch(server, path) if identity]
+        began, last = identities[0], identities[-1]
+        self.assertNotEqual(began, last, "it had ended before it was watched")
+
+        over = curl(server, path, "-H", f"Last-Event-ID: {last}")
+        self.assertEqual((over.status, over.body, over.field("Content-Type"), over.field("Content-Length")), (204, "", None, None))
+        self.assertEqual(curl(server, f"{path}&filter.states=FAILED&resumeToken={began}").status, 204, "no event of those is left")
+        missed = curl(server, path, "-H", f"Last-Event-ID: {began}")
+        self.assertEqual(missed.status, 200)
+        self.assertIn("SUCCEEDED", missed.body)
+        curl(server, f"/v1/{name}", "-X", "DELETE")
+        self.assertIn("event: deleted", curl(server, path, "-H", f"Last-Event-ID: {last}").body)
+
     def test_a_watch_that_is_refused_is_an_error_as_any_other(self):
         server = self.start_server()
         for path, status in (("/v1/jobs:watch?names=jobs/01jd00000000000000000000zz", 200), ("/v1/jobs:watch?untilDone=true", 400),
