@@ -3,7 +3,10 @@
 import base64
 import json
 import os
+import pathlib
+import re
 import secrets
+import signal
 import subprocess
 import urllib.parse
 
@@ -409,6 +412,43 @@ class KeysTest(SecretsCase):
         server.start()
         self.assertEqual(server.job(name)["state"], "WAITING")
         self.assert_nowhere(server)
+
+    def test_whoever_started_it_may_have_ignored_the_ends_of_children(self):
+        """What is ignored is handed on, and takes away how a command ended."""
+        keys = self.file("keys", secrets.token_hex(32))
+        server = self.new_server(f"secrets.key_command=[cat, {keys}]")
+        command = server.command
+        server.command = lambda *more: ["env", "--ignore-signal=CHLD", *command(*more)]
+
+        server.start()
+
+        ignored = int(re.search(r"SigIgn:\s+(\w+)", pathlib.Path(f"/proc/{server.process.pid}/status").read_text())[1], 16)
+        self.assertFalse(ignored & 1 << signal.SIGCHLD - 1)
+
+    def test_a_stop_is_heard_while_credentials_are_sealed_with_another_key(self):
+        old, new = secrets.token_hex(32), secrets.token_hex(32)
+        keys = self.file("keys", old)
+        server = self.start_server(f"secrets.key_file={keys}")
+        name = self.waiting_job(server)
+        server.stop()
+        # The keys come once the signal has been taken: before anything is sealed.
+        script = self.file("command", f"""kill -TERM $PPID
+while grep -q '^ShdPnd:.*[1-9a-f]' /proc/$PPID/status; do :; done
+printf '{new}\\n{old}\\n'
+""")
+        server.settings[-1] = f"secrets.key_command=[sh, {script}]"
+
+        server.launch()
+        code = server.process.wait(30)
+
+        self.assertEqual(code, 0, server.tail())
+        self.assertIn("stopped while stored credentials were sealed", server.tail(1))
+        self.assertNotIn("it alone is needed", server.log.read_text())
+        self.file("keys", f"{new}\n{old}\n")
+        server.settings[-1] = f"secrets.key_file={keys}"
+        server.start()
+        self.assertEqual(server.job(name)["state"], "WAITING")
+        self.assertIn("it alone is needed", server.log.read_text())
 
     def test_a_key_that_others_may_read_is_refused(self):
         server = self.start_server()
