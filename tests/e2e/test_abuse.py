@@ -9,6 +9,7 @@ import time
 
 import harness
 from body_origin import Origin
+from flood import BEGINNINGS, Flood
 from h2_caller import CANCEL, END_HEADERS, HEADERS, REFUSED_STREAM, RST_STREAM, Caller, Stream, frame, message
 
 MIB = 1 << 20
@@ -199,6 +200,91 @@ class ConnectionsTest(AbuseCase):
             return False
         except ConnectionError:
             return True
+
+
+class FloodTest(AbuseCase):
+    """From 20 addresses, as if from as many machines."""
+    ADDRESSES = [f"127.0.1.{number}" for number in range(1, 21)]
+    CONNECTIONS = 10_000 if harness.FULL else 2_000
+
+    def start_flood(self, server):
+        flood = Flood(server.port, self.ADDRESSES)
+        self.addCleanup(flood.stop)
+        return flood
+
+    def answered(self, caller):
+        """How long it took to answer one who is connected."""
+        begun = time.monotonic()
+        self.assertEqual(caller.answer("GetJob", NOBODY).status, NOT_FOUND)
+        return time.monotonic() - begun
+
+    def let_in(self, server, source):
+        """How long it takes until a newcomer is answered."""
+        begun = time.monotonic()
+
+        def is_answered():
+            with contextlib.suppress(OSError), Caller(server.port, source=source, timeout=10) as caller:
+                return caller.answer("GetJob", NOBODY).status == NOT_FOUND
+        harness.wait_for(is_answered, "a newcomer is answered", 30)
+        return time.monotonic() - begun
+
+    def test_who_takes_all_connections_keeps_nobody_out(self):
+        server = self.start_server("grpc.max_connections=1000")
+        idle, regular = memory(server), self.connect(server, source="127.0.0.2")
+        self.answered(regular)
+
+        flood = self.start_flood(server)
+        for beginning in BEGINNINGS:
+            opened = flood.open(self.CONNECTIONS // len(BEGINNINGS), beginning)
+        regular_took, newcomers_took = self.answered(regular), [self.let_in(server, f"127.0.2.{number}") for number in range(1, 11)]
+
+        held, grown = flood.held(), memory(server) - idle
+        print(f"{opened['opened']} connections of 20 addresses: {held} held, {grown >> 20} MiB more; a regular caller waited "
+              f"{regular_took * 1000:.0f} ms, ten newcomers {max(newcomers_took):.2f} s at most", flush=True)
+        self.assertLessEqual(held, 1000)
+        self.assertLess(grown, 64 * MIB)
+        self.assertLess(max(newcomers_took), 8)  # Those that say nothing at all would end after 10.
+        self.answered(regular)
+        page = server.health("/metrics")[1]
+        self.assertRegex(page, r"fetchd_caller_connections_displaced_total [1-9]")
+        self.assertRegex(page, r"fetchd_caller_connections_refused_total [1-9]")
+
+    def test_as_many_as_are_let_in_leave_others_their_turn(self):
+        server = self.start_server(f"grpc.max_connections={self.CONNECTIONS + 100}")
+        idle, regular = memory(server), self.connect(server, source="127.0.0.2")
+        self.answered(regular)
+        flood = self.start_flood(server)
+        opened = flood.open(self.CONNECTIONS, "half a head")
+        self.let_in(server, "127.0.0.3")
+
+        held, grown = flood.held(), memory(server) - idle
+        took = [self.answered(regular) for _ in range(10)]
+        print(f"{held} of {opened['opened']} connections held, opened in {opened['seconds']:.1f} s: {grown >> 20} MiB more, "
+              f"{grown // max(held, 1) >> 10} KiB each; a regular caller waited {max(took) * 1000:.0f} ms at most", flush=True)
+        self.assertEqual(held, self.CONNECTIONS)
+        self.assertLess(grown, self.CONNECTIONS * 64 * 1024)
+        self.assertLess(max(took), 2)
+
+    def test_who_resets_a_few_streams_on_many_connections_loses_them(self):
+        """CVE-2023-44487 again: on each connection less than one may."""
+        server = self.start_server()
+        idle, regular = memory(server), self.connect(server, source="127.0.0.2", timeout=60)
+        self.answered(regular)
+        flood = self.start_flood(server)
+        flood.open(900, "settings")
+
+        sent = 0
+        for _ in range(3):
+            sent += flood.reset(90)["sent"]
+            took = self.answered(regular)
+            self.let_in(server, "127.0.0.3")
+        held, grown = flood.held(), memory(server) - idle
+        print(f"{sent} streams reset on 900 connections: {held} held, {grown >> 20} MiB more; a regular caller waited {took:.1f} s",
+              flush=True)
+        # They are cut off until what is left of them is what all may: how many that are depends on how fast the machine is.
+        self.assertLess(held, 900)
+        self.assertLess(grown, 256 * MIB)
+        self.answered(regular)
 
 
 class OverloadTest(AbuseCase):
