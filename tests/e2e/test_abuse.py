@@ -184,8 +184,8 @@ class ConnectionsTest(AbuseCase):
         self.assertLess(memory(server) - idle, 32 * MIB)
         self.assertIn("msg=\"connection refused\" peer=127.0.0.1 limit=200 limit_of_address=100", server.log.read_text())
 
-        # The last ones were closed at once, the first ones after 10 s.
-        self.assertEqual(flood[-1].recv(1), b"")
+        # Most were closed at once, the others are after 10 s; which ones depends on how long it took to open them.
+        harness.wait_for(lambda: sum(map(self.ended, flood)) >= 1800, "most connections have ended", 5)
         flood[0].settimeout(20)
         harness.wait_for(lambda: self.ended(flood[0]), "the first connection has ended", 20)
         harness.wait_for(lambda: server.ctl("list", check=False).returncode == 0, "127.0.0.1 is let in again", 20)
