@@ -122,8 +122,9 @@ class FleetTest(harness.TestCase):
         self.submit(replicas[0], origin.url(), 300)
         harness.wait_for(lambda: self.ran_on(1), "jobs are at work")
 
-        callers = [threading.Thread(target=server.ctl, args=("get", origin.url("stream"), "-o", "-"))
-                   for server in replicas for _ in range(4)]
+        # A body of its own for each: they would share one read.
+        callers = [threading.Thread(target=server.ctl, args=("get", origin.url(f"stream{i}"), "-o", "-"))
+                   for server in replicas for i in range(4)]
         for caller in callers:
             caller.start()
         for caller in callers:
