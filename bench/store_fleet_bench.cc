@@ -49,7 +49,7 @@ class Replica {
     auto opened = PostgresStore::Open({.address = {url, {}},
                                        .keys = KeyRing(Sealer(std::string(Sealer::kKeyBytes, 'k'))),
                                        .keys_from = "the bench"},
-                                      clock_, runtime_.blocking());
+                                      clock_);
     if (!opened.ok()) std::fprintf(stderr, "%s\n", opened.status().ToString().c_str());
     FETCHD_CHECK(opened.ok());
     store_ = *std::move(opened);
