@@ -4,6 +4,12 @@
 #include <utility>
 
 namespace fetchd::fetch {
+namespace {
+
+/// After a question that was not answered; doubled with each further one, up to 64 times.
+constexpr Duration kFirstPause = std::chrono::milliseconds(100);
+
+}  // namespace
 
 Allotments::Allotments(asio::any_io_executor executor, Clock& clock, jobs::AllotmentStore& store)
     : clock_(clock), store_(store), wake_(std::move(executor)) {}
@@ -81,7 +87,9 @@ Task<absl::Status> Allotments::Run() {
 // Until there is something to ask, or the lease passes.
 Task<void> Allotments::WaitForReason() {
   const auto stops = [this] { return stopping_.load(std::memory_order_acquire); };
-  const SteadyTime gap_ends = asked_at_ + kGap;
+  // Who cannot answer is not asked for each request.
+  const Duration gap = failures_ == 0 ? kGap : kFirstPause * (1 << std::min(failures_ - 1, 6));
+  const SteadyTime gap_ends = asked_at_ + gap;
   while (!stops()) {
     const bool lasts = Last();
     if (lasts != std::exchange(lasted_, lasts)) {
@@ -91,6 +99,7 @@ Task<void> Allotments::WaitForReason() {
         for (const auto& [key, held] : held_) keys.push_back(key);
       }
       TellUsers(keys);
+      Changed();
     }
     SteadyTime until = round_at_;
     if (lasts) until = std::min(until, store_.lease().until);
@@ -191,12 +200,14 @@ Task<void> Allotments::Ask(bool all) {
   if (asks.empty()) co_return;
   asked_at_ = clock_.Now();
   const absl::StatusOr<jobs::Allotted> allotted = co_await store_.Allot(asks, lease);
+  failures_ = allotted.ok() ? 0 : failures_ + 1;
   if (allotted.ok()) {
     TellUsers(Keep(asks, *allotted));
     co_return;
   }
   // All of it with the next round, which comes soon.
-  round_at_ = std::min(round_at_, clock_.Now() + kContendedRound);
+  round_at_ =
+      std::min(round_at_, clock_.Now() + std::max(kContendedRound, kFirstPause * failures_));
 }
 
 // Returns the keys of which something else may be used now.
@@ -211,6 +222,7 @@ std::vector<std::string> Allotments::Keep(const std::vector<jobs::AllotmentAsk>&
     const jobs::Allotment& allotment = allotted.allotments[i];
     Held& held = held_[ask.key];
     const std::size_t before = held.cap;
+    const bool lacked = held.lacks;
     held.slots = static_cast<std::size_t>(allotment.slots);
     held.cap = static_cast<std::size_t>(allotment.keep);
     held.contended = allotment.contended;
@@ -219,6 +231,8 @@ std::vector<std::string> Allotments::Keep(const std::vector<jobs::AllotmentAsk>&
     // What is not in use goes back at once; what is, when GaveBack() says so.
     if (held.cap < before) dirty_.insert(ask.key);
     const bool gone = held.slots == 0 && ask.wanted == 0 && held.wish_until <= now;
+    // Whoever wished for it in vain may do so still, and is asleep.
+    if (gone && lacked) changed.push_back(ask.key);
     if (gone) held_.erase(ask.key);
   }
   return changed;
@@ -229,6 +243,10 @@ void Allotments::TellUsers(const std::vector<std::string>& keys) {
   for (const std::string& key : keys) {
     for (AllotmentUser* user : users_) user->Reconsider(key);
   }
+  Changed();
+}
+
+void Allotments::Changed() {
   const std::lock_guard lock(callback_mutex_);
   if (on_change_) on_change_();
 }

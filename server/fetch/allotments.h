@@ -103,6 +103,7 @@ class Allotments {
                                 const jobs::Allotted& allotted);
   void NoteRound(const Uses& uses);
   void TellUsers(const std::vector<std::string>& keys);
+  void Changed();
 
   Clock& clock_;
   jobs::AllotmentStore& store_;
@@ -111,6 +112,7 @@ class Allotments {
   std::atomic<bool> stopping_{false}, news_{false};
   // Of Run().
   SteadyTime round_at_ = SteadyTime::min(), asked_at_ = SteadyTime::min();
+  int failures_ = 0;  ///< In a row.
   bool lasted_ = true;
 
   mutable std::mutex mutex_;  ///< Guards all below.

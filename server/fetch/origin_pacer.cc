@@ -107,7 +107,9 @@ OriginPacer::Turn OriginPacer::Begin(const Origin& origin, bool retry) {
   entry.seen_at = now;
   entry.transfers += 1;
   if (retry) entry.retries += 1;
-  entry.tokens -= 1;
+  if (entry.limits.requests_per_sec) entry.tokens -= 1;
+  const bool has_rates = entry.limits.requests_per_sec || entry.limits.bytes_per_sec;
+  if (config_.shares != nullptr && has_rates) config_.shares->WantRate(origin);
   Turn turn;
   turn.pacer_ = this;
   turn.origin_ = origin;
@@ -377,9 +379,10 @@ std::optional<SteadyTime> OriginPacer::NextChange() {
 void OriginPacer::SetLimits(const Origin& origin, OriginLimits limits) {
   const std::lock_guard lock(mutex_);
   Entry& entry = Open(origin);
+  const double burst = BurstOf(limits.requests_per_sec.value_or(0));
+  entry.tokens = entry.limits.requests_per_sec ? std::min(entry.tokens, burst) : burst;
   entry.limits = limits;
   entry.limits_set = true;
-  entry.tokens = std::min(entry.tokens, BurstOf(limits.requests_per_sec.value_or(0)));
   entry.tokens_at = clock_.Now();
 }
 

@@ -36,7 +36,9 @@ class OriginShares {
   /// A job would begin if it were more.
   virtual void WantTransfers(const Origin& origin, std::size_t limit) = 0;
   /// Of its rates, above 0, at most 1.
-  virtual double RateOf(const Origin& origin) = 0;
+  virtual double RateOf(const Origin& origin) const = 0;
+  /// A transfer begins that takes of them.
+  virtual void WantRate(const Origin& origin) = 0;
   /// It asked for time, or, `circuit`, failed too often: it is left alone for so long.
   virtual void Held(const Origin& origin, bool circuit, Duration left) = 0;
 };

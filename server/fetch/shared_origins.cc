@@ -15,13 +15,15 @@ std::string RateKey(const Origin& origin) { return Concat("rate ", origin.ToStri
 
 }  // namespace
 
-double PartOfRate(Allotments& allotments, const std::string& key) {
+double PartOfRate(const Allotments& allotments, const std::string& key) {
   const std::size_t parts = allotments.Of(key, kPartsOfRate);
-  if (parts == 0) {
-    allotments.Want(key, kPartsOfRate, kPartsOfRate);
-    return kFirstPart;
-  }
+  if (parts == 0) return kFirstPart;
   return static_cast<double>(std::min(parts, kPartsOfRate)) / static_cast<double>(kPartsOfRate);
+}
+
+void WantPartOfRate(Allotments& allotments, const std::string& key) {
+  if (allotments.Of(key, kPartsOfRate) > 0) return;
+  allotments.Want(key, kPartsOfRate, kPartsOfRate);
 }
 
 std::size_t SharedOrigins::TransfersOf(const Origin& origin, std::size_t limit) {
@@ -33,9 +35,11 @@ void SharedOrigins::WantTransfers(const Origin& origin, std::size_t limit) {
   allotments_.Want(TransfersKey(origin), limit, limit);
 }
 
-double SharedOrigins::RateOf(const Origin& origin) {
+double SharedOrigins::RateOf(const Origin& origin) const {
   return PartOfRate(allotments_, RateKey(origin));
 }
+
+void SharedOrigins::WantRate(const Origin& origin) { WantPartOfRate(allotments_, RateKey(origin)); }
 
 void SharedOrigins::Held(const Origin& origin, bool circuit, Duration left) {
   exchange_.Announce(origin, circuit, left);

@@ -15,8 +15,10 @@ namespace fetchd::fetch {
 
 /// A rate is divided into so many parts.
 inline constexpr std::size_t kPartsOfRate = 1000;
-/// Of a limit on a rate, what is this process's, of which it uses some now: above 0, at most 1.
-double PartOfRate(Allotments& allotments, const std::string& key);
+/// Of a limit on a rate, what is this process's: above 0, at most 1.
+double PartOfRate(const Allotments& allotments, const std::string& key);
+/// This process uses some of it now.
+void WantPartOfRate(Allotments& allotments, const std::string& key);
 
 /// What the pacer is allotted. Thread-safe. Outlives the pacer.
 class SharedOrigins final : public OriginShares, public AllotmentUser {
@@ -28,7 +30,8 @@ class SharedOrigins final : public OriginShares, public AllotmentUser {
 
   std::size_t TransfersOf(const Origin& origin, std::size_t limit) override;
   void WantTransfers(const Origin& origin, std::size_t limit) override;
-  double RateOf(const Origin& origin) override;
+  double RateOf(const Origin& origin) const override;
+  void WantRate(const Origin& origin) override;
   void Held(const Origin& origin, bool circuit, Duration left) override;
 
   void AddUses(std::vector<SharedUse>& uses) override;

@@ -21,7 +21,9 @@ std::size_t SharedTenants::TransfersOf(const std::string& tenant, std::size_t li
 }
 
 double SharedTenants::RateOf(const std::string& tenant) {
-  return PartOfRate(allotments_, TenantRateKey(tenant));
+  const std::string key = TenantRateKey(tenant);
+  WantPartOfRate(allotments_, key);
+  return PartOfRate(allotments_, key);
 }
 
 void SharedTenants::AddUses(std::vector<SharedUse>& uses) {

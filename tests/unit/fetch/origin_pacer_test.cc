@@ -311,12 +311,21 @@ TEST_F(OriginPacerTest, ForgetsOriginsThatSayNothingAndKeepsTheOthers) {
   EXPECT_EQ(pacer_.StateOf(b_).limits.max_transfers, 1U);
 }
 
+TEST_F(OriginPacerTest, ARateThatIsSetLaterIsOwedNothingForWhatCameBefore) {
+  for (int i = 0; i < 100; ++i) Transfer({});
+
+  pacer_.SetLimits(a_, {.requests_per_sec = 10});
+
+  EXPECT_EQ(HoldNow(), Hold::kNone);
+}
+
 /// Says what the test wants, and notes what it is told.
 class FakeShares final : public OriginShares {
  public:
   std::size_t TransfersOf(const Origin&, std::size_t) override { return transfers; }
   void WantTransfers(const Origin&, std::size_t limit) override { wanted = limit; }
-  double RateOf(const Origin&) override { return rate; }
+  void WantRate(const Origin&) override {}
+  double RateOf(const Origin&) const override { return rate; }
   void Held(const Origin& origin, bool circuit, Duration left) override {
     held.emplace_back(origin.host, circuit, left);
   }

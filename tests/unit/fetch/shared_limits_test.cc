@@ -126,10 +126,25 @@ TEST_F(SharedLimitsTest, ALimitOnTransfersOfAnOriginIsShared) {
 TEST_F(SharedLimitsTest, RatesOfAnOriginAreDividedAmongThoseWhoAskIt) {
   limits_.bytes_per_sec = 1'000'000;
   Occupy("rate " + kSharedOrigin.ToString(), 250);
+  const OriginPacer::Turn turn = pacer_.Begin(kSharedOrigin, false);
   EXPECT_LT(origins_.RateOf(kSharedOrigin), 0.1) << "as long as nothing is known";
   Poll();
 
   EXPECT_DOUBLE_EQ(origins_.RateOf(kSharedOrigin), 0.75);
+}
+
+TEST_F(SharedLimitsTest, WhoOnlyKnowsAnOriginTakesNothingOfItsRate) {
+  limits_.requests_per_sec = 10;
+  pacer_.Begin(kSharedOrigin, false);
+  pacer_.List();
+  origins_.RateOf(kSharedOrigin);
+  for (int i = 0; i < 60; ++i) {
+    clock_.Advance(1s);
+    pacer_.List();
+    Poll();
+  }
+
+  EXPECT_LT(origins_.RateOf(kSharedOrigin), 0.1) << "it was given back";
 }
 
 TEST_F(SharedLimitsTest, ATenantsTransfersAndRateAreShared) {
