@@ -61,8 +61,8 @@ class PostgresAllotmentsTest : public ::testing::Test {
   }
   /// As if another process had all of it.
   void Occupy(const std::string& lease_until) {
-    Sql("INSERT INTO replicas (id, lease_until) VALUES ('other', " + lease_until +
-        "); INSERT INTO allotments VALUES ('" + kKey + "', 'other', 8, 8)");
+    Sql("INSERT INTO replicas (id, lease_until, host, version) VALUES ('other', " + lease_until +
+        ", '', ''); INSERT INTO allotments VALUES ('" + kKey + "', 'other', 8, 8)");
   }
   jobs::StoreHarness& process(std::size_t i) { return *processes_[i]; }
 
