@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "admin/connection.h"
+#include "admin/request_reader.h"
 #include "base/check.h"
 #include "base/strings.h"
 #include "fuzz/loop.h"
