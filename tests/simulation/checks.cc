@@ -129,8 +129,9 @@ void Checks::Success(const jobs::Job& job, const jobs::AttemptRecord& record) {
   }
   if (job.spec.method == jobs::Method::kHead) return;
   const std::uint64_t before = record.restarted ? 0 : record.resumed_from_bytes;
-  // Of what was read in pieces, some is read again when one of them does not fit.
-  const bool once = record.segments == jobs::SegmentsRecord();
+  // Of what was read in pieces, some is read again when one of them does not fit; and who begins
+  // anew has received bytes of another version, too.
+  const bool once = record.segments == jobs::SegmentsRecord() && !record.restarted;
   const std::uint64_t had = before + record.received_bytes;
   if (once ? had != job.result->size_bytes : had < job.result->size_bytes) {
     scene_.trace.Violated(job.id.str(), " has ", job.result->size_bytes, " bytes, of ", before,
