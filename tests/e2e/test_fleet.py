@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Three fetchd on one PostgreSQL: what limits an origin or a tenant holds for all of them together."""
-import http.server
 import threading
 import time
 
 import harness
+from body_origin import Origin
 from postgres_server import PostgresServer
 
 REPLICAS = 3
@@ -12,7 +12,7 @@ PER_HOST = 8
 RETRY_AFTER = 5
 
 
-class CountingOrigin:
+class CountingOrigin(Origin):
     """Answers each request after `seconds`, and knows how many it had at once. (Of a connection that is closed it would hear
     later than those who close it.)"""
 
@@ -22,45 +22,26 @@ class CountingOrigin:
         self.refuses_at = None  # The number of the answer that is 429 with Retry-After.
         self.refused_at = None
         self.arrivals = []
-        self.lock = threading.Lock()
-        origin = self
+        super().__init__(b"body")
 
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self):
-                with origin.lock:
-                    origin.requests += 1
-                    origin.most_requests = max(origin.most_requests, origin.requests)
-                    origin.arrivals.append(time.monotonic())
-                time.sleep(origin.seconds)  # This is the origin's speed; nobody waits for it.
-                with origin.lock:
-                    origin.requests -= 1
-                    origin.answered += 1
-                    refused = origin.answered == origin.refuses_at
-                    if refused:
-                        origin.refused_at = time.monotonic()
-                self.send_response(429 if refused else 200)
-                if refused:
-                    self.send_header("Retry-After", str(RETRY_AFTER))
-                self.send_header("Content-Length", "4")
-                self.end_headers()
-                self.wfile.write(b"body")
-
-            def log_message(self, *_):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.port = self.server.server_port
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def url(self, path="body"):
-        return f"http://127.0.0.1:{self.port}/{path}"
-
-    def stop(self):
-        self.server.shutdown()
-        self.server.server_close()
+    def answer(self, request):
+        with self.lock:
+            self.requests += 1
+            self.most_requests = max(self.most_requests, self.requests)
+            self.arrivals.append(time.monotonic())
+        time.sleep(self.seconds)  # This is the origin's speed; nobody waits for it.
+        with self.lock:
+            self.requests -= 1
+            self.answered += 1
+            refused = self.answered == self.refuses_at
+            if refused:
+                self.refused_at = time.monotonic()
+        request.send_response(429 if refused else 200)
+        if refused:
+            request.send_header("Retry-After", str(RETRY_AFTER))
+        request.send_header("Content-Length", str(len(self.body)))
+        request.end_headers()
+        request.wfile.write(self.body)
 
 
 class FleetTest(harness.TestCase):
